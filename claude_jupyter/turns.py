@@ -1,0 +1,234 @@
+"""The values everything else speaks: attachments, answers, turns, and the parts of an answer as it arrives.
+
+Pure and frozen: no network, no display, no IPython. `conversation/` makes them, `display/` shows them, neither knows the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+from claude_jupyter.costs.usage import Cost, Usage
+
+Block = Mapping[str, Any]
+"""A content block as it goes over the wire (Messages API), or as it stands in the answer JSON."""
+
+Message = Mapping[str, Any]
+"""`{"role": "user" | "assistant", "content": [Block, …]}`, exactly as sent or to be sent again."""
+
+AttachmentKind = Literal["image", "frame", "document", "text", "cell", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One value as Claude is shown it.
+
+    Attributes
+    ----------
+    label
+        The expression or file name it was named by (never a path of the machine).
+    kind
+        What sort of thing it became.
+    blocks
+        Wire blocks, the label among them as text; images frozen to their final bytes.
+    sent
+        What left, for the chip: `schema + 10 of 48,210 rows`, `1,600 × 1,000`.
+    tokens
+        Estimated prompt tokens of `blocks`.
+    size
+        (width, height) in pixels of an image as sent.
+    thumbnail
+        A `data:` URL of at most 3 KB.
+    notes
+        Facts for the answer: what was cut, what was redacted (names, never values).
+    rows
+        Whether `blocks` hold cell values of a dataframe (`--rows none` refuses chats that do).
+    """
+
+    label: str
+    kind: AttachmentKind
+    blocks: tuple[Block, ...]
+    sent: str
+    tokens: int
+    size: tuple[int, int] | None = None
+    thumbnail: str | None = None
+    notes: tuple[str, ...] = ()
+    rows: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As in the answer JSON (SPEC section 5): what was sent, not the bytes."""
+        data: dict[str, Any] = {
+            "label": self.label,
+            "kind": self.kind,
+            "tokens": self.tokens,
+            "sent": self.sent,
+        }
+        if self.size is not None:
+            data["size"] = list(self.size)
+        if self.thumbnail is not None:
+            data["thumbnail"] = self.thumbnail
+        return data
+
+
+_FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one question, finished or not.
+
+    Attributes
+    ----------
+    id
+        Unique; also the display id of its output.
+    blocks
+        In order: `{"type": "text", "text"}`, `{"type": "thinking", "text", "seconds"}`,
+        `{"type": "tool", "id", "name", "kind", "input", "result", "error", "seconds"}`,
+        `{"type": "citation", "n", "title", "url", "cited"}`, `{"type": "notice", "level", "text"}`.
+    message
+        The last response as the service sent it (Messages API), or None if nothing came.
+    value
+        The validated structured value, where one was asked for.
+    sent
+        The request's messages, model and parameters, as `--dry-run` shows them.
+    estimated
+        True where tokens and cost are a lower bound (stopped, broken stream).
+    cost
+        List price in USD; None where the model's price is unknown.
+    billed
+        False for the demo model and replays: the cost is then what it would have been.
+    """
+
+    id: str
+    chat: str = "main"
+    turn: int = 0
+    model: str = ""
+    provider: str = "anthropic"
+    blocks: tuple[Block, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost | None = None
+    estimated: bool = False
+    complete: bool = False
+    stop_reason: str | None = None
+    started: datetime | None = None
+    seconds: float = 0.0
+    replayed: bool = False
+    billed: bool = True
+    message: Mapping[str, Any] | None = None
+    value: Any = None
+    sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def text(self) -> str:
+        """The answer's text, verbatim: all its text blocks, a blank line between those that a tool call parted."""
+        return join_texts([b["text"] for b in self.blocks if b["type"] == "text"])
+
+    @property
+    def thinking(self) -> str:
+        """The thinking the service showed, summarised by it."""
+        return "\n\n".join(b["text"] for b in self.blocks if b["type"] == "thinking" and b["text"])
+
+    @property
+    def code(self) -> str:
+        """The code of the answer's fenced blocks, joined; empty where there is none."""
+        return "\n\n".join(m[2].rstrip("\n") for m in _FENCE.finditer(self.text))
+
+    @property
+    def citations(self) -> tuple[Block, ...]:
+        """The sources the answer cites."""
+        return tuple(b for b in self.blocks if b["type"] == "citation")
+
+    @property
+    def tools(self) -> tuple[Block, ...]:
+        """The tool calls made, each with its input and result."""
+        return tuple(b for b in self.blocks if b["type"] == "tool")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def join_texts(texts: Sequence[str]) -> str:
+    """Text blocks as one text. Blocks that follow each other directly (citations split them) are one already
+    when the caller merged them; what a tool call or thinking parted stands a paragraph apart."""
+    return "\n\n".join(t for t in (t.strip("\n") if i else t for i, t in enumerate(texts)) if t)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and all that answered it, as it is sent again.
+
+    Attributes
+    ----------
+    messages
+        The user's message, then the assistant's; with tools, the rounds between. Never edited.
+    cell
+        The notebook's id of the cell that asked, or None (terminal, nbclient).
+    execution
+        Id of the execution that asked: questions of one execution add up, a new one replaces.
+    prompt
+        The prompt as typed, for transcripts.
+    starts
+        True where `-n` began afresh: turns before it are not sent from here on.
+    hidden
+        True where the user hid it: kept in the transcript, not sent.
+    system
+        The system prompt from this turn on (None: unchanged).
+    """
+
+    messages: tuple[Message, ...]
+    answer: Answer
+    cell: str | None = None
+    execution: str | None = None
+    prompt: str = ""
+    starts: bool = False
+    hidden: bool = False
+    system: str | None = None
+
+
+class Put(NamedTuple):
+    """A block of the answer opened or changed: `data` is the whole block as in `Answer.blocks`."""
+
+    block: int
+    data: Block
+
+
+class Add(NamedTuple):
+    """Text that arrived at the end of a text or thinking block."""
+
+    block: int
+    text: str
+
+
+class Status(NamedTuple):
+    """What is being waited for: `Thinking`, `The service is busy (529). Trying again`; `until` counts down seconds."""
+
+    text: str
+    until: float | None = None
+
+
+class Meter(NamedTuple):
+    """Tokens and price so far; `output` is an estimate while the answer runs."""
+
+    usage: Usage
+    cost: Cost | None
+
+
+Part = Put | Add | Status | Meter
+"""What a view is told while an answer arrives."""
+
+
+class View(Protocol):
+    """Where an answer is shown: the widget, the terminal, a plain output, or nowhere (`display/`)."""
+
+    def begin(self, answer: Answer) -> None:
+        """Show the empty answer: model, attachments, a Stop."""
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Show what arrived since the last call; called at most 20 times a second."""
+
+    def end(self, answer: Answer) -> None:
+        """Replace what is shown by the durable output of the finished (or stopped, or failed) answer."""
