@@ -1,0 +1,259 @@
+"""Checks of single option values, each with one line that says what is allowed.
+
+Used by `options.py` for a magic's line and Python keywords alike; the table there says which option has which kind.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import keyword
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+from claude_jupyter.errors import UsageError
+
+Kind = Literal[
+    "flag", "count", "choice", "text", "name", "word", "model", "path", "rows", "integer", "number",
+    "expression", "json",
+]  # fmt: skip
+"""What an option's value is: `flag` has none, `count` may be left out (1), `expression` is looked up later."""
+
+
+def did_you_mean(name: str, names: Iterable[str], dashes: str = "") -> str:
+    """`; did you mean X?` for the nearest of `names`, or nothing where none is near."""
+    candidates = list(names)
+    near = [n for n in candidates if len(name) > 1 and n.startswith(name)] or difflib.get_close_matches(
+        name, candidates, n=2
+    )
+    return f"; did you mean {' or '.join(dashes + n for n in near[:2])}?" if near else ""
+
+
+_KEY = re.compile(r"sk-ant-[\w-]{8,}")
+
+
+def refuse_key(text: str) -> None:
+    """Refuse a literal key in an argument; the message never repeats it.
+
+    Raises
+    ------
+    UsageError
+        Where there is one.
+    """
+    if _KEY.search(text):
+        raise UsageError(
+            "this looks like a key, and a key is never taken from a magic's argument: use %claude_key"
+        )
+
+
+def checked(kind: Kind, value: Any, label: str, choices: Sequence[str] = ()) -> Any:
+    """One value as it is kept; `label` is how messages call the option.
+
+    Raises
+    ------
+    UsageError
+        Saying what is allowed.
+    """
+    if isinstance(value, str):
+        refuse_key(value)
+    return _choice(value, label, choices) if kind == "choice" else _CHECKS[kind](value, label)
+
+
+def _flag(value: Any, label: str) -> bool:
+    if value is True or value is False:
+        return value
+    raise UsageError(f"{label} is True or False, not {_shown(value)}")
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"[0-9]{1,15}", value.strip()) else None
+    try:
+        return value.__index__()
+    except (AttributeError, TypeError):
+        return None
+
+
+def _count(value: Any, label: str) -> int:
+    number = _whole(value)
+    if number is None or number < 0:
+        raise UsageError(f"{label} takes a whole number, not {_shown(value)}")
+    return number
+
+
+def _integer(value: Any, label: str) -> int:
+    number = None if isinstance(value, bool) else _whole(value)
+    if number is None or number < 1:
+        raise UsageError(f"{label} takes a whole number from 1 on, not {_shown(value)}")
+    return number
+
+
+def _number(value: Any, label: str) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise UsageError(f"{label} takes a number from 0 to 1, not {_shown(value)}")
+    return number
+
+
+def _choice(value: Any, label: str, choices: Sequence[str]) -> str:
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text not in choices:
+        near = did_you_mean(text, choices)
+        raise UsageError(f"{label} takes {', '.join(choices)}, not {_shown(value)}{near}")
+    return text
+
+
+def _rows(value: Any, label: str) -> str:
+    text = str(value).strip().lower()
+    number = None if isinstance(value, bool) else _whole(text)
+    if text in ("none", "all"):
+        return text
+    if number is None:
+        raise UsageError(f"{label} takes a number, none or all, not {_shown(value)}")
+    return str(number)
+
+
+def _text(value: Any, label: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"{label} takes a text, not {_shown(value)}")
+    return value
+
+
+def _word(value: Any, label: str) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or not text.isprintable():
+        raise UsageError(f"{label} takes a name, not {_shown(value)}")
+    return text
+
+
+def _model(value: Any, label: str) -> str:
+    text = _word(value, label)
+    if len(text.split()) > 1:
+        raise UsageError(f"{label} takes one model, not {_shown(value)}")
+    return text
+
+
+def _name(value: Any, label: str) -> str:
+    if not isinstance(value, str) or not value.isidentifier() or keyword.iskeyword(value):
+        raise UsageError(f"{label} takes a variable's name, not {_shown(value)}")
+    return value
+
+
+def _path(value: Any, label: str) -> str | Path:
+    if isinstance(value, str) and value.strip() and "\0" not in value:
+        return value
+    if isinstance(value, os.PathLike):
+        path = os.fspath(cast("os.PathLike[Any]", value))
+        if isinstance(path, str):
+            return Path(path)
+    raise UsageError(f"{label} takes a path, a glob or a URL, not {_shown(value)}")
+
+
+def _expression(value: Any, label: str) -> Any:
+    if isinstance(value, str) and not value.strip():
+        raise UsageError(f"{label} takes a name or expression")
+    return value
+
+
+_CHECKS: Final[Mapping[Kind, Callable[[Any, str], Any]]] = {
+    "flag": _flag, "count": _count, "text": _text, "name": _name, "word": _word, "model": _model,
+    "path": _path,
+    "rows": _rows, "integer": _integer, "number": _number, "expression": _expression,
+}  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+_OWN_OPTION: Final = {
+    "model": "--model", "max_tokens": "--max-tokens", "system": "--system", "stop_sequences": "--stop",
+    "temperature": "--temperature",
+}  # fmt: skip
+_NO_KEYS: Final = "a key is never taken from a magic's argument: use %claude_key"
+_REFUSED: Final = {
+    "stream": "answers always stream",
+    "messages": "the conversation makes the messages",
+    **dict.fromkeys(("api_key", "auth_token", "credentials"), _NO_KEYS),
+    **dict.fromkeys(
+        ("http_client", "default_headers", "profile", "config"), "assign a client to claude.client"
+    ),
+    **dict.fromkeys(("base_url", "max_retries"), "it is a setting: %config ClaudeMagics"),
+}
+_CREDENTIAL_HEADERS: Final = ("authorization", "x-api-key", "proxy-authorization", "cookie")
+
+
+def param(text: str) -> tuple[str, Any]:
+    """`KEY=JSON` as key and value.
+
+    Raises
+    ------
+    UsageError
+        For what is not JSON, or a key that has an option or is not taken.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--param takes KEY=JSON, such as --param top_k=5, not {_shown(text)}")
+    try:
+        return allowed_param(key.strip(), json.loads(value, parse_constant=_no_constant))
+    except (ValueError, RecursionError):
+        shown = value.strip().strip("'\"") or "text"
+        hint = (
+            f"--param {key.strip()}={json.dumps(shown, ensure_ascii=False)}"
+            if len(shown) <= 40 and re.fullmatch(r"[\w. /:-]+", shown)
+            else '--param metadata={"user_id":"me"}'
+        )
+        raise UsageError(
+            f"--param {key.strip()} takes JSON, not {_shown(value)}; a text needs double quotes: {hint}"
+        ) from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def allowed_param(key: Any, value: Any) -> tuple[str, Any]:
+    if not isinstance(key, str) or not re.fullmatch(r"[A-Za-z_]\w*", key):
+        raise UsageError(f"--param takes a Messages parameter's name, not {_shown(key)}")
+    refuse_key(repr(value))
+    if key in _OWN_OPTION:
+        raise UsageError(f"--param {key}: there is an option for it, {_OWN_OPTION[key]}")
+    if key in _REFUSED:
+        raise UsageError(f"--param {key} is not taken: {_REFUSED[key]}")
+    if key == "timeout" and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise UsageError(f"--param timeout takes seconds above 0, not {_shown(value)}")
+    if key == "betas" and not _texts(value):
+        raise UsageError(
+            '--param betas takes a list of texts, such as --param betas=["files-api-2025-04-14"]'
+        )
+    if key in ("extra_headers", "extra_query", "extra_body"):
+        _check_extra(key, value)
+    return key, value
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(item, str) for item in cast("Sequence[Any]", value)
+    )
+
+
+def _check_extra(key: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise UsageError(f'--param {key} takes an object, such as --param {key}={{"name":"value"}}')
+    names = [str(name) for name in cast("Mapping[Any, Any]", value)]
+    if key == "extra_headers" and (bad := [n for n in names if n.lower() in _CREDENTIAL_HEADERS]):
+        raise UsageError(
+            f"--param extra_headers: {bad[0]} carries a key, and a key is never an argument: %claude_key"
+        )
+    if key == "extra_body" and (bad := [n for n in names if n in ("stream", "messages", "model")]):
+        raise UsageError(f"--param extra_body: {bad[0]} is not taken: it is made from the question")
