@@ -1,0 +1,176 @@
+"""Makes a machine ready for the tests: virtual environment, JavaScript builds, Chromium.
+
+Only the standard library. What is done once is stamped with a hash of what it was made from, so that a second
+run starts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".tests-venv"
+LABEXTENSION = ROOT / "labextension"
+BUILT = (
+    ROOT / "claude_jupyter" / "labextension" / "package.json",
+    ROOT / "claude_jupyter" / "display" / "static" / "widget.js",
+)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NODE_AT_LEAST = 18
+NEEDS_BROWSER = {"browser", "bench"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the parts stand on."""
+
+    python: Path
+    chromium: Path | None
+
+
+def prepare(parts: Iterable[str]) -> Ground:
+    """Install and build what `parts` need; exits with one clear line where it cannot."""
+    if "TESTS_PYTHON" in os.environ:
+        python = Path(os.environ["TESTS_PYTHON"])
+    else:
+        _node()
+        for lock in (LABEXTENSION / "package-lock.json", *sorted(ROOT.glob("tests/*/package-lock.json"))):
+            _npm_ci(lock.parent)
+        python = _environment()
+    return Ground(python, _chromium() if NEEDS_BROWSER & set(parts) else None)
+
+
+def _say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+def _call(command: Sequence[str | Path], cwd: Path = ROOT) -> None:
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        sys.exit(f"setup failed: {' '.join(map(str, command))} (status {done.returncode})")
+
+
+def _hash(*sources: Path | bytes) -> str:
+    digest = hashlib.sha256()
+    for source in sources:
+        if isinstance(source, bytes):
+            digest.update(source)
+            continue
+        for path in sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]:
+            if path.exists():
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_fresh(stamp: Path, mark: str) -> bool:
+    return stamp.exists() and stamp.read_text() == mark
+
+
+def _apt(*packages: str) -> bool:
+    """Install Debian packages where that is possible: as root, with apt."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    _say(f"apt-get install {' '.join(packages)}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", *packages]):
+        if subprocess.run(command, env=quiet, stdin=subprocess.DEVNULL, check=False).returncode:
+            return False
+    return True
+
+
+def _node() -> None:
+    if shutil.which("npm") is None and not _apt("nodejs", "npm"):
+        sys.exit(f"setup: npm is missing; install Node.js {NODE_AT_LEAST} or later with npm")
+    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(told.strip().lstrip("v").split(".")[0]) < NODE_AT_LEAST:
+        sys.exit(f"setup: Node.js {told.strip()} is too old; install {NODE_AT_LEAST} or later")
+
+
+def _npm_ci(folder: Path) -> None:
+    mark = _hash(folder / "package.json", folder / "package-lock.json", folder / ".npmrc")
+    stamp = folder / "node_modules" / ".tests-stamp"
+    if _is_fresh(stamp, mark):
+        return
+    _say(f"npm ci in {folder.relative_to(ROOT)}")
+    _call(["npm", "ci", "--no-fund", "--no-audit"], cwd=folder)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(mark)
+
+
+def _built_from() -> str:
+    names = ("src", "style", "schema", "package.json", "package-lock.json", "tsconfig.json", "install.json")
+    scripts = sorted(p for p in LABEXTENSION.glob("*.*js"))
+    return _hash(*(LABEXTENSION / name for name in names), *scripts)
+
+
+def _bundle(python: Path) -> None:
+    mark, stamp = _built_from(), LABEXTENSION / "node_modules" / ".tests-build-stamp"
+    if _is_fresh(stamp, mark) and all(path.exists() for path in BUILT):
+        return
+    _say("npm run build:prod in labextension")
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["npm", "run", "build:prod"],
+        cwd=LABEXTENSION,
+        env={**os.environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode or not all(path.exists() for path in BUILT):
+        sys.exit("setup failed: npm run build:prod in labextension")
+    shutil.copy(LABEXTENSION / "install.json", BUILT[0].parent / "install.json")
+    stamp.write_text(mark)
+
+
+def _environment() -> Path:
+    """The tests' own virtual environment, with the package installed editable."""
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        _say(f"python -m venv {VENV.name}")
+        make = [sys.executable, "-m", "venv", str(VENV)]
+        if subprocess.run(make, check=False).returncode and not (
+            _apt("python3-venv") and subprocess.run([*make, "--clear"], check=False).returncode == 0
+        ):
+            sys.exit("setup: python -m venv failed; on Debian install python3-venv")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wants = repr((project["build-system"], project["project"], project["tool"]["hatch"], sys.version))
+    mark, stamp = _hash(wants.encode()), VENV / ".tests-stamp"
+    if not _is_fresh(stamp, mark):
+        _say('pip install -e ".[test]"')
+        _call([python, "-m", "pip", "install", "-q", "jupyter-builder>=1.2,<2"])
+        _bundle(python)
+        _call([python, "-m", "pip", "install", "-q", "-e", ".[test]"])
+        stamp.write_text(mark)
+    _bundle(python)
+    _link_labextension()
+    return python
+
+
+def _link_labextension() -> None:
+    """Let JupyterLab serve the working tree's build instead of the copy that pip made."""
+    link = VENV / "share" / "jupyter" / "labextensions" / "claude-jupyter"
+    if link.is_symlink():
+        return
+    if link.exists():
+        shutil.rmtree(link)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(BUILT[0].parent)
+
+
+def _chromium() -> Path | None:
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None and _apt("chromium"):
+        found = shutil.which("chromium")
+    if found is None:
+        _say("no browser: apt-get install chromium, or name one in CHROMIUM; the browser tests will fail")
+        return None
+    return Path(found)
