@@ -54,10 +54,12 @@ class Settings(Configurable):
         config=True
     )
     cache = CaselessStrEnum(CACHES, "auto", help="Prompt caching: auto, 5m, 1h or off.").tag(config=True)
-    rows = Unicode(
-        "10", help="Rows of a dataframe that may leave the machine: a number, none or all."
-    ).tag(config=True)
-    frame_tokens = Int(2000, min=100, help="The longest profile of one dataframe, in tokens.").tag(config=True)
+    rows = Unicode("10", help="Rows of a dataframe that may leave the machine: a number, none or all.").tag(
+        config=True
+    )
+    frame_tokens = Int(2000, min=100, help="The longest profile of one dataframe, in tokens.").tag(
+        config=True
+    )
     redact = Bool(True, help="Replace secrets in everything sent by [redacted NAME].").tag(config=True)
     thumbnails = Bool(True, help="Keep small thumbnails of sent images in the answer.").tag(config=True)
     confirm_above = Float(1.0, min=0, help="Ask before a request estimated above this many USD.").tag(

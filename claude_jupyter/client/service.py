@@ -1,0 +1,330 @@
+"""The service as the conversation sees it: send a request, get values as they arrive, be stopped at any moment."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from claude_jupyter import errors
+from claude_jupyter.client.errors import nearest_models, translate
+from claude_jupyter.client.providers import make_client
+from claude_jupyter.client.retry import pause, reason, worth_retrying
+from claude_jupyter.client.stream import Change
+from claude_jupyter.client.wire import Stop, Wire, watch
+from claude_jupyter.models import known
+from claude_jupyter.settings import Settings
+
+TICK = 0.05
+"""Seconds between two looks at what arrived: about 20 a second."""
+
+_CONNECT = 10.0
+# A wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935), so it is kept short there.
+_LONGEST_WAIT = 0.1 if sys.platform == "win32" else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of the Messages API.
+
+    Attributes
+    ----------
+    params
+        `model`, `messages`, `max_tokens`, … exactly as `client.messages.create` takes them, without `stream`.
+    betas
+        Beta names; with any the beta endpoint is used.
+    extra
+        `extra_headers`, `extra_body`, `extra_query`, `timeout` for this call.
+    """
+
+    params: Mapping[str, Any]
+    betas: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Arrived(NamedTuple):
+    """What arrived since the last event; `raw` holds the SDK's events where they were asked for."""
+
+    changes: tuple[Change, ...]
+    usage: Mapping[str, Any]
+    raw: tuple[Any, ...] = ()
+
+
+class Waiting(NamedTuple):
+    """The service is busy or away; it is tried again in `seconds`."""
+
+    reason: str
+    seconds: float
+    attempt: int
+    attempts: int
+
+
+class Reply(NamedTuple):
+    """How a request ended.
+
+    Attributes
+    ----------
+    message
+        The message as far as it came, in the service's own names; `usage` in it is final only if `complete`.
+    complete
+        Whether `message_stop` came.
+    stopped
+        Whether it was stopped by the user.
+    error
+        Why it is not complete, else None.
+    ttft
+        Seconds from sending to the first content, or None.
+    """
+
+    message: Mapping[str, Any]
+    complete: bool
+    stopped: bool
+    error: errors.ClaudeError | None
+    request_id: str | None
+    ttft: float | None
+    seconds: float
+
+
+Event = Arrived | Waiting | Reply
+
+
+class Service:
+    """The provider of the settings, or the user's own SDK client.
+
+    Parameters
+    ----------
+    settings
+        `provider`, `base_url`, `timeout` and `max_retries` are read at each request.
+    folder
+        The notebook's own folder (for `.env`).
+    """
+
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._client: Any = None
+        self._made_for: tuple[Any, ...] | None = None
+        self._own = False
+        self._lock = threading.Lock()
+        self.key: str | None = None
+        settings.observe(self._forget, names=["provider", "base_url", "timeout", "max_retries"])
+
+    @property
+    def client(self) -> Any:
+        """The SDK client in use, made on first use; assign one to bring your own.
+
+        Raises
+        ------
+        AuthenticationError
+            Where no key is found.
+        """
+        import os
+
+        with self._lock:
+            # A forked kernel must not share its parent's connections, and a key set after loading must be seen.
+            signature = (os.getpid(), self.key, *(os.environ.get(n) for n in _WATCHED))
+            if self._client is None or (not self._own and signature != self._made_for):
+                self._client = make_client(self._settings, folder=self._folder, key=self.key)
+                self._made_for, self._own = signature, False
+            return self._client
+
+    @client.setter
+    def client(self, client: Any) -> None:
+        if client is not None and not hasattr(client, "messages"):
+            raise errors.UsageError(
+                "claude.client takes a client of the SDK, such as anthropic.Anthropic(…)."
+            )
+        if type(client).__name__.startswith("Async"):
+            raise errors.UsageError(
+                f"claude.client takes the synchronous client ({type(client).__name__[5:]}); aask and astream work with it too."
+            )
+        self._client, self._own = client, client is not None
+
+    @property
+    def provider(self) -> str:
+        """The provider of the settings, or what the user's own client speaks to."""
+        if not self._own:
+            return self._settings.provider
+        name = type(self._client).__name__.removeprefix("Anthropic").removesuffix("Mantle").lower()
+        return {"": "anthropic", "googlecloud": "google_cloud"}.get(name, name)
+
+    def send(self, request: Request, stop: Stop, *, keep_events: bool = False) -> Iterator[Event]:
+        """Send a request; yield what arrives, at most 20 times a second and the first at once; last a `Reply`.
+
+        A KeyboardInterrupt while it waits counts as `stop`; one raised in the caller's code between two events does not end
+        it: ask `stop` and go on to the `Reply`. Never raises for what the service or the network does: that is in the `Reply`.
+        """
+        retries = self._settings.max_retries
+        for attempt in range(retries + 1):
+            reply: Reply | None = None
+            for event in self._attempt(request, stop, keep_events):
+                if isinstance(event, _Failed):
+                    wait = pause(event.error, attempt) if worth_retrying(event.error) else None
+                    if wait is None or attempt == retries:
+                        reply = event.reply
+                        break
+                    yield Waiting(reason(event.error), wait, attempt + 2, retries + 1)
+                    if _slept_until_stopped(wait, stop):
+                        reply = event.reply._replace(stopped=True, error=None)
+                    break
+                yield event
+                if isinstance(event, Reply):
+                    return
+            if reply is not None:
+                yield reply
+                return
+
+    def _attempt(self, request: Request, stop: Stop, keep_events: bool) -> Iterator[Event | _Failed]:
+        began = time.monotonic()
+        first: float | None = None
+        try:
+            call = self._call(request)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                raise
+            yield Reply({}, False, False, self._told(error, request), None, None, 0.0)
+            return
+        wire = Wire(call, keep_events=keep_events)
+        try:
+            with stop.ringing(wire.bell):
+                while not wire.ended and not stop.asked:
+                    wire.wait(_LONGEST_WAIT)
+                    changes = tuple(wire.accumulator.drain())
+                    raw = tuple(wire.take_events())
+                    if changes or raw:
+                        first = first or time.monotonic() - began
+                        yield Arrived(changes, wire.accumulator.usage, raw)
+                        if not wire.ended:
+                            stop.sleep(TICK)
+        except KeyboardInterrupt:
+            stop.ask()
+        finally:
+            if not wire.ended:
+                wire.abandon()
+                wire.join(TICK)
+        changes, raw = tuple(wire.accumulator.drain()), tuple(wire.take_events())
+        if changes or raw:
+            first = first or time.monotonic() - began
+            yield Arrived(changes, wire.accumulator.usage, raw)
+        yield self._ending(wire, request, stop.asked, first, time.monotonic() - began)
+
+    def _ending(
+        self, wire: Wire, request: Request, stopped: bool, ttft: float | None, seconds: float
+    ) -> Reply | _Failed:
+        gathered = wire.accumulator
+        complete = gathered.finished or (gathered.result().get("stop_reason") is not None)
+        stopped = stopped and not complete
+        reply = Reply(gathered.result(), complete, stopped, None, wire.request_id, ttft, seconds)
+        if complete or stopped:
+            return reply
+        if wire.error is not None:
+            reply = reply._replace(
+                error=self._told(wire.error, request),
+                request_id=wire.request_id or getattr(wire.error, "request_id", None),
+            )
+            return reply if gathered.started else _Failed(reply, wire.error)
+        if not gathered.started:
+            return reply._replace(
+                error=errors.APIResponseError(
+                    "The endpoint answered, but not as Claude does (no events came). Check base_url and proxies.",
+                    status=200,
+                    request_id=wire.request_id,
+                )
+            )
+        return reply._replace(
+            error=errors.APIConnectionError(
+                "The answer broke off. What arrived is kept; claude.resume() continues from there.",
+                request_id=wire.request_id,
+            )
+        )
+
+    def _call(self, request: Request) -> Any:
+        """A function that opens the stream; everything that can be refused beforehand is refused here."""
+        import httpx2
+
+        client = self.client.with_options(max_retries=0)
+        watch(client._client)
+        extra = dict(request.extra)
+        timeout = extra.pop("timeout", None) or (None if self._own else self._settings.timeout)
+        if timeout is not None:
+            extra["timeout"] = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT))
+        if request.betas:
+            create = client.beta.messages.create
+            extra["betas"] = list(request.betas)
+        else:
+            create = client.messages.create
+
+        return lambda: create(**request.params, **extra, stream=True)
+
+    def count(self, request: Request) -> int:
+        """Prompt tokens by the service's own counting (free).
+
+        Raises
+        ------
+        ClaudeError
+            As for a question.
+        """
+        names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
+        params = {k: v for k, v in request.params.items() if k in names}
+        try:
+            return int(self.client.messages.count_tokens(**params).input_tokens)
+        except Exception as error:
+            raise self._told(error, request) from None
+
+    def models(self) -> list[Mapping[str, Any]]:
+        """The models that the service lists for this key, as plain dicts.
+
+        Raises
+        ------
+        ClaudeError
+            As for a question.
+        """
+        try:
+            return [m.to_dict() for m in self.client.models.list(limit=100)]
+        except Exception as error:
+            raise self._told(error, Request({"model": ""})) from None
+
+    def _told(self, error: BaseException, request: Request) -> errors.ClaudeError:
+        model = str(request.params.get("model"))
+        told = translate(error, model=model, provider=self.provider)
+        if isinstance(told, errors.NotFoundError) and not known(model):
+            told.message = f"There is no model {model!r}{nearest_models(model)}."
+        return told
+
+    def _forget(self, _change: Any = None) -> None:
+        if not self._own:
+            self._client = None
+
+
+def _slept_until_stopped(seconds: float, stop: Stop) -> bool:
+    try:
+        return stop.sleep(seconds)
+    except KeyboardInterrupt:
+        stop.ask()
+        return True
+
+
+class _Failed(NamedTuple):
+    """An attempt that got no answer at all, and may be tried again."""
+
+    reply: Reply
+    error: BaseException
+
+
+_WATCHED = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_PROFILE",
+    "ANTHROPIC_CONFIG_DIR",
+    "ANTHROPIC_CUSTOM_HEADERS",
+)
+
+
+def warm() -> None:
+    """Import the SDK, which costs seconds, so that the first question does not pay for it."""
+    import anthropic  # noqa: F401  # pyright: ignore[reportUnusedImport]
