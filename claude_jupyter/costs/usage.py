@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self
+
+TTL = Literal["5m", "1h"]
+"""How long a cache entry was asked to live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,80 @@ class Usage:
         }
 
     @classmethod
+    def from_wire(cls, usage: Mapping[str, Any], *, ttl: TTL = "5m") -> Usage:
+        """What was billed, from a response's *final* usage (message_start's, overwritten by message_delta's).
+
+        Parameters
+        ----------
+        usage
+            The Messages API's `usage` object as a plain mapping; values may be None or missing.
+        ttl
+            The lifetime that the request asked its cache entries to have: cache writes that the breakdown does not
+            explain (it is a stale copy of message_start's) are billed at it.
+        """
+        return sum((round_.usage for round_ in rounds(usage, ttl=ttl)), cls())
+
+    @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`; unknown keys are ignored, missing ones are 0."""
         return cls(**{f.name: int(data.get(f.name) or 0) for f in fields(cls)})
+
+
+class Round(NamedTuple):
+    """One sampling round within a response: `model` is None where it is the response's own."""
+
+    model: str | None
+    usage: Usage
+
+
+def rounds(usage: Mapping[str, Any], *, ttl: TTL = "5m") -> tuple[Round, ...]:
+    """A response's final usage, round by round: compaction, advisor and fallback rounds may have models of their own.
+
+    The top-level counts leave some of these rounds out, so their sum is what is billed (ANTHROPIC_API.md section 5). A
+    model that declined before any output, so that another took over, is not billed.
+    """
+    thinking, searches = _inner(usage, "output_tokens_details", "thinking_tokens"), _searches(usage)
+    iterations = [i for i in usage.get("iterations") or () if isinstance(i, Mapping)]
+    if not iterations:
+        return (Round(None, replace(_tokens(usage, ttl), thinking=thinking, web_searches=searches)),)
+    fell_back = any(i.get("type") == "fallback_message" for i in iterations)
+    billed = [
+        Round(i.get("model") or None, _tokens(i, ttl))
+        for i in iterations
+        if not (fell_back and i.get("type") == "message" and not i.get("output_tokens"))
+    ]
+    # Thinking and searches are told for the response as a whole: they belong to the round that answered.
+    answered = max((n for n, i in enumerate(billed) if i.usage.output >= thinking), default=len(billed) - 1)
+    last = billed[answered]
+    billed[answered] = Round(last.model, replace(last.usage, thinking=thinking, web_searches=searches))
+    return tuple(billed)
+
+
+def _tokens(usage: Mapping[str, Any], ttl: TTL) -> Usage:
+    written = _count(usage, "cache_creation_input_tokens")
+    long = min(_inner(usage, "cache_creation", "ephemeral_1h_input_tokens"), written)
+    short = min(_inner(usage, "cache_creation", "ephemeral_5m_input_tokens"), written - long)
+    unexplained = written - long - short
+    return Usage(
+        input=_count(usage, "input_tokens"),
+        output=_count(usage, "output_tokens"),
+        cache_read=_count(usage, "cache_read_input_tokens"),
+        cache_write_5m=short + (unexplained if ttl == "5m" else 0),
+        cache_write_1h=long + (unexplained if ttl == "1h" else 0),
+    )
+
+
+def _count(usage: Mapping[str, Any], key: str) -> int:
+    return max(int(usage.get(key) or 0), 0)
+
+
+def _inner(usage: Mapping[str, Any], outer: str, key: str) -> int:
+    inner = usage.get(outer)
+    return _count(inner, key) if isinstance(inner, Mapping) else 0
+
+
+def _searches(usage: Mapping[str, Any]) -> int:
+    return _inner(usage, "server_tool_use", "web_search_requests")
 
 
 class Cost(Decimal):
