@@ -1,0 +1,248 @@
+"""One connection of the demo server: HTTP in and out, the stream's timing, and the faults that a script asks for."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import parse_qs, urlsplit
+
+from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo import batches, catalogue, rules, wire
+from claude_jupyter.demo.caching import prompt_tokens
+from claude_jupyter.demo.refused import Refused, invalid
+from claude_jupyter.demo.script import Script
+from claude_jupyter.models import facts
+
+if TYPE_CHECKING:
+    from claude_jupyter.demo.server import DemoServer, Received
+
+LIMIT: Final = 32 * 1024 * 1024
+BATCH_LIMIT: Final = 256 * 1024 * 1024
+_SECRET_HEADERS: Final = frozenset(("authorization", "x-api-key", "cookie", "proxy-authorization"))
+_BUFFER: Final = 16 * 1024
+
+
+class Gone(ConnectionError):
+    """The client closed the connection, or the script asks for it to be cut."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Routes by path; every answer carries a `request-id`."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "claude-jupyter-demo"
+    disable_nagle_algorithm = True
+
+    @property
+    def demo(self) -> DemoServer:
+        """The server this connection belongs to."""
+        return cast("DemoServer", cast("Any", self.server).demo)
+
+    def setup(self) -> None:
+        super().setup()
+        self.demo.connected(self.connection)
+
+    def finish(self) -> None:
+        self.demo.disconnected(self.connection)
+        super().finish()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing: this runs inside a kernel."""
+
+    def do_GET(self) -> None:
+        """Models and batches."""
+        self._serve()
+
+    def do_POST(self) -> None:
+        """Messages, token counts, batches."""
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        """Batches."""
+        self._serve()
+
+    def _serve(self) -> None:
+        from claude_jupyter.demo.server import Received
+
+        received = Received(
+            self.command,
+            self.path,
+            {k.lower(): v for k, v in self.headers.items() if k.lower() not in _SECRET_HEADERS},
+            request_id=wire.new_id("req"),
+        )
+        self.demo.remember(received)
+        try:
+            self._route(received)
+        except Refused as refused:
+            self._send_json(received, refused.status, refused.body(received.request_id), refused.headers)
+        except ConnectionError as error:
+            received.gone = not isinstance(error, Gone) or error.args == ("left",)
+            self.close_connection = True
+        else:
+            received.finished = True
+
+    def _route(self, received: Received) -> None:
+        size = int(self.headers.get("content-length") or 0)
+        raw = self.rfile.read(size)
+        url = urlsplit(self.path)
+        parts = [p for p in url.path.split("/") if p]
+        if parts[:1] != ["v1"]:
+            raise Refused(404, "Not Found")
+        if size > (BATCH_LIMIT if parts[1:3] == ["messages", "batches"] else LIMIT):
+            raise Refused(413, "Request exceeds the maximum size")
+        key = rules.authenticate(self.headers) if self.demo.strict else "anyone"
+        if raw:
+            try:
+                received.body = json.loads(raw)
+            except ValueError as error:
+                raise invalid(f"The request body is not valid JSON: {error}") from None
+        match self.command, parts[1:]:
+            case "POST", ["messages"]:
+                self._messages(received, key)
+            case "POST", ["messages", "count_tokens"]:
+                self._count(received)
+            case "GET", ["models", *rest]:
+                self._send_json(received, 200, catalogue.answer(rest, parse_qs(url.query)))
+            case method, ["messages", "batches", *rest]:
+                query = parse_qs(url.query)
+                answer = batches.answer(self.demo, method, rest, received.body, query, key)
+                if isinstance(answer, bytes):
+                    self._send(received, 200, answer, "application/x-jsonl")
+                else:
+                    self._send_json(received, 200, answer)
+            case _:
+                raise Refused(404, "Not Found")
+
+    def _count(self, received: Received) -> None:
+        body = received.body
+        if self.demo.strict:
+            rules.check(body, self.headers, counting=True)
+        self._send_json(received, 200, {"input_tokens": prompt_tokens(body, facts(str(body.get("model"))))})
+
+    def _messages(self, received: Received, key: str) -> None:
+        body = received.body
+        if self.demo.strict:
+            rules.check(body, self.headers)
+        script = self.demo.script(body)
+        self._pause(script.hang)
+        if script.cut == 0:
+            raise Gone("cut")
+        if script.status != 200:
+            raise Refused(
+                script.status,
+                script.error,
+                type=script.error_type,
+                details=script.details,
+                headers=script.headers,
+            )
+        if script.raw is not None:
+            received.status = 200
+            self._stream(received, script, iter([(script.raw, 0.0)]))
+            return
+        reply = wire.reply(script, body)
+        prompt = self.demo.cache.account(body, facts(str(body.get("model"))), key)
+        if body.get("stream"):
+            received.status = 200
+            received.usage = prompt
+            self._stream(received, script, self._framed(reply, prompt, script, received))
+            return
+        self._pause(self._first(script))
+        received.usage = reply.usage(prompt)
+        self._send_json(received, 200, wire.message(reply, prompt, script.usage), dict(script.headers))
+
+    def _first(self, script: Script) -> float:
+        return self.demo.first if script.first is None else script.first
+
+    def _framed(
+        self, reply: wire.Reply, prompt: Usage, script: Script, received: Received
+    ) -> Iterator[tuple[bytes, float]]:
+        pace = self.demo.pace if script.pace is None else script.pace
+        for event, delay in wire.events(reply, prompt, script.usage, script.fail):
+            if event["type"] in ("message_delta", "error"):
+                received.usage = reply.usage(prompt)
+            seconds = self._first(script) if delay == wire.FIRST else pace if delay == wire.CHUNK else delay
+            data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+            # The service pads its data lines before the last brace; a reader must not mind.
+            yield f"event: {event['type']}\ndata: {data[:-1]}  }}\n\n".encode(), float(seconds)
+
+    def _stream(self, received: Received, script: Script, frames: Iterator[tuple[bytes, float]]) -> None:
+        self._head(received, 200, script.content_type, dict(script.headers))
+        self.send_header("transfer-encoding", "chunked")
+        self.send_header("cache-control", "no-cache")
+        self.end_headers()
+        left = min((n for n in (script.cut, script.end) if n is not None), default=None)
+        pending = bytearray()
+        start = time.monotonic()
+        due = 0.0
+        for data, delay in frames:
+            due += delay
+            late = start + due - time.monotonic()
+            if late > 0:
+                self._chunk(pending)
+                pending.clear()
+                self._pause(late)
+            if left is not None and len(data) >= left:
+                pending += data[:left]
+                self._chunk(pending)
+                if script.cut is not None and (script.end is None or script.cut <= script.end):
+                    raise Gone("cut")
+                self.wfile.write(b"0\r\n\r\n")
+                return
+            left = None if left is None else left - len(data)
+            pending += data
+            if len(pending) >= _BUFFER:
+                self._chunk(pending)
+                pending.clear()
+        self._chunk(pending)
+        if script.cut is not None and left is not None:
+            raise Gone("cut")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, data: bytearray) -> None:
+        if data:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), bytes(data)))
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, and notice at once when the client leaves."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            readable, _, _ = select.select([self.connection], [], [], left)
+            if readable and not self.connection.recv(1, socket.MSG_PEEK):
+                raise Gone("left")
+            if readable:  # a second request on the same connection: it has to wait for its turn
+                time.sleep(min(left, 0.05))
+
+    def _head(self, received: Received, status: int, content_type: str, headers: dict[str, str]) -> None:
+        received.status = status
+        self.send_response(status)
+        self.send_header("content-type", content_type)
+        self.send_header("request-id", received.request_id)
+        for name, value in headers.items():
+            self.send_header(name, value)
+
+    def _send_json(
+        self, received: Received, status: int, answer: Any, headers: dict[str, str] | None = None
+    ) -> None:
+        self._send(received, status, json.dumps(answer).encode(), "application/json", headers)
+
+    def _send(
+        self,
+        received: Received,
+        status: int,
+        data: bytes,
+        content_type: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        try:
+            self._head(received, status, content_type, headers or {})
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except ConnectionError:
+            received.gone = True
+            self.close_connection = True
