@@ -177,10 +177,17 @@ class Turn:
         True where the user hid it: kept in the transcript, not sent.
     system
         The system prompt from this turn on (None: unchanged).
+    prefix
+        Digest of what stood before it when it was asked (system, tools, earlier messages): its thinking is bound to that.
+    digest, bare
+        Digests of `messages` as they are, and without thinking.
     """
 
     messages: tuple[Message, ...]
     answer: Answer
+    prefix: str = ""
+    digest: str = ""
+    bare: str = ""
     cell: str | None = None
     execution: str | None = None
     prompt: str = ""

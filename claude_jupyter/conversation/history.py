@@ -1,0 +1,162 @@
+"""History as frozen values: which turns a question is asked with, where its own turn goes, and what of them is sent.
+
+Pure functions on tuples of turns; the object that people hold is `conversation.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from claude_jupyter.turns import Message, Turn
+
+Turns = tuple[Turn, ...]
+
+_THINKING = ("thinking", "redacted_thinking")
+
+
+class Place(NamedTuple):
+    """Where a question is asked.
+
+    Attributes
+    ----------
+    cell
+        The notebook's id of the cell, or None where there is none (terminal, nbclient, plain Python).
+    execution
+        Id of this execution of it.
+    """
+
+    cell: str | None = None
+    execution: str | None = None
+
+
+def before(turns: Turns, place: Place) -> Turns:
+    """The turns that a question asked at `place` follows.
+
+    A cell that is run again asks with the turns before its earlier ones, and after those of this execution; a new cell, or a
+    question from nowhere, with all.
+    """
+    if place.cell is None:
+        return turns
+    start = next((i for i, t in enumerate(turns) if t.cell == place.cell), None)
+    if start is None:
+        return turns
+    own = tuple(t for t in turns[start:] if t.cell == place.cell and t.execution == place.execution)
+    return (*(t for t in turns[:start] if t.cell != place.cell), *own)
+
+
+def placed(turns: Turns, turn: Turn) -> Turns:
+    """The turns with a finished one in its place: it replaces what earlier executions of its cell asked.
+
+    Turns stay in the order in which their cells were first asked; later ones stay as they are.
+    """
+    start = next((i for i, t in enumerate(turns) if t.cell is not None and t.cell == turn.cell), len(turns))
+    own = tuple(
+        t
+        for t in turns[start:]
+        if t.cell is not None and t.cell == turn.cell and t.execution == turn.execution
+    )
+    rest = tuple(t for t in turns[start:] if t.cell is None or t.cell != turn.cell)
+    return (*turns[:start], *own, turn, *rest)
+
+
+def replaced(turns: Turns, turn: Turn) -> int:
+    """How many earlier turns of its cell `placed` takes away."""
+    return len(turns) + 1 - len(placed(turns, turn))
+
+
+def live(turns: Turns) -> Turns:
+    """The turns that are sent: from the last one that began afresh on, without hidden ones."""
+    start = max((i for i, t in enumerate(turns) if t.starts), default=0)
+    return tuple(t for t in turns[start:] if not t.hidden)
+
+
+def system_at(turns: Turns, default: str) -> str:
+    """The system prompt in force after these turns: the last one that a turn set, else `default`."""
+    return next((t.system for t in reversed(turns) if t.system is not None), default)
+
+
+class Sent(NamedTuple):
+    """What of a history goes over the wire.
+
+    Attributes
+    ----------
+    messages
+        Earlier messages, byte for byte as they were sent before.
+    prefix
+        Digest of system, tools and messages: the next answer's thinking will be bound to it.
+    stripped
+        How many turns lost their thinking because what stood before them has changed.
+    """
+
+    messages: tuple[Message, ...]
+    prefix: str
+    stripped: int
+
+
+def sent(turns: Turns, system: Any, tools: Any) -> Sent:
+    """The messages of `turns` as they may be sent under this system prompt and these tools.
+
+    Thinking is bound to what stood before it (platform.claude.com, "What's new in Opus 5.5": preserved thinking): a turn whose
+    prefix is no longer the one it was made with goes without its thinking blocks. What was left out once stays out, because the
+    turns after it were then made with that prefix.
+    """
+    chain = digest_of({"system": system or None, "tools": tools or None})
+    messages: list[Message] = []
+    stripped = 0
+    for turn in turns:
+        bound = turn.digest != turn.bare
+        if bound and turn.prefix != chain:
+            messages.extend(without_thinking(turn.messages))
+            stripped += 1
+            chain = _chained(chain, turn.bare)
+        else:
+            messages.extend(turn.messages)
+            chain = _chained(chain, turn.digest)
+    return Sent(tuple(messages), chain, stripped)
+
+
+def without_thinking(messages: Sequence[Message]) -> list[Message]:
+    """The messages without thinking blocks; an assistant message that was nothing else becomes a short note, never empty."""
+    kept: list[Message] = []
+    for message in messages:
+        content = message["content"]
+        if message["role"] == "assistant" and any(b.get("type") in _THINKING for b in content):
+            rest = [b for b in content if b.get("type") not in _THINKING]
+            message = {**message, "content": rest or [{"type": "text", "text": "(no text)"}]}
+        kept.append(message)
+    return kept
+
+
+def sealed(turn: Turn) -> Turn:
+    """The turn with its digests, so that building a request never reads old messages again."""
+    digest = digest_of(turn.messages)
+    bare = without_thinking(turn.messages)
+    same = all(a is b for a, b in zip(bare, turn.messages, strict=True))
+    return replace(turn, digest=digest, bare=digest if same else digest_of(bare))
+
+
+def digest_of(value: Any) -> str:
+    """A digest of any JSON value, equal for equal values."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _chained(chain: str, digest: str) -> str:
+    return hashlib.sha256(f"{chain}{digest}".encode()).hexdigest()[:32]
+
+
+def images_in(messages: Iterable[Message]) -> int:
+    """Images in the messages, tool results included (ANTHROPIC_API: they count towards the many-images limit)."""
+    count = 0
+    for message in messages:
+        content = message["content"]
+        for block in content if not isinstance(content, str) else ():
+            if block.get("type") == "image":
+                count += 1
+            elif block.get("type") == "tool_result" and isinstance(block.get("content"), list):
+                count += sum(b.get("type") == "image" for b in block["content"])
+    return count
