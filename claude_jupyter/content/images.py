@@ -1,0 +1,238 @@
+"""Pictures as Claude is sent them: turned upright, on white, without metadata, and no larger than the API would leave them.
+
+Takes bytes, PIL images, arrays and SVG. Charts of plotting libraries are drawn in `figures.py`; which value is an image at all is
+the dispatcher's to say. Every picture is decoded and encoded anew, so that nothing but its pixels leaves, and the same picture
+always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from claude_jupyter.content import pixels, sizes
+from claude_jupyter.content.fence import fenced
+from claude_jupyter.content.media import decode, sniff
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.tokens import tokens_of_text
+from claude_jupyter.errors import AttachmentError
+from claude_jupyter.turns import Attachment, Block
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS: Final = 200_000_000
+"""Beyond this a picture is refused before it is decoded: 800 MB of memory, and more than any camera takes."""
+
+_PIL_FORMATS: Final = {
+    "image/png": ("PNG",),
+    "image/jpeg": ("JPEG",),
+    "image/gif": ("GIF",),
+    "image/webp": ("WEBP",),
+    "image/bmp": ("BMP",),
+    "image/tiff": ("TIFF",),
+    "image/avif": ("AVIF",),
+    "image/heic": ("HEIF",),
+}
+
+
+def from_bytes(data: bytes, label: str, rules: Rules, *, media_type: str | None = None) -> Attachment:
+    """An image file's bytes as it is sent.
+
+    Parameters
+    ----------
+    media_type
+        What the file says it is; only for the error's words: the bytes decide.
+
+    Raises
+    ------
+    AttachmentError
+        For a truncated, absurdly large or unknown picture.
+    MissingExtraError
+        For SVG where nothing that draws it is installed.
+    """
+    kind = sniff(data)
+    if kind == "image/svg+xml":
+        return from_svg(data.decode("utf-8", "replace"), label, rules)
+    if kind is None:
+        said = f", though it says {media_type}" if media_type else ""
+        raise AttachmentError(f"{label} is not a picture that can be read{said}.")
+    return _from_pil(_open(data, kind, label), label, rules, ours=True)
+
+
+def _open(data: bytes, kind: str, label: str) -> Image:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Our own limit (MAX_PIXELS) is checked in `from_pil`, before anything is decoded.
+            warnings.simplefilter("ignore")
+            return Image.open(io.BytesIO(data), formats=_PIL_FORMATS[kind])
+    except Image.DecompressionBombError:
+        raise AttachmentError(
+            f"{label} is too large a picture: over {MAX_PIXELS // 10**6} million pixels."
+        ) from None
+    except KeyError:
+        raise AttachmentError(
+            f"{label} is {kind[6:].upper()}, which is not readable here; save it as PNG or JPEG."
+        ) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
+        raise AttachmentError(
+            f"{label} is damaged: it begins as {kind[6:].upper()} and cannot be read."
+        ) from None
+
+
+def from_pil(image: Image, label: str, rules: Rules) -> Attachment:
+    """A PIL image as it is sent; of an animated one the frame it stands at. The image itself stays as it is."""
+    return _from_pil(image, label, rules, ours=False)
+
+
+def _from_pil(image: Image, label: str, rules: Rules, *, ours: bool) -> Attachment:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise AttachmentError(
+            f"{label} is too large a picture: {width:,} × {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read."
+        )
+    if not width or not height:
+        raise AttachmentError(f"{label} is an empty picture: {width} × {height} pixels.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata, which is dropped
+            picture = pixels.prepare(image, rules, ours=ours)
+    except MemoryError:
+        raise AttachmentError(f"{label} is too large a picture for this machine's memory.") from None
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
+        raise AttachmentError(f"{label} is damaged: {_first_line(error)}") from None
+    return _attach(picture, label, rules)
+
+
+def from_array(array: Any, label: str, rules: Rules) -> Attachment:
+    """A uint8 array shaped (height, width, 3 or 4) as an image (`is_image_array`)."""
+    from PIL import Image
+
+    if not is_image_array(array):
+        raise AttachmentError(
+            f"{label} is no image: that takes a uint8 array shaped (height, width, 3 or 4)."
+        )
+    return _from_pil(Image.fromarray(array), label, rules, ours=False)
+
+
+def is_image_array(value: Any) -> bool:
+    """Whether a NumPy array is one that is sent as an image."""
+    return str(value.dtype) == "uint8" and value.ndim == 3 and value.shape[2] in (3, 4) and value.size > 0
+
+
+def from_svg(text: str, label: str, rules: Rules) -> Attachment:
+    """An SVG drawn on white, with nothing fetched from network or disk (`svg.py`)."""
+    from claude_jupyter.content import svg
+
+    return from_bytes(svg.draw(text, label, rules), label, rules)
+
+
+def from_display(value: Any, label: str, rules: Rules) -> Attachment | None:
+    """An `IPython.display.Image` or `SVG`, or a text that is an image in base64 or a `data:` URL; None for anything else."""
+    if isinstance(value, str):
+        data = decode(value)
+        return None if data is None else from_bytes(data, label, rules)
+    kinds = {
+        c.__name__
+        for c in type(value).__mro__
+        if c.__module__ in ("IPython.core.display", "IPython.lib.display")
+    }
+    if "SVG" in kinds:
+        return from_svg(value.data, label, rules)
+    if "Image" not in kinds:
+        return None
+    if value.data is None:
+        return from_url(value.url, label, rules)
+    data = value.data if isinstance(value.data, bytes) else decode(value.data)
+    if data is None:
+        raise AttachmentError(f"{label} holds no picture that can be read.")
+    return from_bytes(data, label, rules)
+
+
+def from_url(url: str, label: str, rules: Rules) -> Attachment:
+    """A picture by its address: the service fetches it, this machine does not; its tokens are therefore the most it can cost."""
+    if not re.match(r"https?://\S+\Z", url or ""):
+        raise AttachmentError(
+            f"{label} is a picture on another address than http(s); save it and use its path."
+        )
+    if rules.provider in sizes.CLOUDS:
+        raise AttachmentError(
+            f"{label}: {rules.provider} takes no addresses of pictures; save it and use its path."
+        )
+    from claude_jupyter import models
+
+    words = _label(label, rules)
+    block: Block = {"type": "image", "source": {"type": "url", "url": url}}
+    most = models.facts(rules.model).image_tokens + tokens_of_text(words["text"])
+    return Attachment(label, "image", (words, block), "by its address", most)
+
+
+def shrink(attachment: Attachment, limit: int = sizes.MANY_SIDE) -> Attachment:
+    """The same attachment with its picture's sides at most `limit` px: for requests that turn out to hold over 20 images.
+
+    One that fits (or holds no picture of ours) comes back as it is, byte for byte.
+    """
+    if attachment.size is None or max(attachment.size) <= limit:
+        return attachment
+    from PIL import Image
+
+    source = next(b["source"] for b in attachment.blocks if b["type"] == "image")
+    image = Image.open(io.BytesIO(base64.b64decode(source["data"])))
+    photo = image.format == "JPEG"
+    picture = image.resize(
+        sizes.fit(*image.size, limit, sizes.SIDE * sizes.SIDE, limit), Image.Resampling.LANCZOS
+    )
+    data, media_type = pixels.encode(pixels.Picture(picture, photo), sizes.BYTES)
+    new = _image_block(data, media_type)
+    return replace(
+        attachment,
+        blocks=tuple(new if b["type"] == "image" else b for b in attachment.blocks),
+        tokens=attachment.tokens - sizes.tokens(*attachment.size) + sizes.tokens(*picture.size),
+        size=picture.size,
+        sent=_sent(picture.size),
+    )
+
+
+def _attach(picture: pixels.Picture, label: str, rules: Rules, about: str = "") -> Attachment:
+    data, media_type = pixels.encode(picture, sizes.byte_limit(rules.provider))
+    size = picture.image.size
+    words = _label(label, rules, about)
+    return Attachment(
+        label=label,
+        kind="image",
+        blocks=(words, _image_block(data, media_type)),
+        sent=_sent(size),
+        tokens=sizes.tokens(*size) + tokens_of_text(words["text"]),
+        size=size,
+        thumbnail=pixels.thumbnail(picture.image) if rules.thumbnails else None,
+    )
+
+
+def from_pixels(image: Image, label: str, rules: Rules, about: str = "") -> Attachment:
+    """A drawing of our own in L, RGB or RGBA, already in the size to send (`figures.py`), with a word on what it is."""
+    return _attach(pixels.Picture(pixels.flat(image), False), label, rules, about)
+
+
+def _label(label: str, rules: Rules, about: str = "") -> Block:
+    text = f"{about or 'A picture'}: it follows here."
+    return {"type": "text", "text": fenced(text, rules.redact(label)[0], "image")}
+
+
+def _image_block(data: bytes, media_type: str) -> Block:
+    text = base64.b64encode(data).decode("ascii")
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": text}}
+
+
+def _sent(size: tuple[int, int]) -> str:
+    return f"{size[0]:,} × {size[1]:,}"
+
+
+def _first_line(error: BaseException) -> str:
+    text = (str(error) or type(error).__name__).splitlines()[0].strip()
+    return (text[:1].lower() + text[1:]).rstrip(".") + "."
