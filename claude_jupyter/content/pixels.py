@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from claude_jupyter.content import sizes
 from claude_jupyter.content.rules import Rules
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Transpose
 
 THUMBNAIL: Final = 3072
 """Longest thumbnail, as a `data:` URL."""
