@@ -1,0 +1,106 @@
+"""Fixtures for JupyterLab and Notebook 7 in Chromium: one server of each kind for the session, started when first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import Page
+from support.lab import Frontend, Notebook, Server, jupyter_server
+
+from claude_jupyter.demo import server as demo
+from claude_jupyter.demo.script import chooser
+
+TEST_KEY = "test-key-of-the-browser-tests"
+FRONTENDS: tuple[Frontend, ...] = ("lab", "notebook7")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return {
+        **browser_type_launch_args,
+        "executable_path": os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+        "args": [*(["--no-sandbox"] if root else []), "--disable-dev-shm-usage"],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 900}}
+
+
+@pytest.fixture(scope="session")
+def _one_service() -> Iterator[demo.DemoServer]:
+    with demo.start() as server:
+        yield server
+
+
+@pytest.fixture
+def service(_one_service: demo.DemoServer) -> Callable[..., demo.DemoServer]:
+    """`service(replies, pace=…, first=…)` sets what is answered from now on; returns the server."""
+
+    def answer(replies: Any, *, pace: float = 0.0, first: float = 0.0) -> demo.DemoServer:
+        _one_service.script = chooser(replies)
+        _one_service.pace, _one_service.first = pace, first
+        _one_service.requests.clear()
+        return _one_service
+
+    answer("Yes.")
+    return answer
+
+
+@pytest.fixture(scope="session")
+def jupyter(
+    tmp_path_factory: pytest.TempPathFactory, _one_service: demo.DemoServer
+) -> Iterator[Callable[..., Server]]:
+    """`jupyter(frontend, extension=…, fresh=…)`: a running server, the same one for the same question unless fresh."""
+    env = {"ANTHROPIC_BASE_URL": _one_service.url, "ANTHROPIC_API_KEY": TEST_KEY}
+    running: dict[tuple[Any, ...], Server] = {}
+    with ExitStack() as stack:
+
+        def get(frontend: Frontend, *, extension: bool = True, fresh: bool = False) -> Server:
+            key = (frontend, extension)
+            if fresh or key not in running:
+                folder = tmp_path_factory.mktemp(frontend)
+                server = stack.enter_context(jupyter_server(frontend, folder, env, extension=extension))
+                if fresh:
+                    return server
+                running[key] = server
+            return running[key]
+
+        yield get
+
+
+@pytest.fixture(params=FRONTENDS)
+def frontend(request: pytest.FixtureRequest) -> Frontend:
+    """Each test that asks for it runs in JupyterLab and in Notebook 7."""
+    return request.param
+
+
+class OpenNotebook(Protocol):
+    """See `open_notebook`."""
+
+    def __call__(self, cells: Sequence[str] | Path, server: Server | None = None, **how: Any) -> Notebook: ...
+
+
+@pytest.fixture
+def open_notebook(
+    page: Page, frontend: Frontend, jupyter: Callable[..., Server], request: pytest.FixtureRequest
+) -> OpenNotebook:
+    """`open_notebook(cells)`: a new notebook with these cells, open in the browser with an idle kernel."""
+    made = 0
+
+    def make(cells: Sequence[str] | Path, server: Server | None = None, **how: Any) -> Notebook:
+        nonlocal made
+        made += 1
+        server = server or jupyter(frontend, extension=how.pop("extension", True))
+        name = "".join(c if c.isalnum() else "-" for c in f"{request.node.name}-{made}")
+        path = cells if isinstance(cells, Path) else server.write(f"{name}.ipynb", cells)
+        return Notebook(page, server, path).open(**how)
+
+    return make

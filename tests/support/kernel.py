@@ -1,0 +1,337 @@
+"""A real ipykernel over jupyter_client: what a frontend sends it, and all that it says on iopub, as values.
+
+`Kernel.run` is a cell that is waited for; `Kernel.start` one that can be watched, interrupted and talked to meanwhile.
+Nothing here knows what the package does, except the names of its mime type and comm target.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+ANSWER = "application/vnd.claude-jupyter.answer+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+OUTPUTS = ("stream", "display_data", "execute_result", "error", "update_display_data")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message from the kernel on iopub: `size` in bytes as on the wire, `at` in seconds of the monotonic clock."""
+
+    type: str
+    content: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    parent: str | None
+    size: int
+    at: float
+    buffers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A finished cell."""
+
+    reply: Mapping[str, Any]
+    messages: tuple[Message, ...]
+    began: float
+    ended: float
+    asked: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell succeeded."""
+        return self.reply["status"] == "ok"
+
+    def of(self, *types: str) -> list[Message]:
+        """The messages of these types."""
+        return [message for message in self.messages if message.type in types]
+
+    def _stream(self, name: str) -> str:
+        return "".join(m.content["text"] for m in self.of("stream") if m.content["name"] == name)
+
+    @property
+    def stdout(self) -> str:
+        """What was printed."""
+        return self._stream("stdout")
+
+    @property
+    def stderr(self) -> str:
+        """What was written to stderr: warnings."""
+        return self._stream("stderr")
+
+    @property
+    def error(self) -> str:
+        """The error as the cell shows it, without colours; empty if there is none."""
+        shown = [line for message in self.of("error") for line in message.content["traceback"]]
+        return COLOURS.sub("", "\n".join(shown))
+
+    @property
+    def error_name(self) -> str:
+        """The exception's class."""
+        return str(self.reply.get("ename", ""))
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """The outputs that a notebook would hold at the end: updates applied, `clear_output` obeyed."""
+        return saved_outputs(self.messages)
+
+    @property
+    def bundles(self) -> list[Mapping[str, Any]]:
+        """The mimebundles at the end."""
+        return [output["data"] for output in self.outputs if "data" in output]
+
+    @property
+    def answers(self) -> list[Mapping[str, Any]]:
+        """The mimebundles that are answers."""
+        return [bundle for bundle in self.bundles if ANSWER in bundle]
+
+    @property
+    def answer(self) -> Mapping[str, Any]:
+        """The one answer's mimebundle."""
+        (bundle,) = self.answers
+        return bundle
+
+    @property
+    def comms(self) -> list[Message]:
+        """Comm traffic towards the frontend."""
+        return self.of("comm_open", "comm_msg", "comm_close")
+
+
+def saved_outputs(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Outputs as JupyterLab would keep them."""
+    outputs: list[dict[str, Any]] = []
+    wipe = False
+    for message in messages:
+        content = dict(message.content)
+        if message.type == "clear_output":
+            wipe = True
+            if not content.get("wait"):
+                outputs, wipe = [], False
+        elif message.type == "update_display_data":
+            name = content["transient"]["display_id"]
+            for output in outputs:
+                if output.get("transient", {}).get("display_id") == name:
+                    output.update(data=content["data"], metadata=content["metadata"])
+        elif message.type in OUTPUTS:
+            if wipe:
+                outputs, wipe = [], False
+            outputs.append({"output_type": message.type, **content})
+    return outputs
+
+
+@dataclass(slots=True)
+class Cell:
+    """A cell under way."""
+
+    kernel: Kernel
+    id: str
+    began: float
+    stdin: Sequence[str]
+    asked: list[str] = field(default_factory=list[str])
+
+    @property
+    def messages(self) -> list[Message]:
+        """What has come so far."""
+        return self.kernel.heard(self.id)
+
+    def wait_for(self, found: Callable[[Sequence[Message]], Any], timeout: float = 30) -> Any:
+        """Wait until `found(messages so far)` is true; its value."""
+        return self.kernel.wait_for(lambda: found(self.messages), timeout, f"{self.messages[-3:]}")
+
+    def finish(self, timeout: float = 60) -> Execution:
+        """Wait until the kernel has replied and is idle."""
+        reply = self.kernel.reply_to(self, timeout)
+        self.wait_for(_is_idle, timeout)
+        return Execution(reply, tuple(self.messages), self.began, time.monotonic(), tuple(self.asked))
+
+
+def _is_idle(messages: Sequence[Message]) -> bool:
+    return any(m.type == "status" and m.content["execution_state"] == "idle" for m in messages)
+
+
+class Kernel:
+    """A running kernel; use `with running_kernel(…) as kernel`."""
+
+    def __init__(self, manager: KernelManager) -> None:
+        self.manager = manager
+        self.client: BlockingKernelClient = manager.client()
+        self._messages: list[Message] = []
+        self._news = threading.Condition()
+        self._closing = False
+        self._session = self.client.session.clone()
+        self._iopub = manager.connect_iopub()
+        self._iopub.setsockopt(6, b"")  # zmq.SUBSCRIBE
+        self._reader = threading.Thread(target=self._read, name="iopub", daemon=True)
+        self._reader.start()
+        self.client.start_channels(iopub=False)
+        self._wait_until_ready()
+
+    def run(self, code: str, *, timeout: float = 60, **how: Any) -> Execution:
+        """Run a cell to its end; keywords as for `start`."""
+        return self.start(code, **how).finish(timeout)
+
+    def start(self, code: str, *, cell_id: str | None = None, stdin: Sequence[str] | None = None) -> Cell:
+        """Send a cell as JupyterLab does with a `cell_id` (TRAPS section 1), else as nbclient does.
+
+        `stdin` are the answers to questions; None means that the frontend has no input, as in nbclient.
+        """
+        metadata: dict[str, Any] = {}
+        if cell_id is not None:
+            metadata = {"trusted": True, "deletedCells": [], "recordTiming": False, "cellId": cell_id}
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": stdin is not None or cell_id is not None,
+            "stop_on_error": True,
+        }
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        cell = Cell(self, message["header"]["msg_id"], time.monotonic(), list(stdin or ()))
+        self.client.shell_channel.send(message)
+        return cell
+
+    def complete(self, code: str, position: int | None = None, timeout: float = 30) -> Mapping[str, Any]:
+        """The reply to a completion request."""
+        content = {"code": code, "cursor_pos": len(code) if position is None else position}
+        message = self.client.session.msg("complete_request", content)
+        self.client.shell_channel.send(message)
+        return self._shell_reply(message["header"]["msg_id"], timeout)
+
+    def open_comm(self, target: str, data: Mapping[str, Any] | None = None) -> str:
+        """Open a comm as the page does; its id."""
+        content = {"comm_id": os.urandom(16).hex(), "target_name": target, "data": dict(data or {})}
+        self.client.shell_channel.send(self.client.session.msg("comm_open", content))
+        return str(content["comm_id"])
+
+    def send_comm(self, comm: str, data: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        """Send on a comm as the page does."""
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": dict(data)})
+        message["buffers"] = list(buffers)
+        self.client.shell_channel.send(message)
+
+    def interrupt(self) -> float:
+        """Interrupt as the stop button does; when, on the monotonic clock."""
+        self.manager.interrupt_kernel()
+        return time.monotonic()
+
+    def value(self, expression: str) -> Any:
+        """The value of a Python expression in the kernel, by its literal representation."""
+        import ast
+
+        done = self.run(f"print('\\x02' + repr({expression}) + '\\x03')")
+        assert done.ok, done.error
+        return ast.literal_eval(done.stdout.split("\x02")[1].split("\x03")[0])
+
+    def heard(self, parent: str | None = None) -> list[Message]:
+        """All messages so far, or those of one cell."""
+        with self._news:
+            return [m for m in self._messages if parent is None or m.parent == parent]
+
+    def wait_for(self, found: Callable[[], Any], timeout: float = 30, told: str = "") -> Any:
+        """Wait until `found()` is true; it is looked at whenever a message came."""
+        deadline = time.monotonic() + timeout
+        while not (value := found()):
+            with self._news:
+                self._news.wait(0.05)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not seen within {timeout} s; last: {told or self._messages[-3:]}")
+        return value
+
+    def reply_to(self, cell: Cell, timeout: float) -> Mapping[str, Any]:
+        """The reply to a cell; questions that come meanwhile are answered from its `stdin`."""
+        return self._shell_reply(cell.id, timeout, cell)
+
+    def close(self) -> None:
+        """Shut down, hard if need be."""
+        self._closing = True
+        self._reader.join(5)
+        self._iopub.close(linger=0)
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+    def _wait_until_ready(self) -> None:
+        # iopub subscriptions take a moment: ask until something is heard there (jupyter_client does the same).
+        deadline = time.monotonic() + 60
+        while not self.heard():
+            message = self.client.session.msg("kernel_info_request", {})
+            self.client.shell_channel.send(message)
+            self._shell_reply(message["header"]["msg_id"], 60)
+            time.sleep(0.05)
+            if time.monotonic() > deadline:
+                raise TimeoutError("the kernel said nothing on iopub")
+
+    def _shell_reply(self, msg_id: str, timeout: float, cell: Cell | None = None) -> Mapping[str, Any]:
+        deadline = time.monotonic() + timeout
+        answers = list(cell.stdin) if cell else []
+        while time.monotonic() < deadline:
+            if not self.manager.is_alive():
+                raise RuntimeError("the kernel died")
+            if cell is not None and self.client.stdin_channel.msg_ready():
+                question = self.client.stdin_channel.get_msg(timeout=1)
+                cell.asked.append(question["content"]["prompt"])
+                self.client.input(answers.pop(0))
+            if not self.client.shell_channel.socket.poll(50):
+                continue
+            message = self.client.shell_channel.get_msg(timeout=1)
+            if message["parent_header"].get("msg_id") == msg_id:
+                return message["content"]
+        raise TimeoutError(f"no reply within {timeout} s")
+
+    def _read(self) -> None:
+        while not self._closing:
+            if not self._iopub.poll(100):
+                continue
+            frames = self._iopub.recv_multipart()
+            at = time.monotonic()
+            _, parts = self._session.feed_identities(frames)
+            if len(parts) < 2:
+                continue
+            message = self._session.deserialize(parts)
+            if message["msg_type"] == "iopub_welcome":
+                continue
+            heard = Message(
+                message["msg_type"],
+                message["content"],
+                message["metadata"],
+                message["parent_header"].get("msg_id"),
+                sum(map(len, frames)),
+                at,
+                tuple(bytes(b) for b in message.get("buffers", ())),
+            )
+            with self._news:
+                self._messages.append(heard)
+                self._news.notify_all()
+
+
+@contextmanager
+def running_kernel(folder: Path, env: Mapping[str, str] | None = None, code: str = "") -> Iterator[Kernel]:
+    """A kernel started in `folder` with the tests' clean environment and `env` on top; `code` is run first."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(folder), env={**os.environ, **(env or {})})
+    kernel = Kernel(manager)
+    try:
+        if code:
+            done = kernel.run(code, timeout=120)
+            assert done.ok, done.error
+        yield kernel
+    finally:
+        kernel.close()
+
+
+def python() -> str:
+    """The interpreter of the tests."""
+    return sys.executable

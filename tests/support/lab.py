@@ -1,0 +1,270 @@
+"""Real JupyterLab and Notebook 7 servers, and a notebook in the browser: opened, run, stopped, saved, read.
+
+The rules about waiting are those that cost time to find: the kernel is asked through the application, not by the
+indicator in the toolbar, and a save is over when the file has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import nbformat
+from playwright.sync_api import ConsoleMessage, Locator, Page, WebSocket
+
+Frontend = Literal["lab", "notebook7"]
+TOKEN = "tests"
+MODULES: dict[Frontend, str] = {"lab": "jupyterlab", "notebook7": "notebook"}
+NOISE = ("favicon", "ResizeObserver loop", "net::ERR_ABORTED")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running Jupyter server; `root` is what it shows."""
+
+    frontend: Frontend
+    url: str
+    root: Path
+    log: Path
+
+    def page(self, notebook: str) -> str:
+        """The address of a notebook's page."""
+        if self.frontend == "lab":
+            return f"{self.url}/lab/tree/{notebook}?reset&token={TOKEN}"
+        return f"{self.url}/notebooks/{notebook}?token={TOKEN}"
+
+    def write(self, name: str, cells: Sequence[str]) -> Path:
+        """A new notebook with these code cells and a kernelspec, so that no dialog asks for one."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        path = self.root / name
+        nbformat.write(notebook, path)
+        return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def jupyter_server(
+    frontend: Frontend,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    extension: bool = True,
+    overrides: Mapping[str, Any] | None = None,
+) -> Iterator[Server]:
+    """A server with its own settings, workspaces and configuration; `extension=False` disables ours.
+
+    `overrides` are settings by plugin (`overrides.json`), `env` what the kernels see besides the clean environment.
+    """
+    root = folder / "notebooks"
+    environment = {**os.environ, **_folders(folder), **(env or {})}
+    root.mkdir(parents=True, exist_ok=True)
+    _settle(folder, extension, overrides or {})
+    port = _free_port()
+    server = Server(frontend, f"http://127.0.0.1:{port}", root, folder / "server.log")
+    command = [sys.executable, "-m", MODULES[frontend], "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += [
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={root}",
+        "--expose-app-in-browser",
+    ]
+    command += ["--ServerApp.terminals_enabled=False", *(["--allow-root"] if os.geteuid() == 0 else [])]
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_until_up(server, process)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+
+def _folders(folder: Path) -> dict[str, str]:
+    names = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+        "CLAUDE_JUPYTER_DATA_DIR": "claude_jupyter",
+    }
+    for name in names.values():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return {name: str(folder / path) for name, path in names.items()}
+
+
+def _settle(folder: Path, extension: bool, overrides: Mapping[str, Any]) -> None:
+    """No prompt about news, which would cover a part of the page; our extension on or off."""
+    notices = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    for plugin, settings in {"@jupyterlab/apputils-extension:notification": notices, **overrides}.items():
+        package, _, name = plugin.partition(":")
+        path = folder / "settings" / package / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+    config = folder / "config" / "labconfig" / "page_config.json"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(json.dumps({"disabledExtensions": {} if extension else {"claude-jupyter": True}}))
+
+
+def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            with urllib.request.urlopen(f"{server.url}/api/status?token={TOKEN}", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{server.frontend} did not start:\n{server.log.read_text()[-3000:]}"
+                ) from None
+            time.sleep(0.1)
+
+
+@dataclass  # no slots: playwright puts its wrappers of the methods into the instance
+class Watch:
+    """What a page does besides showing: errors on its console, requests to other hosts, websocket traffic."""
+
+    host: str
+    errors: list[str] = field(default_factory=list[str])
+    foreign: list[str] = field(default_factory=list[str])
+    frames: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+
+    def follow(self, page: Page) -> None:
+        """Listen from now on."""
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self._request(request.url))
+        page.on("websocket", self._websocket)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(noise in message.text for noise in NOISE):
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _request(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self.host:
+            self.foreign.append(url)
+
+    def _websocket(self, socket: WebSocket) -> None:
+        self._request(socket.url)
+        socket.on("framereceived", lambda data: self.frames.append((time.monotonic(), len(data))))
+
+
+class Notebook:
+    """A notebook open in the browser."""
+
+    PANEL = "window.jupyterapp.shell.currentWidget"
+
+    def __init__(self, page: Page, server: Server, path: Path) -> None:
+        self.page = page
+        self.server = server
+        self.path = path
+        self.watch = Watch(urlsplit(server.url).netloc)
+        self.watch.follow(page)
+
+    def open(self, *, kernel: bool = True) -> Notebook:
+        """Load the page; wait for the notebook and, by default, for an idle kernel."""
+        self.page.goto(self.server.page(self.path.relative_to(self.server.root).as_posix()))
+        self.page.wait_for_function(
+            f"() => window.jupyterapp && {self.PANEL}?.content?.widgets?.length", timeout=60_000
+        )
+        self.page.evaluate(f"() => {self.PANEL}.context.ready")
+        if kernel:
+            self.wait_for_kernel()
+        return self
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the page is connected to an idle kernel."""
+        kernel = f"{self.PANEL}.sessionContext.session?.kernel"
+        connected = f"{kernel}?.connectionStatus === 'connected' && {kernel}?.status === 'idle'"
+        self.page.wait_for_function(f"() => {connected}", timeout=60_000)
+
+    def cell(self, index: int) -> Locator:
+        """The cell as it is on the page."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def output(self, index: int) -> Locator:
+        """The output area of a cell."""
+        return self.cell(index).locator(".jp-Cell-outputArea")
+
+    def start(self, index: int) -> None:
+        """Run a cell as Ctrl+Enter does; do not wait."""
+        self.page.evaluate(
+            "index => { const panel = window.jupyterapp.shell.currentWidget;"
+            " panel.content.activeCellIndex = index; panel.content.deselectAll();"
+            " void window.jupyterapp.commands.execute('notebook:run-cell'); }",
+            index,
+        )
+
+    def run(self, index: int, timeout: float = 60) -> None:
+        """Run a cell and wait for its end."""
+        self.start(index)
+        self.wait_until_done(index, timeout)
+
+    def wait_until_done(self, index: int, timeout: float = 60) -> None:
+        """Wait until the cell has its number and the kernel is idle."""
+        panel = self.PANEL
+        self.page.wait_for_function(
+            f"index => {panel}.content.widgets[index].model.executionCount !== null"
+            f" && {panel}.sessionContext.session.kernel.status === 'idle'",
+            arg=index,
+            timeout=timeout * 1000,
+        )
+
+    def interrupt(self) -> None:
+        """The stop button of the toolbar."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+
+    def save(self) -> nbformat.NotebookNode:
+        """Save as Ctrl+S does; the file."""
+        before = self.path.stat().st_mtime_ns
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        deadline = time.monotonic() + 15
+        while self.path.stat().st_mtime_ns == before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the notebook was not saved")
+            self.page.wait_for_timeout(50)
+        self.page.wait_for_function(f"() => !{self.PANEL}.context.model.dirty", timeout=15_000)
+        return self.read()
+
+    def read(self) -> nbformat.NotebookNode:
+        """The file as it is on disk, checked against the format."""
+        notebook = nbformat.read(self.path, as_version=4)
+        nbformat.validate(notebook)
+        return notebook
+
+    def metrics(self) -> dict[str, float]:
+        """Chromium's own figures of the page (`TaskDuration`, `ScriptDuration`, `JSHeapUsedSize` …)."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Performance.enable")
+        told = session.send("Performance.getMetrics")
+        session.detach()
+        return {metric["name"]: metric["value"] for metric in told["metrics"]}
