@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         received = Received(
             self.command,
             self.path,
-            {k.lower(): v for k, v in self.headers.items() if k.lower() not in _SECRET_HEADERS},
+            {k: v for k, v in self._headers().items() if k not in _SECRET_HEADERS},
             request_id=wire.new_id("req"),
         )
         self.demo.remember(received)
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(404, "Not Found")
         if size > (BATCH_LIMIT if parts[1:3] == ["messages", "batches"] else LIMIT):
             raise Refused(413, "Request exceeds the maximum size")
-        key = rules.authenticate(self.headers) if self.demo.strict else "anyone"
+        key = rules.authenticate(self._headers()) if self.demo.strict else "anyone"
         if raw:
             try:
                 received.body = json.loads(raw)
@@ -118,16 +118,19 @@ class Handler(BaseHTTPRequestHandler):
             case _:
                 raise Refused(404, "Not Found")
 
+    def _headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
+
     def _count(self, received: Received) -> None:
         body = received.body
         if self.demo.strict:
-            rules.check(body, self.headers, counting=True)
+            rules.check(body, self._headers(), counting=True)
         self._send_json(received, 200, {"input_tokens": prompt_tokens(body, facts(str(body.get("model"))))})
 
     def _messages(self, received: Received, key: str) -> None:
         body = received.body
         if self.demo.strict:
-            rules.check(body, self.headers)
+            rules.check(body, self._headers())
         script = self.demo.script(body)
         self._pause(script.hang)
         if script.cut == 0:
