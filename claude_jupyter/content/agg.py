@@ -14,7 +14,6 @@ class FigureCanvas(FigureCanvasAgg):
     """Draws as matplotlib's own PNG canvas does."""
 
     def print_pixels(self, into: Any, **_: Any) -> None:
-        """Draw, and append (RGBA pixels, what the drawing covers in inches) to `into`."""
+        """Draw, and append the RGBA pixels (height, width, 4) to `into`."""
         FigureCanvasAgg.draw(self)
-        pixels = memoryview(self.buffer_rgba())
-        into.append((pixels, self.figure.get_tightbbox(self.get_renderer())))
+        into.append(memoryview(self.buffer_rgba()))

@@ -175,7 +175,7 @@ def thumbnail(image: Image) -> str:
     from PIL import features
 
     form = "WEBP" if features.check("webp") else "JPEG"
-    for side, quality in ((160, 60), (128, 50), (96, 40), (64, 30), (32, 20)):
+    for side, quality in ((240, 60), (160, 50), (112, 40), (72, 30), (32, 20)):
         scale = min(1.0, side / max(image.size))
         width, height = (max(1, round(length * scale)) for length in image.size)
         small = image.resize((width, height), images.Resampling.BILINEAR, reducing_gap=1.5)
