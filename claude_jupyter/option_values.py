@@ -1,6 +1,6 @@
 """Checks of single option values, each with one line that says what is allowed.
 
-Used by `options.py` for a magic's line and Python keywords alike; the table there says which option has which kind.
+Used by `options.py`, for a magic's line and Python keywords alike; its table says which option has which kind.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ Kind = Literal[
     "flag", "count", "choice", "text", "name", "word", "model", "path", "rows", "integer", "number",
     "expression", "json",
 ]  # fmt: skip
-"""What an option's value is: `flag` has none, `count` may be left out (1), `expression` is looked up later."""
+"""What an option's value is: `flag` has none, `count` may be left out (1), `expression` is found later."""
 
 
 def did_you_mean(name: str, names: Iterable[str], dashes: str = "") -> str:
-    """`; did you mean X?` for the nearest of `names`, or nothing where none is near."""
+    """`; did you mean X?` for the nearest of `names` (two where they are as near), or nothing where none is near."""
     candidates = list(names)
     near = [n for n in candidates if len(name) > 1 and n.startswith(name)] or difflib.get_close_matches(
         name, candidates, n=2
     )
+    ratios = [difflib.SequenceMatcher(None, n, name).ratio() for n in near]
+    near = [n for n, ratio in zip(near, ratios, strict=True) if ratio > max(ratios) - 0.1]
     return f"; did you mean {' or '.join(dashes + n for n in near[:2])}?" if near else ""
 
 
@@ -202,6 +204,8 @@ def param(text: str) -> tuple[str, Any]:
         For what is not JSON, or a key that has an option or is not taken.
     """
     key, equals, value = text.partition("=")
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        value = value[1:-1]  # a habit of the shell; JSON has no such quotes
     if not equals or not key.strip():
         raise UsageError(f"--param takes KEY=JSON, such as --param top_k=5, not {_shown(text)}")
     try:

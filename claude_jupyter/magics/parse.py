@@ -1,0 +1,324 @@
+"""From the characters of a magic's line to a question as a value: options, NAMEs and the prompt.
+
+What the options are is the table in `claude_jupyter.options`. Braces in the prompt are `content/prompt.py`'s.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from claude_jupyter.content import expressions
+from claude_jupyter.errors import UsageError
+from claude_jupyter.magics.words import Word, skip_blanks, unquoted, word_at, words
+from claude_jupyter.option_values import did_you_mean, refuse_key
+from claude_jupyter.options import BY_LONG, BY_SHORT, OPTIONS, Option, Options
+
+_LONGEST_LINE: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A value to look at, as it stands on the line.
+
+    Attributes
+    ----------
+    source
+        The expression as typed; also its label.
+    literal
+        The text between the quotes of a file or URL, else None.
+    """
+
+    source: str
+    literal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked. With `help` the rest is empty: `--help` wins over everything beside it."""
+
+    options: Options = field(default_factory=Options)
+    names: tuple[Name, ...] = ()
+    prompt: str = ""
+    help: bool = False
+
+
+def parse_cell(line: str, body: str | None) -> Asked:
+    """What `%%claude LINE` over `body` asks; the prompt is the body without blank lines around it.
+
+    Raises
+    ------
+    UsageError
+        In one line: an empty cell, an unknown option, a wrong value, a NAME that is none.
+    """
+    if len(line) > _LONGEST_LINE:
+        raise UsageError("the first line is too long to be options and names: the question stands below it")
+    given, names, wants_help = _cell_words(line)
+    if wants_help:
+        return Asked(help=True)
+    prompt = _without_blank_lines(body or "")
+    if not prompt:
+        raise UsageError(_empty_cell(names))
+    options = Options.of_words(given)
+    return Asked(options, tuple(_name(word) for word in names), prompt)
+
+
+def parse_line(line: str) -> Asked:
+    """What `%claude LINE` asks: options end at the first word that is none, the rest is the prompt byte for byte.
+
+    Raises
+    ------
+    UsageError
+        In one line: an empty prompt, an unknown option, a wrong value.
+    """
+    given: list[tuple[Option, str | None]] = []
+    at = skip_blanks(line, 0)
+    while (word := word_at(line, at)) is not None and _is_option(word.text):
+        at = skip_blanks(line, word.end)
+        if word.text == "--":
+            break
+        option, value = _take(word.text, given)
+        if option is None:
+            continue
+        if option.kind == "count":
+            given.append((option, value))
+        elif value is None:
+            following = _value_word(option, word.text, word_at(line, at))
+            at = skip_blanks(line, following.end)
+            given.append((option, unquoted(following.text)))
+        else:
+            given.append((option, unquoted(value)))
+    if any(option.name == "help" for option, _ in given):
+        return Asked(help=True)
+    prompt = line[at:].removesuffix("\n")
+    if not prompt.strip():
+        raise UsageError("there is no question: %claude what is a p-value?")
+    return Asked(Options.of_words(given), (), prompt)
+
+
+def resolve(names: Sequence[Name], namespace: Mapping[str, Any]) -> tuple[tuple[Name, Any], ...]:
+    """Each name with its value; a literal's value is its text (a file or URL).
+
+    Raises
+    ------
+    UsageError
+        In one line: what does not exist and what is near, or what the look-up said.
+    """
+    return tuple(
+        (name, name.literal if name.literal is not None else value_of(name.source, namespace))
+        for name in names
+    )
+
+
+def value_of(source: str, namespace: Mapping[str, Any]) -> Any:
+    """The value of an expression without calls, for NAMEs, `--returns` and `--tool`.
+
+    Raises
+    ------
+    UsageError
+        As `resolve`.
+    """
+    node = _expression(source)
+    try:
+        return expressions.look_up(node, namespace)
+    except NameError as error:
+        raise UsageError(_no_such_name(source, str(error.name), namespace)) from None
+    except AttributeError as error:
+        near = did_you_mean(str(error.name), _attributes(error.obj))
+        kind = type(error.obj).__name__ if error.obj is not None else "it"
+        raise UsageError(f"{source}: {kind} has no {error.name}{near}") from None
+    except (KeyError, IndexError) as error:
+        raise UsageError(f"{source}: {_missing_item(error, node, namespace)}") from None
+    except Exception as error:
+        text = " ".join(str(error).split())[:160]
+        raise UsageError(f"{source}: {type(error).__name__}{': ' if text else ''}{text}") from None
+
+
+def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], bool]:
+    given: list[tuple[Option, str | None]] = []
+    names: list[str] = []
+    rest = words(line)
+    waiting: Word | None = None
+    plain = False
+    while (word := waiting or next(rest, None)) is not None:
+        waiting = None
+        if plain or not _is_option(word.text):
+            names.append(word.text)
+        elif word.text == "--":
+            plain = True
+        else:
+            option, value = _take(word.text, given)
+            if option is None:
+                continue
+            if value is None and option.kind == "count":
+                following = next(rest, None)
+                number = following is not None and re.fullmatch(r"[0-9]+", following.text)
+                given.append((option, following.text if following and number else None))
+                waiting = None if number else following
+            else:
+                given.append(
+                    (option, unquoted(value or _value_word(option, word.text, next(rest, None)).text))
+                )
+    return given, names, any(option.name == "help" for option, _ in given)
+
+
+def _is_option(word: str) -> bool:
+    return re.match(r"--?[A-Za-z]|--$", word) is not None
+
+
+def _take(word: str, given: list[tuple[Option, str | None]]) -> tuple[Option | None, str | None]:
+    """Put the flags of an option word into `given`; return the option that still needs a value, with what was attached."""
+    refuse_key(word)
+    if word.startswith("--"):
+        name, equals, value = word[2:].partition("=")
+        option = BY_LONG.get(name.replace("_", "-")) or _unknown(name)
+        if option.takes_value:
+            return option, (_given_value(option, value) if equals else None)
+        if equals:
+            raise UsageError(f"{option.flag} takes no value")
+        given.append((option, None))
+        return None, None
+    return _take_short(word, given)
+
+
+def _take_short(word: str, given: list[tuple[Option, str | None]]) -> tuple[Option | None, str | None]:
+    if (name := word[1:].partition("=")[0]) in BY_LONG:
+        raise UsageError(f"there is no option {word[:40]}; did you mean --{name}?")
+    at = 1
+    while at < len(word):
+        option = BY_SHORT.get(word[at]) or _unknown_short(word, word[at])
+        at += 1
+        rest = word[at:]
+        if option.kind == "count" and (number := re.match(r"=?([0-9]+)", rest)):
+            given.append((option, number[1]))
+            at += number.end()
+        elif option.kind == "count" and rest and rest[0] != "=":
+            given.append((option, None))
+        elif option.takes_value:
+            return option, (_given_value(option, rest.removeprefix("=")) if rest else None)
+        else:
+            given.append((option, None))
+    return None, None
+
+
+def _given_value(option: Option, value: str) -> str:
+    if not value:
+        raise UsageError(f"{option.flag} needs a value: {option.flag}={option.metavar}")
+    return value
+
+
+def _value_word(option: Option, typed: str, word: Word | None) -> Word:
+    if word is None or _known_option(word.text):
+        before = f" before {word.text}" if word else ""
+        raise UsageError(f"{typed} needs a value{before}: {typed} {option.metavar}")
+    return word
+
+
+def _known_option(word: str) -> bool:
+    if word.startswith("--"):
+        return word == "--" or word[2:].partition("=")[0] in BY_LONG
+    return len(word) == 2 and word[0] == "-" and word[1] in BY_SHORT
+
+
+def _unknown(name: str) -> Option:
+    near = did_you_mean(name, BY_LONG, "--") or "; %%claude --help lists them all"
+    raise UsageError(f"there is no option --{name[:40]}{near}")
+
+
+def _unknown_short(word: str, letter: str) -> Option:
+    near = did_you_mean(word[1:], BY_LONG, "--") if len(word) > 2 else ""
+    if not near:
+        long = [o.flag for o in OPTIONS if o.name.startswith(letter) and o.short is None]
+        near = f"; did you mean {long[0]}?" if long else "; %%claude --help lists them all"
+    raise UsageError(f"there is no option -{letter}{near} (-- before a prompt that begins with a dash)")
+
+
+def _without_blank_lines(body: str) -> str:
+    lines = body.split("\n")
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return "\n".join(lines).removesuffix("\r")
+
+
+def _empty_cell(names: list[str]) -> str:
+    if len(names) > 1:
+        asked = " ".join(names)
+        asked = asked if len(asked) <= 60 else asked[:57] + "…"
+        return (
+            f"the cell is empty: the question stands below the first line; on one line it is %claude {asked}"
+        )
+    return "the cell is empty: write the question below the first line, such as: What stands out here?"
+
+
+_FILE: Final = re.compile(
+    r"[\w./\\:~*-]+\.(?:png|jpe?g|gif|webp|svg|pdf|csv|tsv|parquet|txt|md|json|ipynb|py)", re.I
+)
+
+
+def _name(word: str) -> Name:
+    refuse_key(word)
+    quoted = unquoted(word)
+    if quoted is not word:
+        if not quoted.strip():
+            raise UsageError(f"{word} names no file")
+        return Name(word, quoted)
+    node = _expression(word)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return Name(word, node.value)
+    if not any(isinstance(part, ast.Name) for part in ast.walk(node)):
+        raise UsageError(f"{word} is a constant, not a value to look at")
+    return Name(word)
+
+
+def _expression(word: str) -> ast.expr:
+    node = expressions.read(word)
+    if node is not None and expressions.calls(node):
+        raise UsageError(
+            f"{_short(word)} is a call, and nothing is run from this line: assign it first, x = {_short(word)}"
+        )
+    if word.rstrip(",") != word or isinstance(node, ast.Tuple):
+        raise UsageError(f"{_short(word)}: names stand apart by blanks, without commas")
+    if node is not None and expressions.is_value(node):
+        return node
+    if _FILE.fullmatch(word) or "://" in word:
+        raise UsageError(f'a file or URL stands in quotes: "{_short(word)}"')
+    raise UsageError(f"{_short(word)} is not a value's name; the question stands below the first line")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _no_such_name(source: str, name: str, namespace: Mapping[str, Any]) -> str:
+    if _FILE.fullmatch(source):
+        return f'there is no {name} here; a file stands in quotes: "{source}"'
+    public = [key for key in list(namespace) if not key.startswith("_")]
+    near = did_you_mean(name, public) or "; run the cell that defines it first"
+    where = "" if source == name else f" (in {_short(source)})"
+    return f"there is no {name} here{where}{near}"
+
+
+def _attributes(obj: Any) -> list[str]:
+    try:
+        return [name for name in dir(obj) if not name.startswith("_")]
+    except Exception:
+        return []
+
+
+def _missing_item(error: LookupError, node: ast.expr, namespace: Mapping[str, Any]) -> str:
+    key = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if not isinstance(key, str) or not isinstance(node, ast.Subscript):
+        return " ".join(str(error).split())[:160] or type(error).__name__
+    near = ""
+    try:
+        keys = expressions.look_up(node.value, namespace).keys()
+        texts = {repr(k): k for _, k in zip(range(5000), keys, strict=False) if isinstance(k, str)}
+        near = did_you_mean(repr(key), texts)
+    except Exception:
+        pass
+    return f"there is no {key!r}{near}"
