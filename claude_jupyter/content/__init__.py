@@ -1,0 +1,266 @@
+"""What a value becomes when it is shown to Claude: the dispatcher, and `register()` and `file()` for users.
+
+Each kind has a file of its own (`frames`, `images`, `figures`, `arrays`, `documents`, `objects`, `tracebacks`); this one only decides
+which it is. It reads nothing, draws nothing and knows no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from claude_jupyter.content.guard import guarded, libraries, method, mro, type_name
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.errors import ClaudeError, UsageError
+from claude_jupyter.turns import Attachment
+
+PARTS: Final = 20
+"""At most so many figures, frames and the like of one list, tuple or dict."""
+DEPTH: Final = 3
+
+_registered: dict[type, Callable[[Any], Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, glob or image/PDF URL to be shown, as `file("plot.png")` gives it."""
+
+    name: str
+
+
+def file(name: str | Path) -> File:
+    """Name a file, a glob, or an image/PDF URL as a value to look at: `claude.ask("…", file("plot.png"))`.
+
+    A plain `str` is always text; this is how Python code says that it means the file.
+    """
+    return File(str(name))
+
+
+def register(kind: type, function: Callable[[Any], Any]) -> None:
+    """Say how values of a type (and its subclasses) are shown to Claude.
+
+    Parameters
+    ----------
+    kind
+        The type. The nearest class of a value wins; registering again replaces.
+    function
+        value → text, bytes of an image or PDF, a mimebundle, a content block of the Messages API, a list of those, or anything else
+        that can be shown (a dataframe, a figure …). `_ai_repr_()` of the value itself goes before it.
+
+    Raises
+    ------
+    UsageError
+        If `kind` is not a type or `function` cannot be called.
+    """
+    if not isinstance(kind, type) or not callable(function):
+        raise UsageError("register(type, function) takes a type and a function of one value")
+    _registered[kind] = function
+
+
+def attach(value: Any, label: str, rules: Rules) -> tuple[Attachment, ...]:
+    """The value as Claude is shown it: one attachment, or several of a list, tuple or dict.
+
+    Raises
+    ------
+    AttachmentError
+        Where the value names something that cannot be sent (a missing file, a picture bomb): nothing half is sent.
+    """
+    return _attach(value, label, rules, 0, ())
+
+
+def attach_file(path_or_url: str | Path, rules: Rules) -> tuple[Attachment, ...]:
+    """The file, the files of a glob, or the image or PDF behind a URL.
+
+    Raises
+    ------
+    AttachmentError
+        In one line, with the nearest names where there is no such file.
+    """
+    from claude_jupyter.content import documents
+
+    return documents.attach(path_or_url, rules)
+
+
+def _attach(
+    value: Any, label: str, rules: Rules, depth: int, seen: tuple[int, ...]
+) -> tuple[Attachment, ...]:
+    notes: tuple[str, ...] = ()
+    own = method(value, "_ai_repr_")
+    if own is not None:
+        from claude_jupyter.content import bundles
+
+        shown, problem = bundles.ai_repr(own, label, rules)
+        if shown:
+            return shown
+        notes = (problem,)
+    function = _registration(value)
+    if function is not None and id(value) not in seen:
+        made = _call(function, value, label, rules, depth, (*seen, id(value)))
+        if isinstance(made, tuple):
+            return made
+        notes = (*notes, made)
+    shown = _by_kind(value, label, rules, depth, seen)
+    return tuple(replace(a, notes=(*a.notes, *notes)) for a in shown) if notes else shown
+
+
+def _registration(value: Any) -> Callable[[Any], Any] | None:
+    if not _registered:
+        return None
+    return next((_registered[kind] for kind in mro(value) if kind in _registered), None)
+
+
+def _call(
+    function: Callable[[Any], Any], value: Any, label: str, rules: Rules, depth: int, seen: tuple[int, ...]
+) -> tuple[Attachment, ...] | str:
+    """What a registered function made of the value, or a note why it made nothing."""
+    from claude_jupyter.content import bundles
+
+    try:
+        made = function(value)
+    except ClaudeError:
+        raise
+    except Exception as error:
+        return f"the function registered for {type_name(type(value))} raised {type(error).__name__}"
+    shown = bundles.shown(made, label, rules)
+    if shown is not None:
+        return shown
+    if depth > DEPTH:
+        return f"the function registered for {type_name(type(value))} gave nothing that can be shown"
+    return _attach(made, label, rules, depth + 1, seen)
+
+
+def _by_kind(
+    value: Any, label: str, rules: Rules, depth: int, seen: tuple[int, ...]
+) -> tuple[Attachment, ...]:
+    from claude_jupyter.content import arrays, frames, objects, tracebacks
+
+    if isinstance(value, str):
+        return (_text(value, label, rules),)
+    if isinstance(value, bytes | bytearray | memoryview):
+        from claude_jupyter.content import documents
+
+        return (documents.from_bytes(bytes(value), label, rules),)
+    if isinstance(value, File):
+        return attach_file(value.name, rules)
+    if isinstance(value, PurePath):
+        return attach_file(Path(value), rules)
+    frame = frames.attach(value, label, rules)
+    if frame is not None:
+        return (frame,)
+    drawn = _drawn(value, label, rules)
+    if drawn is not None:
+        return (drawn,)
+    array = arrays.attach(value, label, rules)
+    if array is not None:
+        return (array,)
+    if isinstance(value, BaseException):
+        return (tracebacks.attach(value, label, rules),)
+    parts = _parts(value, label, depth, seen)
+    if parts is not None:
+        return _each(value, parts, label, rules, depth, seen)
+    return (objects.attach(value, label, rules),)
+
+
+def _text(value: str, label: str, rules: Rules) -> Attachment:
+    """A `str` is text; one that is a base64 or `data:` picture is that picture."""
+    from claude_jupyter.content import documents, objects
+
+    data = documents.decoded(value)
+    return (
+        documents.from_bytes(data, label, rules) if data is not None else objects.attach(value, label, rules)
+    )
+
+
+def _drawn(value: Any, label: str, rules: Rules) -> Attachment | None:
+    """A picture of the value, where it is a figure or image, or can draw itself."""
+    if value is None or isinstance(value, int | float | complex | type | BaseException):
+        return None
+    from claude_jupyter.content import arrays, figures, images, objects
+
+    if arrays.is_picture(value):
+        return images.from_array(value, label, rules)
+    if isinstance(value, list | tuple | dict | set | frozenset) and not _seems_drawable(value):
+        return None
+    try:
+        return figures.draw(value, label, rules)
+    except ClaudeError:
+        raise
+    except Exception as error:
+        return objects.placeholder(value, label, rules, f"drawing it raised {type(error).__name__}")
+
+
+def _seems_drawable(value: Any) -> bool:
+    """Whether a container could be one drawing: artists as `plt.plot()` or `plt.hist()` return them."""
+    elements = list(value)[:8] if not isinstance(value, dict) else []
+    return any("matplotlib" in libraries(element) for element in elements) and not any(
+        type_name(kind, short=True) in ("FigureBase", "_AxesBase") for e in elements for kind in mro(e)
+    )
+
+
+def _parts(value: Any, label: str, depth: int, seen: tuple[int, ...]) -> list[tuple[str, Any]] | None:
+    """The elements of a container that are shown one by one, with their labels; None where one text does."""
+    if depth >= DEPTH or id(value) in seen:
+        return None
+    if type_name(type(value), short=True) == "ndarray" and "numpy" in libraries(value):
+        flat = list(value.flat[: PARTS * 50]) if value.dtype == object else []
+        pairs = [(f"{label}[{i}]", element) for i, element in enumerate(flat)]
+    elif isinstance(value, Mapping):
+        pairs = [(f"{label}[{_key(key)}]", value[key]) for key in list(value)[: PARTS * 50]]
+    elif isinstance(value, list | tuple):
+        pairs = [(f"{label}[{i}]", element) for i, element in enumerate(value[: PARTS * 50])]
+    else:
+        return None
+    rich = any(_rich(element, depth + 1, (*seen, id(value))) for _, element in pairs)
+    return pairs if rich else None
+
+
+def _key(key: Any) -> str:
+    from claude_jupyter.content.short import line
+
+    return line(key, 60)
+
+
+def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
+    """Whether the value is more than text: a frame, a picture, a file, an error, or a container with one in it."""
+    from claude_jupyter.content import arrays, documents, frames
+
+    if value is None or isinstance(value, int | float | complex | type):
+        return False
+    if isinstance(value, str):
+        return documents.decoded(value) is not None
+    if isinstance(value, bytes | bytearray):
+        return documents.media_type(bytes(value[:64])) is not None
+    if isinstance(value, list | tuple | Mapping):
+        return _parts(value, "", depth, seen) is not None
+    if isinstance(value, File | PurePath | BaseException) or _registration(value) is not None:
+        return True
+    if libraries(value) & {"matplotlib", "PIL", "plotly", "altair", "bokeh", "plotnine", "seaborn"}:
+        return True
+    drawing = ("_ai_repr_", "_repr_png_", "_repr_jpeg_", "_repr_svg_", "_repr_mimebundle_")
+    return frames.is_frame(value) or arrays.is_array(value) or any(method(value, name) for name in drawing)
+
+
+def _each(
+    value: Any,
+    parts: Sequence[tuple[str, Any]],
+    label: str,
+    rules: Rules,
+    depth: int,
+    seen: tuple[int, ...],
+) -> tuple[Attachment, ...]:
+    """Each rich element as itself; the plain ones together as one text; what is beyond the cap counted."""
+    from claude_jupyter.content import objects
+
+    inside = (*seen, id(value))
+    rich = [(name, element) for name, element in parts if _rich(element, depth + 1, inside)]
+    plain = [(name, element) for name, element in parts if not _rich(element, depth + 1, inside)]
+    shown: list[Attachment] = []
+    for name, element in rich[:PARTS]:
+        shown.extend(_attach(element, name, rules, depth + 1, inside))
+    total = guarded(lambda: len(value)).value or len(parts)
+    left_out = max(len(rich) - PARTS, 0) + max(total - len(parts), 0)
+    if plain or left_out:
+        shown.append(objects.rest(label, plain, rules, left_out))
+    return tuple(shown)

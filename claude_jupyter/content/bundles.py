@@ -1,0 +1,174 @@
+"""What objects and registered functions say of themselves (`_ai_repr_()`, mimebundles, content blocks) → attachments.
+
+`_ai_repr_(**kwargs)` is Jupyter enhancement proposal 128/129: text or a mimebundle, sync or async.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from claude_jupyter.content.fence import clip_middle, text_attachment
+from claude_jupyter.content.guard import guarded
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.tokens import characters_of
+from claude_jupyter.errors import AttachmentError
+from claude_jupyter.turns import Attachment
+
+TEXT_TOKENS: Final = 5000
+TEXTS: Final = ("text/markdown", "text/plain", "text/html", "text/latex", "application/json")
+IMAGES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
+SVG: Final = "image/svg+xml"
+PDF: Final = "application/pdf"
+BLOCKS: Final = ("text", "image", "document")
+
+
+def ai_repr(
+    method: Callable[..., Any], label: str, rules: Rules
+) -> tuple[tuple[Attachment, ...] | None, str]:
+    """What `_ai_repr_()` returned as attachments; or None and a note why the ordinary rules are used instead."""
+    outcome = guarded(lambda: _finished(method()))
+    if outcome.failure:
+        return None, f"its _ai_repr_() {outcome.failure}; shown by the ordinary rules"
+    try:
+        found = shown(outcome.value, label, rules)
+    except AttachmentError as error:
+        return (
+            None,
+            f"its _ai_repr_() gave a picture that cannot be sent ({error.message}); shown by the ordinary rules",
+        )
+    if not found:
+        return None, "its _ai_repr_() returned neither text nor a mimebundle; shown by the ordinary rules"
+    if rules.row_limit == 0:
+        note = "from its own _ai_repr_(), which --rows none does not govern"
+        found = tuple(replace(a, notes=(*a.notes, note)) for a in found)
+    return found, ""
+
+
+def _finished(made: Any) -> Any:
+    """The result of an async method; in a loop of its own, because the kernel's is waiting for this cell."""
+    if not inspect.isawaitable(made):
+        return made
+
+    async def wait() -> Any:
+        return await made
+
+    return asyncio.run(wait())
+
+
+def shown(made: Any, label: str, rules: Rules) -> tuple[Attachment, ...] | None:
+    """Text, bytes, a mimebundle, a content block or a list of those; None for anything else."""
+    if isinstance(made, str):
+        return (_text(made, label, rules),)
+    if isinstance(made, bytes):
+        from claude_jupyter.content import documents
+
+        return (documents.from_bytes(made, label, rules),)
+    if isinstance(made, tuple) and len(made) == 2 and _is_bundle(made[0]) and isinstance(made[1], Mapping):
+        return _bundle(made[0], label, rules)  # (data, metadata), as _repr_mimebundle_ may return
+    if _is_bundle(made):
+        return _bundle(made, label, rules)
+    if _is_block(made):
+        return (_block(made, label, rules),)
+    if isinstance(made, list) and made and all(_showable(part) for part in made):
+        if len(made) == 1:
+            return shown(made[0], label, rules)
+        several: list[Attachment] = []
+        for position, part in enumerate(made):
+            several.extend(shown(part, f"{label}[{position}]", rules) or ())
+        return tuple(several)
+    return None
+
+
+def _showable(made: Any) -> bool:
+    return isinstance(made, str | bytes) or _is_bundle(made) or _is_block(made)
+
+
+def _is_bundle(made: Any) -> bool:
+    return (
+        isinstance(made, Mapping)
+        and bool(made)
+        and all(isinstance(key, str) and key.count("/") == 1 for key in made)
+        and any(key.partition(";")[0] in (*TEXTS, *IMAGES, SVG, PDF) for key in made)
+    )
+
+
+def _is_block(made: Any) -> bool:
+    return isinstance(made, Mapping) and made.get("type") in BLOCKS and ("text" in made or "source" in made)
+
+
+def _text(text: str, label: str, rules: Rules) -> Attachment:
+    text, cut = clip_middle(text, characters_of(TEXT_TOKENS))
+    sent = f"{len(text):,} characters" + (", shortened" if cut else "")
+    return text_attachment(text, label, "text", rules, sent=sent)
+
+
+def _bundle(bundle: Mapping[str, Any], label: str, rules: Rules) -> tuple[Attachment, ...]:
+    """Its picture or document, if any, and its best text, if any, as one attachment."""
+    plain = {key.partition(";")[0]: value for key, value in bundle.items() if value is not None}
+    main = _picture(plain, label, rules)
+    text = next((plain[key] for key in TEXTS if key in plain), None)
+    if text is None:
+        return (main,) if main is not None else ()
+    words = _text(text if isinstance(text, str) else _json(text), label, rules)
+    if main is None:
+        return (words,)
+    blocks, notes = (*main.blocks, *words.blocks), (*main.notes, *words.notes)
+    return (replace(main, blocks=blocks, notes=notes, tokens=main.tokens + words.tokens),)
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "".join(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
+
+
+def _picture(plain: Mapping[str, Any], label: str, rules: Rules) -> Attachment | None:
+    from claude_jupyter.content import documents, images
+
+    for key in IMAGES:
+        if key in plain:
+            return images.from_bytes(_bytes(plain[key], label), label, rules, media_type=key)
+    if SVG in plain:
+        value = plain[SVG]
+        return images.from_svg(
+            value if isinstance(value, str) else _bytes(value, label).decode("utf-8"), label, rules
+        )
+    if PDF in plain:
+        return documents.from_bytes(_bytes(plain[PDF], label), label, rules)
+    return None
+
+
+def _bytes(value: Any, label: str) -> bytes:
+    """Image data as a mimebundle holds it: bytes, or base64 text."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    try:
+        return base64.b64decode(str(value), validate=False)
+    except (ValueError, binascii.Error):
+        raise AttachmentError(f"{label}: its image is neither bytes nor base64") from None
+
+
+def _block(block: Mapping[str, Any], label: str, rules: Rules) -> Attachment:
+    """A content block of the Messages API: text fenced as all text, data held to the limits, URLs as they are."""
+    from claude_jupyter.content import documents
+
+    if block["type"] == "text":
+        return _text(str(block["text"]), label, rules)
+    source = block.get("source")
+    if isinstance(source, Mapping) and source.get("type") == "base64":
+        return documents.from_bytes(_bytes(source.get("data", ""), label), label, rules)
+    if isinstance(source, Mapping) and source.get("type") == "url":
+        return documents.from_url(str(source.get("url", "")), rules, label=label)
+    if isinstance(source, Mapping) and source.get("type") == "text":
+        return _text(str(source.get("data", "")), label, rules)
+    raise AttachmentError(f"{label}: a {block['type']} block needs a base64, url or text source")

@@ -1,0 +1,205 @@
+"""A frame's summary (`profile.py`) → text of at most so many characters. Never touches the dataframe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from claude_jupyter.content.fence import clip
+from claude_jupyter.content.profile import Column, Others, Summary
+
+NAME_WIDTH: Final = 60
+DTYPE_WIDTH: Final = 80
+NAMED_OTHERS: Final = 3
+
+CellText = Callable[[Any, int], str]
+"""(cell value, width) → one line of text."""
+
+
+class Level(NamedTuple):
+    """How much of each column is told: commonest values, width of a value, columns one by one."""
+
+    top: int
+    width: int
+    columns: int
+
+
+LEVELS: Final = (
+    Level(5, 40, 1000),
+    Level(3, 24, 1000),
+    Level(2, 16, 60),
+    Level(0, 12, 60),
+    Level(0, 12, 30),
+    Level(0, 0, 20),
+    Level(0, 0, 10),
+    Level(0, 0, 4),
+)
+ROW_WIDTHS: Final = (80, 40, 24, 12)
+COLUMNS_IN_ROWS: Final = 40
+
+
+class Laid(NamedTuple):
+    """The text, and how many rows are in it."""
+
+    text: str
+    rows: int
+    cut: tuple[str, ...]
+
+
+def lay_out(summary: Summary, limit: int, cell: CellText) -> Laid:
+    """The summary as text: title, facts, one line a column, then the first and last rows, as much as fits into `limit`."""
+    wanted = len(summary["head"]) + len(summary["tail"])
+    table, level = "", LEVELS[-1]
+    for level in LEVELS:
+        table = _columns(summary, level, cell)
+        if len(table) <= limit * (0.6 if wanted else 1):
+            break
+    table = table[:limit]
+    text, shown = _rows(summary, level, limit - len(table), cell) if wanted else ("", 0)
+    cut: list[str] = []
+    told = min(level.columns, len(summary["columns"]))
+    if told < summary["width"]:
+        cut.append(f"{told:,} of {summary['width']:,} columns in detail")
+    if shown < wanted:
+        cut.append(f"{shown:,} of {wanted:,} rows fit (frame_tokens)")
+    return Laid(table + text, shown, tuple(cut))
+
+
+def _columns(summary: Summary, level: Level, cell: CellText) -> str:
+    rows = "row count unknown" if summary["rows"] is None else f"{summary['rows']:,} rows"
+    width = summary["width"]
+    lines = [f"{summary['title']}: {rows} × {width:,} {'column' if width == 1 else 'columns'}"]
+    lines += [clip(fact, 300) for fact in summary["facts"]]
+    columns = summary["columns"][: level.columns]
+    if columns:
+        lines += ["", "column | dtype | " + "what is in it"]
+        lines += [_column(column, level, cell) for column in columns]
+    left = [Others(names=[c["name"]], dtype=c["dtype"]) for c in summary["columns"][level.columns :]]
+    lines += _others([*_by_dtype(left), *summary["others"]])
+    return "\n".join(lines) + "\n"
+
+
+def _column(column: Column, level: Level, cell: CellText) -> str:
+    return f"{_name(column['name'])} | {clip(column['dtype'], DTYPE_WIDTH)} | {_inside(column, level, cell)}".rstrip(
+        " |"
+    )
+
+
+def _inside(column: Column, level: Level, cell: CellText) -> str:
+    parts: list[str] = []
+    for key, word in (("nulls", "null"), ("nans", "NaN"), ("infinite", "infinite"), ("distinct", "distinct")):
+        count = column.get(key)
+        if count or (count is not None and key == "distinct"):
+            parts.append(f"{count:,} {word}")
+    if "failed" in column:
+        parts.append(f"its statistics failed: {column['failed']}")
+    if "kinds" in column:
+        parts.append("holds " + ", ".join(f"{kind} ({n:,})" for kind, n in column["kinds"].items()))
+    if level.width and "least" in column:
+        parts.append(f"{cell(column['least'], level.width)} … {cell(column['most'], level.width)}")
+    if level.width and "mean" in column:
+        parts.append(f"mean {cell(column['mean'], level.width)}")
+    if level.width and "lengths" in column:
+        parts.append(f"lengths {column['lengths'][0]:,} … {column['lengths'][1]:,}")
+    top = column.get("top", [])[: level.top]
+    if top:
+        parts.append("e.g. " + _tops(top, level, cell, plain=top[0][1] == 1))
+    return ", ".join(parts)
+
+
+def _tops(top: Sequence[tuple[Any, int]], level: Level, cell: CellText, *, plain: bool) -> str:
+    shown = top[:2] if plain else top
+    return ", ".join(cell(value, level.width) + ("" if plain else f" ({count:,})") for value, count in shown)
+
+
+def _by_dtype(others: Sequence[Others]) -> list[Others]:
+    names: dict[str, list[str]] = {}
+    for other in others:
+        names.setdefault(other["dtype"], []).extend(other["names"])
+    return [Others(names=members, dtype=dtype) for dtype, members in names.items()]
+
+
+def _others(others: Sequence[Others]) -> list[str]:
+    if not others:
+        return []
+    lines = [f"and {sum(len(o['names']) for o in others):,} more columns:"]
+    for other in others[:12]:
+        names = other["names"]
+        some = ", ".join(_name(name) for name in names[:NAMED_OTHERS])
+        if len(names) > NAMED_OTHERS:
+            some += f" … {_name(names[-1])}"
+        lines.append(f"  {len(names):,} × {clip(other['dtype'], DTYPE_WIDTH)}: {some}")
+    if len(others) > 12:
+        kinds = Counter[str]()
+        for other in others[12:]:
+            kinds[other["dtype"]] += len(other["names"])
+        lines.append("  " + ", ".join(f"{n:,} × {clip(dtype, 40)}" for dtype, n in kinds.most_common(8)))
+    return lines
+
+
+def _name(name: str) -> str:
+    """A column's name on one line, its separators escaped."""
+    plain = name.replace("\\", "\\\\") if "|" in name or "\n" in name else name
+    return clip(plain.replace("|", "\\|").replace("\n", "\\n").replace("\r", "\\r"), NAME_WIDTH)
+
+
+def _rows(summary: Summary, level: Level, limit: int, cell: CellText) -> tuple[str, int]:
+    """The first and last rows, in cells as wide as lets all rows fit, else as many rows as fit."""
+    head, tail = summary["head"], summary["tail"]
+    columns = min(len(summary["row_names"]), COLUMNS_IN_ROWS, max(level.columns, 4))
+    while True:
+        for width in ROW_WIDTHS:
+            lines_head = [_row(row[:columns], width, cell) for row in head]
+            lines_tail = [_row(row[:columns], width, cell) for row in tail]
+            names = " | ".join(clip(_name(name), max(width, 20)) for name in summary["row_names"][:columns])
+            room = limit - len(names) - 160
+            if (
+                sum(map(len, lines_head)) + sum(map(len, lines_tail)) + len(lines_head) + len(lines_tail)
+                <= room
+            ):
+                return _put(summary, names, columns, lines_head, lines_tail)
+        if columns <= 8 or _fitting(lines_head, lines_tail, room):
+            break
+        columns = columns // 2
+    kept_head, kept_tail = _fit(lines_head, lines_tail, room)
+    if not kept_head and not kept_tail:
+        return "", 0
+    return _put(summary, names, columns, kept_head, kept_tail)
+
+
+def _fitting(head: Sequence[str], tail: Sequence[str], room: int) -> bool:
+    kept_head, kept_tail = _fit(head, tail, room)
+    return len(kept_head) + len(kept_tail) >= min(4, len(head) + len(tail))
+
+
+def _fit(head: Sequence[str], tail: Sequence[str], room: int) -> tuple[list[str], list[str]]:
+    """As many rows as fit, about two from the front for one from the end."""
+    front, back, used = 0, 0, 0
+    while front < len(head) or back < len(tail):
+        from_tail = back < len(tail) and (front >= len(head) or back * 2 < front - 1)
+        line = tail[len(tail) - 1 - back] if from_tail else head[front]
+        used += len(line) + 1
+        if used > room:
+            break
+        front, back = (front, back + 1) if from_tail else (front + 1, back)
+    return list(head[:front]), list(tail[len(tail) - back :])
+
+
+def _row(row: Sequence[Any], width: int, cell: CellText) -> str:
+    return " | ".join(cell(value, width) for value in row)
+
+
+def _put(
+    summary: Summary, names: str, columns: int, head: Sequence[str], tail: Sequence[str]
+) -> tuple[str, int]:
+    shown = len(head) + len(tail)
+    hidden = len(summary["row_names"]) - columns
+    some = f", first {columns} of {len(summary['row_names']):,} columns" if hidden > 0 else ""
+    if summary["rows"] is not None and shown == summary["rows"]:
+        lines = [f"all {shown:,} rows{some}:" if shown > 1 else f"the only row{some}:", names, *head, *tail]
+    else:
+        lines = [f"first {len(head):,} rows{some}:", names, *head]
+        if tail:
+            lines += [f"last {len(tail):,} rows:", *tail]
+    return "\n" + "\n".join(lines) + "\n", shown

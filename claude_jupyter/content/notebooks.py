@@ -1,0 +1,156 @@
+"""A notebook file → its cells and outputs as text, with its pictures as pictures; base64 never as text.
+
+Read as JSON, so that any version and a half-broken notebook can be shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.tokens import characters_of
+from claude_jupyter.errors import AttachmentError
+from claude_jupyter.turns import Attachment, Block
+
+NOTEBOOK_TOKENS: Final = 20_000
+OUTPUT_CHARACTERS: Final = 2_000
+IMAGES: Final = 10
+ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+TABLE: Final = "[table withheld: --rows none]"
+OUTPUT: Final = "[output withheld: --rows none]"
+
+
+def attach(data: bytes, label: str, rules: Rules) -> Attachment:
+    """The notebook's cells in order, each with what it printed and showed.
+
+    Raises
+    ------
+    AttachmentError
+        Where the file is no notebook.
+    """
+    try:
+        notebook = json.loads(data)
+        cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
+        if not isinstance(cells, list):
+            raise TypeError
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        raise AttachmentError(f"{label} is not a notebook that can be read") from None
+    redactor = Redactor(rules)
+    pictures: list[tuple[str, str, Any]] = []
+    parts = [_cell(i, cell, pictures, rules) for i, cell in enumerate(cells, 1) if isinstance(cell, Mapping)]
+    text, cut = clip_middle(redactor("\n\n".join(parts)), characters_of(NOTEBOOK_TOKENS))
+    notes = [f"{label}: the middle left out"] if cut else []
+    if len(pictures) > IMAGES:
+        notes.append(f"{label}: {IMAGES} of its {len(pictures)} pictures are shown")
+    shown = text_attachment(
+        text, label, "notebook", rules, sent=_sent(len(parts), min(len(pictures), IMAGES)), notes=notes, redactor=redactor,
+        rows=rules.row_limit != 0 and "<table" in data[:LOOK].decode("utf-8", "replace"),
+    )  # fmt: skip
+    return _with_pictures(shown, pictures[-IMAGES:], label, rules)
+
+
+LOOK: Final = 5_000_000
+
+
+def _with_pictures(
+    shown: Attachment, pictures: list[tuple[str, str, Any]], label: str, rules: Rules
+) -> Attachment:
+    from dataclasses import replace
+
+    from claude_jupyter.content import images
+
+    blocks: list[Block] = []
+    tokens, notes = shown.tokens, list(shown.notes)
+    for name, kind, value in pictures:
+        try:
+            if kind == "image/svg+xml":
+                drawn = images.from_svg(_joined(value), f"{label} {name}", rules)
+            else:
+                drawn = images.from_bytes(
+                    base64.b64decode(_joined(value)), f"{label} {name}", rules, media_type=kind
+                )
+        except (AttachmentError, ValueError, binascii.Error) as error:
+            notes.append(f"{label}: {name} could not be shown ({error})")
+            continue
+        blocks.extend(drawn.blocks)
+        tokens += drawn.tokens
+    return replace(shown, blocks=(*blocks, *shown.blocks), tokens=tokens, notes=tuple(notes))
+
+
+def _sent(cells: int, pictures: int) -> str:
+    words = f"{cells:,} {'cell' if cells == 1 else 'cells'}"
+    return words + (f", {pictures} {'picture' if pictures == 1 else 'pictures'}" if pictures else "")
+
+
+def _joined(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _cell(number: int, cell: Mapping[str, Any], pictures: list[tuple[str, str, Any]], rules: Rules) -> str:
+    kind = str(cell.get("cell_type", "code"))
+    source = _joined(cell.get("source", cell.get("input", "")))
+    source = re.sub(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{40,}", "[picture]", source)
+    lines = [f"## cell {number} ({kind})", source]
+    for output in cell.get("outputs") or []:
+        if isinstance(output, Mapping):
+            lines.append(_output(number, output, pictures, rules))
+    return "\n".join(line for line in lines if line)
+
+
+def _output(
+    number: int, output: Mapping[str, Any], pictures: list[tuple[str, str, Any]], rules: Rules
+) -> str:
+    kind = output.get("output_type")
+    if kind == "stream":
+        return OUTPUT if rules.row_limit == 0 else "output: " + _short(_joined(output.get("text", "")))
+    if kind in ("error", "pyerr"):
+        if rules.row_limit == 0:
+            return f"error: {output.get('ename')}: [message withheld: --rows none]"
+        trace = "\n".join(map(str, output.get("traceback") or []))
+        return "error: " + (_short(trace) or f"{output.get('ename')}: {output.get('evalue')}")
+    bundle = output.get("data", output)
+    if not isinstance(bundle, Mapping):
+        return ""
+    words: list[str] = []
+    for media in (
+        "image/png",
+        "image/jpeg",
+        "image/webp",
+        "image/gif",
+        "image/svg+xml",
+        "png",
+        "jpeg",
+        "svg",
+    ):
+        if media in bundle:
+            name = f"picture {len(pictures) + 1}"
+            full = media if "/" in media else {"svg": "image/svg+xml"}.get(media, f"image/{media}")
+            pictures.append((f"{name} of cell {number}", full, bundle[media]))
+            words.append(f"output: [{name}]")
+            break
+    text = next(
+        (bundle[m] for m in ("text/markdown", "text/plain", "text/latex", "text") if m in bundle), None
+    )
+    html = _joined(bundle.get("text/html", ""))
+    if text is not None and (not words or "<table" in html):
+        if rules.row_limit == 0:
+            words.append(TABLE if "<table" in html else OUTPUT)
+        else:
+            words.append("output: " + _short(_joined(text)))
+    elif html and not words:
+        words.append(
+            TABLE if rules.row_limit == 0 else "output (HTML): " + _short(re.sub(r"<[^>]+>", " ", html))
+        )
+    return "\n".join(words)
+
+
+def _short(text: str) -> str:
+    text = ANSI.sub("", text)
+    text = re.sub(r"[A-Za-z0-9+/]{400,}={0,2}", "[base64 left out]", text)
+    return clip_middle(text.strip("\n"), OUTPUT_CHARACTERS)[0]

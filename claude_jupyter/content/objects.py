@@ -1,0 +1,241 @@
+"""Everything that is not a frame, picture or file → a short text: values, containers, functions, classes, modules.
+
+Never raises and never hangs for what the value's own code does: a labelled placeholder says what happened instead.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import fields, is_dataclass
+from typing import Any, Final
+
+from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
+from claude_jupyter.content.guard import guarded, libraries, type_name
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.short import line
+from claude_jupyter.content.tokens import characters_of
+from claude_jupyter.turns import Attachment
+
+TEXT_TOKENS: Final = 20_000
+"""The longest `str` that is shown whole."""
+OBJECT_TOKENS: Final = 2_000
+LINE_WIDTH: Final = 100
+PUBLIC_NAMES: Final = 100
+
+
+def attach(value: Any, label: str, rules: Rules) -> Attachment:
+    """A text that says what the value is, within a cap; what is cut says so."""
+    if isinstance(value, str):
+        return _text(value, label, rules)
+    if isinstance(value, types.ModuleType):
+        return _shown(_module(value), label, "module", rules, "module")
+    if isinstance(value, type):
+        return _code(value, label, "class", rules)
+    if isinstance(
+        value, types.FunctionType | types.MethodType | types.BuiltinFunctionType
+    ) or _is_callable_wrapper(value):
+        return _code(value, label, "function", rules)
+    if rules.row_limit == 0 and not isinstance(value, dict | list | tuple | set | frozenset):
+        inside = frames_inside(value)
+        if inside:
+            text = (
+                f"{type_name(type(value))} that holds {', '.join(inside)}\n[its repr withheld: --rows none]"
+            )
+            return _shown(text, label, type_name(type(value)), rules, "type only")
+    return _shown(_pretty(value), label, type_name(type(value)), rules, _size(value))
+
+
+def placeholder(value: Any, label: str, rules: Rules, problem: str) -> Attachment:
+    """Stands for a value that could not be shown: its type and why."""
+    text = f"<{type_name(type(value))}: {problem}>"
+    return text_attachment(text, label, "placeholder", rules, sent=problem, notes=(f"{label}: {problem}",))
+
+
+def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: int) -> Attachment:
+    """The plain elements of a container whose others are attached by themselves, and how many are not shown at all."""
+    lines = [f"{name} = {line(element, LINE_WIDTH)}" for name, element in plain]
+    if left_out:
+        lines.append(f"[{left_out:,} more not shown]")
+    sent = f"{len(plain):,} more values" if plain else f"{left_out:,} not shown"
+    notes = (f"{label}: {left_out:,} more not shown",) if left_out else ()
+    return _shown("\n".join(lines), label, "values", rules, sent, notes)
+
+
+def frames_inside(value: Any, depth: int = 3) -> list[str]:
+    """Frames that a value holds in its attributes, by shape alone: its `repr` may show their cells."""
+    from claude_jupyter.content.frames import shape_of
+
+    found: list[str] = []
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    seen: set[int] = set()
+    while pending and len(seen) < 1000:
+        current, level = pending.pop()
+        if id(current) in seen or isinstance(current, str | bytes | int | float | type | types.ModuleType):
+            continue
+        seen.add(id(current))
+        shape = shape_of(current)
+        if shape is not None:
+            found.append(shape)
+        elif level < depth:
+            pending.extend((inner, level + 1) for inner in _inner(current))
+    return found[:5]
+
+
+def _inner(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())[:100]
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)[:100]
+    try:
+        inside = list(object.__getattribute__(value, "__dict__").values())[:100]
+    except Exception:
+        inside = []
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            try:
+                inside.append(object.__getattribute__(value, name))
+            except Exception:
+                continue
+    return inside
+
+
+def _text(value: str, label: str, rules: Rules) -> Attachment:
+    redactor = Redactor(rules)
+    text, cut = clip_middle(redactor(str.__str__(value)), characters_of(TEXT_TOKENS))
+    sent = f"{len(value):,} characters" + (", shortened" if cut else "")
+    notes = (f"{label}: {len(value):,} characters, the middle left out",) if cut else ()
+    return text_attachment(text, label, "text", rules, sent=sent, notes=notes, redactor=redactor)
+
+
+def _shown(
+    text: str, label: str, kind: str, rules: Rules, sent: str, notes: Sequence[str] = ()
+) -> Attachment:
+    redactor = Redactor(rules)
+    text, cut = clip_middle(redactor(text), characters_of(OBJECT_TOKENS))
+    if cut:
+        notes = (*notes, f"{label}: shortened to about {OBJECT_TOKENS:,} tokens")
+    return text_attachment(text, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
+
+
+def _size(value: Any) -> str:
+    kind = type_name(type(value), short=True)
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return f"{kind} of {len(value):,}"
+    return kind
+
+
+def _pretty(value: Any) -> str:
+    """One line where it fits, else one line an element; other objects by their own repr."""
+    limit = characters_of(OBJECT_TOKENS)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _fields(value, [f.name for f in fields(value) if f.repr])
+    if isinstance(value, types.SimpleNamespace):
+        return _fields(value, list(vars(value)))
+    if isinstance(value, dict | list | tuple | set | frozenset) and type(value).__module__ in (
+        "builtins",
+        "collections",
+    ):
+        return _elements(value, limit)
+    if libraries(value) <= {"builtins", "typing", "abc", "collections"} and not isinstance(value, Sized):
+        return line(value, limit)
+    text = line(value, limit)
+    if text.startswith(f"<{type_name(type(value))}:") or type(value).__repr__ is object.__repr__:
+        return "\n".join([text, *_attributes(value)])
+    return text
+
+
+def _fields(value: Any, names: Sequence[str]) -> str:
+    lines = [f"{type_name(type(value))}("]
+    for name in names[:PUBLIC_NAMES]:
+        outcome = guarded(lambda name=name: getattr(value, name))
+        lines.append(f"  {name}={outcome.failure or line(outcome.value, LINE_WIDTH)},")
+    return "\n".join([*lines, ")"])
+
+
+def _elements(value: Any, limit: int) -> str:
+    short = line(value, LINE_WIDTH)
+    count = len(value)
+    if len(short) < LINE_WIDTH and " more" not in short:
+        return short
+    lines = [f"{type_name(type(value), short=True)} of {count:,}:"]
+    used = 0
+    shown = 0
+    for shown, element in enumerate(
+        value.items() if isinstance(value, Mapping) else _ordered(value), start=1
+    ):
+        if isinstance(value, Mapping):
+            text = f"  {line(element[0], LINE_WIDTH)}: {line(element[1], LINE_WIDTH * 3)}"
+        else:
+            text = f"  {line(element, LINE_WIDTH * 3)}"
+        used += len(text) + 1
+        if used > limit * 0.8 or shown > 200:
+            shown -= 1
+            break
+        lines.append(text)
+    if shown < count:
+        lines.append(f"  [… {count - shown:,} more]")
+    return "\n".join(lines)
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(list(value)[:1000], key=lambda element: line(element, LINE_WIDTH))
+    return value
+
+
+def _attributes(value: Any) -> list[str]:
+    """Plain attributes of an object whose repr says nothing: read from its `__dict__`, so that no property runs."""
+    try:
+        inside: dict[str, Any] = object.__getattribute__(value, "__dict__")
+    except Exception:
+        return []
+    return [
+        f"  .{name} = {line(held, LINE_WIDTH)}" for name, held in list(inside.items())[:30] if name[:1] != "_"
+    ]
+
+
+def _is_callable_wrapper(value: Any) -> bool:
+    """functools' cached functions and the like: they hold the function they wrap."""
+    return isinstance(inspect.getattr_static(value, "__wrapped__", None), types.FunctionType)
+
+
+def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
+    source = guarded(lambda: inspect.getsource(inspect.unwrap(value))).value
+    if isinstance(source, str) and source.strip():
+        text = inspect.cleandoc("\n" + source) if source[:1].isspace() else source
+        return _shown(text, label, kind, rules, f"source, {len(text.splitlines()):,} lines")
+    return _shown(_signature(value, kind), label, kind, rules, "signature")
+
+
+def _signature(value: Any, kind: str) -> str:
+    name = guarded(lambda: f"{value.__module__}.{value.__qualname__}").value or type_name(type(value))
+    signature = guarded(lambda: str(inspect.signature(value))).value
+    parts = [f"{kind} {name}{signature if isinstance(signature, str) else '(…)'}"]
+    doc = guarded(lambda: inspect.getdoc(value)).value
+    if isinstance(doc, str) and doc:
+        parts.append(f'"""{clip(doc, 3000)}"""')
+    if isinstance(value, type):
+        names = [name for name in vars(value) if not name.startswith("_")]
+        parts.append("public: " + ", ".join(names[:PUBLIC_NAMES]))
+    return "\n".join(parts)
+
+
+def _module(value: types.ModuleType) -> str:
+    inside = object.__getattribute__(value, "__dict__")
+    doc = inside.get("__doc__")
+    public = inside.get("__all__")
+    if not isinstance(public, list | tuple):
+        public = [name for name in inside if isinstance(name, str) and not name.startswith("_")]
+    parts = [f"module {inside.get('__name__', '?')}"]
+    version = inside.get("__version__")
+    if isinstance(version, str):
+        parts[0] += f" {version}"
+    if isinstance(doc, str) and doc.strip():
+        parts.append(clip(inspect.cleandoc(doc), 1500))
+    names = sorted(str(name) for name in public)
+    more = f" and {len(names) - PUBLIC_NAMES:,} more" if len(names) > PUBLIC_NAMES else ""
+    parts.append("public names: " + ", ".join(names[:PUBLIC_NAMES]) + more)
+    return "\n".join(parts)

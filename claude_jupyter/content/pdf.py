@@ -1,0 +1,89 @@
+"""A PDF → a base64 document block, its pages counted and its limits checked without a PDF library."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from claude_jupyter.content.fence import Redactor
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.tokens import tokens_of_text
+from claude_jupyter.errors import AttachmentError
+from claude_jupyter.models import facts
+from claude_jupyter.turns import Attachment
+
+LARGEST: Final = 32 * (1 << 20)
+PAGES: Final = 600
+PAGES_SMALL: Final = 100
+SMALL_CONTEXT: Final = 1_000_000
+TOKENS_A_PAGE: Final = 2250 + 1600
+"""Text of a page (1,500–3,000 tokens) and its picture (shared/ANTHROPIC_API.md section 8)."""
+UNPACKED: Final = 64 * (1 << 20)
+_PAGE: Final = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
+_COUNT: Final = re.compile(rb"/Type\s*/Pages\b[^>]*?/Count\s+(\d+)|/Count\s+(\d+)[^>]*?/Type\s*/Pages\b")
+_STREAM: Final = re.compile(rb"stream\r?\n")
+_ENCRYPTED: Final = re.compile(rb"/Encrypt\s+(\d+\s+\d+\s+R|<<)")
+
+
+def attach(data: bytes, label: str, rules: Rules) -> Attachment:
+    """The whole PDF as a document block.
+
+    Raises
+    ------
+    AttachmentError
+        Where it is encrypted, too large, or has too many pages.
+    """
+    size = (len(data) + 2) // 3 * 4
+    if size > LARGEST:
+        raise AttachmentError(
+            f"{label}: as base64 this PDF is {size / (1 << 20):,.1f} MB; a request takes 32 MB. Send some of its pages"
+        )
+    if _ENCRYPTED.search(data):
+        raise AttachmentError(f"{label} is encrypted; save it without a password first")
+    pages = page_count(data)
+    limit = PAGES if facts(rules.model).context >= SMALL_CONTEXT else PAGES_SMALL
+    if pages is not None and pages > limit:
+        raise AttachmentError(
+            f"{label} has {pages:,} pages; {rules.model} takes at most {limit} in one request. Send some of its pages"
+        )
+    redactor = Redactor(rules)
+    many = "pages unknown" if pages is None else f"{pages:,} {'page' if pages == 1 else 'pages'}"
+    words = redactor(f"{' '.join(label.split())} (PDF, {many}):")
+    source = {
+        "type": "base64",
+        "media_type": "application/pdf",
+        "data": base64.b64encode(data).decode("ascii"),
+    }
+    return Attachment(
+        label=label,
+        kind="document",
+        blocks=({"type": "text", "text": words}, {"type": "document", "source": source}),
+        sent=many,
+        tokens=tokens_of_text(words) + TOKENS_A_PAGE * (pages or max(len(data) // 50_000, 1)),
+        notes=redactor.notes,
+    )
+
+
+def page_count(data: bytes) -> int | None:
+    """Pages by the page tree's own count, also inside compressed object streams; None where it cannot be found."""
+    plain = [data, *_object_streams(data)]
+    counts = [int(a or b) for part in plain for a, b in _COUNT.findall(part)]
+    leaves = sum(len(_PAGE.findall(part)) for part in plain)
+    return max(counts, default=0) or leaves or None
+
+
+def _object_streams(data: bytes) -> Iterator[bytes]:
+    left = UNPACKED
+    for match in re.finditer(rb"/ObjStm\b", data):
+        start = _STREAM.search(data, match.end(), match.end() + 4096)
+        if start is None or left <= 0:
+            continue
+        try:
+            unpacked = zlib.decompressobj().decompress(data[start.end() :], left)
+        except zlib.error:
+            continue
+        left -= len(unpacked)
+        yield unpacked

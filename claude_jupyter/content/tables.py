@@ -1,0 +1,220 @@
+"""CSV, TSV, Parquet and Feather files → frames, with whichever library is there, the one the user has loaded first.
+
+Reads the beginning of a large file, never more than the profile looks at; without any such library a CSV is shown as text.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from claude_jupyter.content.frames import EXACT_CELLS
+from claude_jupyter.content.guard import type_name
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.errors import AttachmentError, MissingExtraError
+from claude_jupyter.turns import Attachment
+
+TEXT_TABLES: Final = frozenset({".csv", ".tsv"})
+WHOLE: Final = 64 * (1 << 20)
+"""A text table up to this size is read whole; of a larger one the first rows."""
+HEAD_ROWS: Final = 100_000
+LIBRARIES: Final = {
+    "text": ("pandas", "polars", "pyarrow", "duckdb"),
+    "parquet": ("pyarrow", "polars", "duckdb", "pandas"),
+}
+
+
+def attach(path: Path, rules: Rules) -> Attachment:
+    """The table's profile under the rules for frames, labelled with the file's name.
+
+    Raises
+    ------
+    AttachmentError
+        Where the file is not what its name says.
+    MissingExtraError
+        Where nothing is installed that reads it.
+    """
+    from dataclasses import replace
+
+    from claude_jupyter.content import frames
+
+    text = path.suffix.lower() in TEXT_TABLES
+    reader = _reader(path, text)
+    if reader is None:
+        return _as_text(path, rules)
+    try:
+        frame, note = reader(path)
+    except OSError as error:
+        raise AttachmentError(f"{path.name} cannot be read: {error.strerror or _first_line(error)}") from None
+    except Exception as error:
+        if text:
+            shown = _as_text(path, rules)
+            problem = (
+                f"{path.name} does not read as a table ({type_name(type(error), short=True)}): shown as text"
+            )
+            return replace(shown, notes=(*shown.notes, problem))
+        raise AttachmentError(
+            f"{path.name} cannot be read as {path.suffix[1:]}: {_first_line(error)}"
+        ) from None
+    attachment = frames.attach(frame, path.name, rules)
+    if attachment is None:
+        raise AttachmentError(f"{path.name} cannot be read as {path.suffix[1:]}")
+    return replace(attachment, notes=(*attachment.notes, note)) if note else attachment
+
+
+def _reader(path: Path, text: bool) -> Callable[[Path], tuple[Any, str]] | None:
+    wanted = LIBRARIES["text" if text else "parquet"]
+    loaded = [name for name in wanted if name in sys.modules]
+    there = [name for name in wanted if name not in loaded and find_spec(name) is not None]
+    for name in (*loaded, *there):
+        if name == "pandas" and not text and find_spec("pyarrow") is None:
+            continue
+        function = _TEXT[name] if text else _COLUMNAR[name]
+        return lambda path: function(importlib.import_module(name), path)
+    return None
+
+
+def _separator(path: Path) -> str:
+    """Tab for .tsv; of a .csv the commonest of comma, semicolon, tab and bar in its first line."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with path.open("rb") as stream:
+        line = stream.readline(65536)
+    counts = {mark: line.count(mark.encode()) for mark in (",", ";", "\t", "|")}
+    return max(counts, key=lambda mark: counts[mark]) if any(counts.values()) else ","
+
+
+def _large(path: Path) -> bool:
+    return path.stat().st_size > WHOLE
+
+
+def _note(path: Path, rows: int) -> str:
+    return f"{path.name} is large: its first {rows:,} rows were read"
+
+
+def _pandas_text(pandas: Any, path: Path) -> tuple[Any, str]:
+    large = _large(path)
+    options: dict[str, Any] = {
+        "sep": _separator(path),
+        "nrows": HEAD_ROWS if large else None,
+        "low_memory": False,
+    }
+    try:
+        frame = pandas.read_csv(path, **options)
+    except UnicodeDecodeError:
+        with path.open("rb") as stream:
+            mark = stream.read(2)
+        encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        frame = pandas.read_csv(path, **options, encoding=encoding)
+        return frame, f"{path.name}: read as {encoding}"
+    return frame, _note(path, len(frame)) if large else ""
+
+
+def _polars_text(polars: Any, path: Path) -> tuple[Any, str]:
+    large = _large(path)
+    frame = polars.read_csv(
+        path,
+        separator=_separator(path),
+        n_rows=HEAD_ROWS if large else None,
+        infer_schema_length=10_000,
+        encoding="utf8-lossy",
+    )
+    return frame, _note(path, len(frame)) if large else ""
+
+
+def _pyarrow_text(arrow: Any, path: Path) -> tuple[Any, str]:
+    csv = importlib.import_module("pyarrow.csv")
+    options = csv.ParseOptions(delimiter=_separator(path))
+    if not _large(path):
+        return csv.read_csv(path, parse_options=options), ""
+    with csv.open_csv(path, parse_options=options) as stream:
+        table = arrow.Table.from_batches([stream.read_next_batch()])
+    return table, _note(path, table.num_rows)
+
+
+def _duckdb_text(duckdb: Any, path: Path) -> tuple[Any, str]:
+    relation = duckdb.connect().read_csv(str(path), sep=_separator(path))
+    large = _large(path)
+    table = (relation.limit(HEAD_ROWS) if large else relation).to_arrow_table()
+    return table, _note(path, table.num_rows) if large else ""
+
+
+def _is_feather(path: Path) -> bool:
+    return path.suffix.lower() in (".feather", ".arrow")
+
+
+def _pyarrow_columnar(arrow: Any, path: Path) -> tuple[Any, str]:
+    if _is_feather(path):
+        return importlib.import_module("pyarrow.feather").read_table(path, memory_map=True), ""
+    file = importlib.import_module("pyarrow.parquet").ParquetFile(path)
+    rows, columns = file.metadata.num_rows, max(file.metadata.num_columns, 1)
+    if rows * columns <= EXACT_CELLS:
+        return file.read(), ""
+    batch = next(file.iter_batches(batch_size=max(EXACT_CELLS // columns, 1000)))
+    table = arrow.Table.from_batches([batch])
+    return table, f"{path.name} has {rows:,} rows; the first {table.num_rows:,} were read"
+
+
+def _polars_columnar(polars: Any, path: Path) -> tuple[Any, str]:
+    lazy = polars.scan_ipc(path) if _is_feather(path) else polars.scan_parquet(path)
+    rows = lazy.select(polars.len()).collect().item()
+    columns = max(len(lazy.collect_schema()), 1)
+    limit = max(EXACT_CELLS // columns, 1000)
+    frame = lazy.head(limit).collect()
+    return frame, f"{path.name} has {rows:,} rows; the first {limit:,} were read" if rows > limit else ""
+
+
+def _duckdb_columnar(duckdb: Any, path: Path) -> tuple[Any, str]:
+    relation = duckdb.connect().read_parquet(str(path))
+    limit = max(EXACT_CELLS // max(len(relation.columns), 1), 1000)
+    table = relation.limit(limit).to_arrow_table()
+    return table, f"{path.name}: its first {limit:,} rows were read" if table.num_rows == limit else ""
+
+
+def _pandas_columnar(pandas: Any, path: Path) -> tuple[Any, str]:
+    return (pandas.read_feather(path) if _is_feather(path) else pandas.read_parquet(path)), ""
+
+
+_TEXT: Final = {
+    "pandas": _pandas_text,
+    "polars": _polars_text,
+    "pyarrow": _pyarrow_text,
+    "duckdb": _duckdb_text,
+}
+_COLUMNAR: Final = {
+    "pandas": _pandas_columnar,
+    "polars": _polars_columnar,
+    "pyarrow": _pyarrow_columnar,
+    "duckdb": _duckdb_columnar,
+}
+
+
+def _as_text(path: Path, rules: Rules) -> Attachment:
+    """The beginning of a CSV as text; with `--rows none` its header alone, because its lines are rows."""
+    from dataclasses import replace
+
+    from claude_jupyter.content import documents
+
+    if path.suffix.lower() not in TEXT_TABLES:
+        raise MissingExtraError(
+            f"reading {path.name} needs pyarrow, polars, duckdb or pandas: pip install pyarrow"
+        )
+    with path.open("rb") as stream:
+        data = stream.read(200_000)
+    text = documents.decode_text(data)
+    limit = rules.row_limit
+    lines = text.splitlines()
+    shown = lines if limit is None else lines[: limit + 1]
+    attachment = documents.text_file("\n".join(shown), path.name, rules, suffix=path.suffix)
+    sent = (
+        "header only, no rows" if limit == 0 else f"header + first {max(len(shown) - 1, 0):,} rows, as text"
+    )
+    return replace(attachment, kind="frame", sent=sent, rows=limit != 0)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

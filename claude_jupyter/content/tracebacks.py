@@ -1,0 +1,242 @@
+"""An exception → its traceback with source lines, the failing frame's variables, and what it was caused by.
+
+Under `--rows none` variables are types and shapes, and of a message only words that are no cell value (`_masked`).
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
+from claude_jupyter.content.guard import guarded, type_name
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.short import line
+from claude_jupyter.content.tokens import characters_of
+from claude_jupyter.turns import Attachment
+
+ERROR_TOKENS: Final = 4_000
+FRAMES: Final = 12
+CONTEXT: Final = 3
+LOCALS: Final = 30
+CHAINED: Final = 5
+MESSAGE: Final = 2_000
+WORDS: Final = frozenset(
+    ["a", "all", "already", "an", "and", "any", "are", "argument", "arguments", "array", "as", "at", "attribute", "be", "bool", "boolean", "both", "bounds", "but", "by", "call", "callable", "cannot", "cast", "column", "columns", "combine", "compare", "contain", "contains", "conversion", "convert", "could", "data", "dataframe", "date", "datetime", "defined", "dict", "different", "dimension", "dimensions", "divide", "division", "do", "does", "dtype", "dtypes", "duplicate", "either", "element", "empty", "end", "error", "exceeds", "exist", "expected", "expects", "failed", "file", "first", "float", "for", "found", "frame", "from", "function", "given", "got", "has", "have", "if", "in", "incompatible", "index", "indexer", "indexing", "indices", "infinity", "input", "instance", "int", "integer", "integers", "invalid", "is", "it", "item", "items", "iterable", "key", "keys", "label", "labels", "length", "lengths", "list", "literal", "lossless", "match", "matching", "may", "maximum", "merge", "method", "minimum", "missing", "mixed", "module", "more", "multiple", "must", "name", "named", "names", "nan", "no", "non", "none", "not", "null", "number", "numbers", "numeric", "object", "objects", "of", "on", "one", "only", "operand", "operands", "operation", "or", "out", "outside", "overflow", "parse", "parsing", "passed", "position", "positional", "range", "reindex", "required", "row", "rows", "same", "series", "set", "shape", "shapes", "should", "size", "slice", "str", "string", "strings", "struct", "subscriptable", "support", "supported", "takes", "than", "that", "the", "this", "to", "too", "try", "tuple", "type", "types", "unable", "unbalanced", "unexpected", "unhashable", "unknown", "unpack", "unsupported", "unsupported", "use", "using", "value", "values", "was", "when", "where", "with", "within", "without", "wrong", "you", "your", "zero"]
+)
+"""Words of Python's and the dataframe libraries' own messages: they may leave under `--rows none`."""
+
+
+def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") -> Attachment:
+    """The traceback, its causes first, as text.
+
+    Parameters
+    ----------
+    cell
+        The source of the failing cell, where it is known.
+    """
+    values = rules.row_limit != 0
+    parts = [_one(e, how, values, last=e is error) for e, how in _chain(error)]
+    if cell:
+        parts.insert(0, f"the failing cell:\n{cell.rstrip()}\n")
+    redactor = Redactor(rules)
+    text, cut = clip_middle(redactor("\n".join(parts)), characters_of(ERROR_TOKENS))
+    notes = ["traceback shortened"] if cut else []
+    if not values:
+        notes.append("values and parts of messages withheld (--rows none)")
+    name = type_name(type(error), short=True)
+    return text_attachment(
+        text,
+        label,
+        "error",
+        rules,
+        sent=f"{name} with traceback",
+        as_kind="error",
+        notes=notes,
+        redactor=redactor,
+        rows=values,
+    )
+
+
+def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
+    """The error and what it came from, the oldest first."""
+    found: list[tuple[BaseException, str]] = []
+    current: BaseException | None = error
+    how = ""
+    while current is not None and len(found) < CHAINED and all(current is not e for e, _ in found):
+        found.append((current, how))
+        if current.__cause__ is not None:
+            current, how = current.__cause__, "which directly caused:"
+        elif not current.__suppress_context__:
+            current, how = current.__context__, "during the handling of which this happened:"
+        else:
+            break
+    return found[::-1]
+
+
+def _one(error: BaseException, how: str, values: bool, *, last: bool) -> str:
+    frames = list(_frames(error))
+    allowed = _allowed(frames)
+    lines: list[str] = []
+    if frames:
+        lines.append("Traceback (most recent call last):")
+        left_out = len(frames) - FRAMES
+        kept = frames if left_out <= 0 else [*frames[:3], *frames[3 - FRAMES :]]
+        for position, (frame, number) in enumerate(kept):
+            if left_out > 0 and position == 3:
+                lines.append(f"  [… {left_out:,} frames left out …]")
+            lines.extend(_frame(frame, number, own=_is_users(frame)))
+    lines.append(_message(error, allowed, values))
+    lines.extend(_members(error, values))
+    if last and frames:
+        lines.extend(_variables(_failing(frames), values))
+    if how:
+        lines.extend(["", how, ""])
+    return "\n".join(lines)
+
+
+def _frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
+    current = error.__traceback__
+    while current is not None:
+        if not _is_machinery(current.tb_frame):
+            yield current.tb_frame, current.tb_lineno
+        current = current.tb_next
+
+
+def _is_machinery(frame: types.FrameType) -> bool:
+    """IPython's own frames that run a cell, and ours."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in (
+        "IPython",
+        "ipykernel",
+        "claude_jupyter",
+    )
+
+
+def _is_users(frame: types.FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return (
+        "site-packages" not in name
+        and "dist-packages" not in name
+        and not name.startswith((sys.prefix, "<frozen"))
+    )
+
+
+def _failing(frames: list[tuple[types.FrameType, int]]) -> types.FrameType:
+    """The innermost frame of the user's own code, else the innermost."""
+    return next((frame for frame, _ in reversed(frames) if _is_users(frame)), frames[-1][0])
+
+
+def _frame(frame: types.FrameType, number: int, *, own: bool) -> list[str]:
+    code = frame.f_code
+    lines = [f"  {_place(frame)}, line {number}, in {code.co_name}"]
+    first, last = (max(number - CONTEXT, code.co_firstlineno), number + CONTEXT) if own else (number, number)
+    for at in range(first, last + 1):
+        source = linecache.getline(code.co_filename, at, frame.f_globals).rstrip("\n")
+        if source.strip():
+            lines.append(f"  {'-->' if at == number else '   '} {at:4} {clip(source, 200)}")
+    return lines
+
+
+def _place(frame: types.FrameType) -> str:
+    """Where the code is, without a path of this machine: the cell, the file's name, or the library's module."""
+    name = frame.f_code.co_filename
+    if "ipykernel_" in name or name.startswith("<ipython-input"):
+        return "cell"
+    if name.startswith("<"):
+        return name
+    module = str(frame.f_globals.get("__name__", ""))
+    return module if module not in ("", "__main__") and not _is_users(frame) else re.split(r"[\\/]", name)[-1]
+
+
+def _message(error: BaseException, allowed: frozenset[str], values: bool) -> str:
+    name = type_name(type(error))
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str):
+        where = f" (line {error.lineno})" if error.lineno else ""
+        source = f"\n  {error.text.strip()}" if isinstance(error.text, str) else ""
+        return f"{name}: {error.msg}{where}{source}"
+    outcome = guarded(lambda: str(error))
+    text = outcome.value
+    if outcome.failure or not isinstance(text, str):
+        return f"{name}: <its message {outcome.failure or 'is not text'}>"
+    notes = [str(n) for n in getattr(error, "__notes__", None) or ()]
+    text = "\n".join([clip_middle(text, MESSAGE)[0], *notes])
+    if not values:
+        text = _masked(text, allowed)
+    return f"{name}: {text}" if text.strip() else name
+
+
+def _members(error: BaseException, values: bool) -> list[str]:
+    if not isinstance(error, BaseExceptionGroup):
+        return []
+    return [f"  | {_message(e, _allowed(list(_frames(e))), values)}" for e in error.exceptions[:10]]
+
+
+def _allowed(frames: list[tuple[types.FrameType, int]]) -> frozenset[str]:
+    """Words that may stand in a message under `--rows none`: column names of frames at hand (they may leave) and type names."""
+    from claude_jupyter.content.frames import is_frame
+
+    words: set[str] = set()
+    for frame, _ in frames:
+        if not _is_users(frame):
+            continue
+        for value in list(frame.f_locals.values())[:200]:
+            if is_frame(value):
+                columns = guarded(lambda value=value: [str(c) for c in list(value.columns)[:1000]]).value
+                words.update(columns or ())
+    return frozenset(words)
+
+
+def _masked(text: str, allowed: frozenset[str]) -> str:
+    """The message without anything that could be a cell value: words that are neither of `WORDS` nor column names become `…`."""
+
+    def word(match: re.Match[str]) -> str:
+        found = match[0]
+        known = (
+            found.lower() in WORDS or found in allowed or re.fullmatch(r"(u?int|float)(8|16|32|64)", found)
+        )
+        return found if known else "…"
+
+    masked = re.sub(r"[^\s'\"\[\](){},:;=<>`]+", lambda m: _word(m[0], word), text)
+    return re.sub(r"(?:…[\s,'\"]*){2,}", "… ", masked)
+
+
+def _word(found: str, word: Any) -> str:
+    core = found.strip(".!?")
+    if not core:
+        return found
+    return found.replace(core, re.sub(r".+", word, core, flags=re.DOTALL), 1)
+
+
+def _variables(frame: types.FrameType, values: bool) -> list[str]:
+    """The failing frame's variables: frames by their dtypes, the rest on one line each; names of the code that failed first."""
+    names: Mapping[str, Any] = frame.f_locals
+    used = [name for name in (*frame.f_code.co_names, *frame.f_code.co_varnames) if name in names]
+    if frame.f_code.co_name != "<module>":
+        used = [*used, *names]
+    lines: list[str] = []
+    for name in dict.fromkeys(used):
+        value = names[name]
+        if name.startswith("_") or isinstance(
+            value, types.ModuleType | type | types.FunctionType | types.BuiltinFunctionType
+        ):
+            continue
+        if len(lines) >= LOCALS:
+            lines.append("  …")
+            break
+        lines.append(f"  {name} = {variable(value, values)}")
+    return ["", f"variables in {_place(frame)}, {frame.f_code.co_name}:", *lines] if lines else []
+
+
+def variable(value: Any, values: bool) -> str:
+    """A variable on one line: a frame's shape and dtypes (they explain most errors), else its value, or its type alone."""
+    from claude_jupyter.content.frames import is_frame, schema_line
+
+    if is_frame(value):
+        return schema_line(value)
+    if values:
+        return line(value, 120)
+    return f"<{type_name(type(value))}>"
