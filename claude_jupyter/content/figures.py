@@ -1,19 +1,37 @@
-"""Charts → images: the drawing libraries' own objects, drawn without changing them. Pixels are `images.py`'s business.
+"""Charts and objects that can draw themselves → images, without changing them. Pixels are `images.py`'s business.
 
-A library is looked for only where the user has imported it already.
+A library is looked for only where the user has imported it already; what it needs for drawing and lacks is named in one line.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import sys
+import warnings
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any, Final
 
-from claude_jupyter.content import images, mpl
+from claude_jupyter.content import browser, images, mpl
+from claude_jupyter.content.guard import guarded, libraries, method, mro
+from claude_jupyter.content.media import decode
 from claude_jupyter.content.rules import Rules
+from claude_jupyter.errors import AttachmentError, ClaudeError, MissingExtraError
 from claude_jupyter.turns import Attachment
+
+ALTAIR_SCALE: Final = 1.5
+"""Altair's default charts are 300 px wide with 10 px type; half as large again can be read."""
+
+IMAGES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
+REPRS: Final = ("_repr_png_", "_repr_jpeg_", "_repr_svg_", "_repr_mimebundle_")
 
 
 def draw(value: Any, label: str, rules: Rules) -> Attachment | None:
-    """A chart as an image, or None where the value is none.
+    """A chart, picture or object that draws itself as an image; None where the value is none.
+
+    An object whose own drawing fails is shown as text, with a note.
 
     Raises
     ------
@@ -24,5 +42,134 @@ def draw(value: Any, label: str, rules: Rules) -> Attachment | None:
     """
     figure = mpl.figure_of(value)
     if figure is not None:
-        return images.from_pixels(mpl.pixels(figure, label, rules), label, rules, mpl.part_of(value, figure))
+        return _matplotlib(figure, label, rules, mpl.part_of(value, figure))
+    from_libraries = libraries(value)
+    for name, drawn in _LIBRARIES.items():
+        if name in from_libraries:
+            attachment = drawn(value, label, rules)
+            if attachment is not None:
+                return attachment
+    return _by_repr(value, label, rules)
+
+
+def _matplotlib(figure: Any, label: str, rules: Rules, about: str = "") -> Attachment:
+    return images.from_pixels(mpl.pixels(figure, label, rules), label, rules, about)
+
+
+def _pil(value: Any, label: str, rules: Rules) -> Attachment | None:
+    return images.from_pil(value, label, rules) if isinstance(value, sys.modules["PIL.Image"].Image) else None
+
+
+def _widget(value: Any, label: str, rules: Rules) -> Attachment | None:
+    is_image = any(kind.__name__ == "Image" for kind in mro(value))
+    return images.from_bytes(bytes(value.value), label, rules) if is_image and value.value else None
+
+
+def _seaborn(value: Any, label: str, rules: Rules) -> Attachment | None:
+    figure = mpl.figure_of(getattr(value, "figure", None))
+    return None if figure is None else _matplotlib(figure, label, rules)
+
+
+def _plotnine(value: Any, label: str, rules: Rules) -> Attachment | None:
+    if method(value, "draw") is None or method(value, "save") is None:
+        return None
+    with _quietly(label):
+        figure = value.draw(show=False)
+    return _matplotlib(figure, label, rules)
+
+
+def _altair(value: Any, label: str, rules: Rules) -> Attachment | None:
+    if method(value, "save") is None or method(value, "to_dict") is None:
+        return None
+    _need("vl_convert", "an Altair chart", "vl-convert-python", label)
+    into = io.BytesIO()
+    with _quietly(label):
+        value.save(into, format="png", scale_factor=ALTAIR_SCALE)
+    return images.from_bytes(into.getvalue(), label, rules)
+
+
+def _plotly(value: Any, label: str, rules: Rules) -> Attachment | None:
+    if method(value, "to_image") is None:
+        return None
+    _need("kaleido", "a Plotly figure", "kaleido", label)
+    data = browser.run(lambda: value.to_image(format="png"), label, "a Plotly figure")
+    return images.from_bytes(data, label, rules)
+
+
+def _bokeh(value: Any, label: str, rules: Rules) -> Attachment | None:
+    if not any(kind.__name__ == "UIElement" for kind in mro(value)):
+        return None
+    _need("choreographer", "a Bokeh figure", "kaleido, with choreographer", label)
+    from bokeh.io.export import get_layout_html  # makes a document of its own: the user's figure joins none
+
+    with _quietly(label):
+        page = get_layout_html(value)
+    data = browser.run(lambda: browser.screenshot(page), label, "a Bokeh figure")
+    return images.from_bytes(data, label, rules)
+
+
+_LIBRARIES: Final[Mapping[str, Callable[[Any, str, Rules], Attachment | None]]] = {
+    "PIL": _pil,
+    "IPython": images.from_display,
+    "seaborn": _seaborn,
+    "plotnine": _plotnine,
+    "plotly": _plotly,
+    "altair": _altair,
+    "bokeh": _bokeh,
+    "ipywidgets": _widget,
+}
+
+
+def _need(module: str, what: str, package: str, label: str) -> None:
+    if find_spec(module) is None:
+        raise MissingExtraError(
+            f'{label} is {what}, which {package} draws: pip install "claude-jupyter[figures]", or save it as PNG and use -f.'
+        )
+
+
+@contextmanager
+def _quietly(label: str) -> Generator[None]:
+    """Drawing without the warnings that the user has seen already; what a library raises becomes one clear line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ClaudeError:
+        raise
+    except Exception as error:
+        raise AttachmentError(f"{label} could not be drawn: {browser.first_line(error)}") from None
+
+
+def _by_repr(value: Any, label: str, rules: Rules) -> Attachment | None:
+    problem = ""
+    for name in REPRS:
+        represent = method(value, name)
+        if represent is None:
+            continue
+        outcome = guarded(lambda call=represent: _image_in(call()))
+        if outcome.value is not None:
+            try:
+                return images.from_bytes(outcome.value, label, rules)
+            except AttachmentError as error:
+                problem = problem or f"its {name}() gave no picture that can be sent: {error.message}"
+        elif outcome.failure:
+            problem = problem or f"its {name}() {outcome.failure}"
+    if not problem:
+        return None
+    from claude_jupyter.content import objects
+
+    shown = objects.attach(value, label, rules)
+    return replace(shown, notes=(*shown.notes, f"{label}: {problem}; shown as text"))
+
+
+def _image_in(made: Any) -> bytes | None:
+    """The picture in what a `_repr_…_` returned: bytes, base64 or SVG text, a mimebundle, each perhaps with metadata."""
+    if isinstance(made, tuple) and made:
+        made = made[0]
+    if isinstance(made, Mapping):
+        made = next((made[key] for key in IMAGES if made.get(key)), None)
+    if isinstance(made, bytes | bytearray | memoryview):
+        return bytes(made)
+    if isinstance(made, str) and made:
+        return decode(made) or made.encode()
     return None

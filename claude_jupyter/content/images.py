@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -148,29 +147,13 @@ def from_display(value: Any, label: str, rules: Rules) -> Attachment | None:
     if "Image" not in kinds:
         return None
     if value.data is None:
-        return from_url(value.url, label, rules)
+        from claude_jupyter.content import documents
+
+        return documents.from_url(str(value.url), rules, label=label)
     data = value.data if isinstance(value.data, bytes) else decode(value.data)
     if data is None:
         raise AttachmentError(f"{label} holds no picture that can be read.")
     return from_bytes(data, label, rules)
-
-
-def from_url(url: str, label: str, rules: Rules) -> Attachment:
-    """A picture by its address: the service fetches it, this machine does not; its tokens are therefore the most it can cost."""
-    if not re.match(r"https?://\S+\Z", url or ""):
-        raise AttachmentError(
-            f"{label} is a picture on another address than http(s); save it and use its path."
-        )
-    if rules.provider in sizes.CLOUDS:
-        raise AttachmentError(
-            f"{label}: {rules.provider} takes no addresses of pictures; save it and use its path."
-        )
-    from claude_jupyter import models
-
-    words = _label(label, rules)
-    block: Block = {"type": "image", "source": {"type": "url", "url": url}}
-    most = models.facts(rules.model).image_tokens + tokens_of_text(words["text"])
-    return Attachment(label, "image", (words, block), "by its address", most)
 
 
 def shrink(attachment: Attachment, limit: int = sizes.MANY_SIDE) -> Attachment:

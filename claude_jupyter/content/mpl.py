@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +33,7 @@ _drawing: Final = threading.RLock()  # matplotlib is not thread-safe; our own dr
 
 
 def figure_of(value: Any) -> Any:
-    """The root figure behind a Figure, SubFigure, Axes, any artist, or a list, array, container or dict of artists.
+    """The root figure behind a Figure, SubFigure, Axes, any artist, a canvas, or a list, array, container or dict of artists.
 
     None for anything else, and for artists of several figures.
     """
@@ -42,6 +42,9 @@ def figure_of(value: Any) -> Any:
         return None
     if isinstance(value, artist.Artist):
         return _root(value)
+    canvas = sys.modules.get("matplotlib.backend_bases")
+    if canvas is not None and isinstance(value, canvas.FigureCanvasBase):
+        return value.figure
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None and value is pyplot:
         return pyplot.gcf() if pyplot.get_fignums() else None
@@ -141,7 +144,7 @@ def _content(view: Any, pad: int) -> tuple[int, int, int, int] | None:
 
 
 @contextmanager
-def _unchanged(figure: Any) -> Iterator[None]:
+def _unchanged(figure: Any) -> Generator[None]:
     """Put back what drawing touches: layout engines move axes, and a frontend repaints only what is marked stale."""
     axes = list(figure.axes)
     places = [(ax._position.frozen(), ax._originalPosition.frozen()) for ax in axes]
