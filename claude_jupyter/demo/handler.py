@@ -83,6 +83,11 @@ class Handler(BaseHTTPRequestHandler):
         except ConnectionError as error:
             received.gone = not isinstance(error, Gone) or error.args == ("left",)
             self.close_connection = True
+        except Exception as error:
+            # A bug of ours must look like one, not like a broken line.
+            wrong = Refused(500, f"The demo model failed: {type(error).__name__}: {error}")
+            self._send_json(received, 500, wrong.body(received.request_id), {"x-should-retry": "false"})
+            self.close_connection = True
         else:
             received.finished = True
 

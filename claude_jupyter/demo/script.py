@@ -14,19 +14,35 @@ Body: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Silence on the line, in seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
-    """A text block; `chunks` are its very deltas where a test wants them, else it is cut token-like."""
+    """A text block; `chunks` are its very deltas, and silences between them, where a test wants them; else it is cut token-like."""
 
     text: str = ""
     citations: tuple[Mapping[str, Any], ...] = ()
-    chunks: tuple[str, ...] | None = None
+    chunks: tuple[str | Wait, ...] | None = None
+
+    @classmethod
+    def of(cls, *chunks: str | Wait) -> Say:
+        """A text block of these very deltas."""
+        return cls("".join(c for c in chunks if isinstance(c, str)), chunks=chunks)
 
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """A thinking block, signed on the wire; its text is left out where the request's `display` says so."""
+    """A thinking block, signed on the wire; its text is left out where the request's `display` says so.
+
+    It lasts `seconds` where that is given, whatever is shown of it.
+    """
 
     text: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +72,6 @@ class Whole:
     """A block that arrives whole in its `content_block_start` (`redacted_thinking`, an unknown type, …)."""
 
     block: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Silence on the line, in seconds."""
-
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ class Script:
         Overrides of the counted usage, by the service's field names.
     """
 
-    text: str | Sequence[str] = ""
+    text: str | Sequence[str | Wait] = ""
     thinking: str | None = None
     calls: Sequence[Call] = ()
     pieces: Sequence[Piece] = ()
@@ -139,7 +148,7 @@ class Script:
         if isinstance(self.text, str):
             pieces += [Say(self.text)] if self.text else []
         else:
-            pieces.append(Say("".join(self.text), chunks=tuple(self.text)))
+            pieces.append(Say.of(*self.text))
         return (*pieces, *self.calls)
 
 

@@ -196,9 +196,9 @@ def start(
         How many requests are remembered; None for all.
     """
     if replies is None:
-        from claude_jupyter.demo.replies import answer
+        from claude_jupyter.demo.replies import DemoReplies
 
-        replies = answer
+        replies = DemoReplies()
     return DemoServer(chooser(replies), strict=strict, pace=pace, first=first, clock=clock, keep=keep)
 
 

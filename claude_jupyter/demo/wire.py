@@ -260,12 +260,17 @@ def events(
             yield {"type": "content_block_start", "index": index, "content_block": start}, delay
             if index == 0:
                 yield {"type": "ping"}, 0.0
-            for delta in deltas:
-                yield {"type": "content_block_delta", "index": index, "delta": delta}, CHUNK
+            silence = 0.0
+            for delta, wait in deltas:
+                if delta is None:
+                    silence += float(wait)
+                    continue
+                yield {"type": "content_block_delta", "index": index, "delta": delta}, silence or wait
+                silence = 0.0
             if isinstance(piece, Think):
                 signature = chain.sign(piece.text if shows else "")
                 delta = {"type": "signature_delta", "signature": signature}
-                yield {"type": "content_block_delta", "index": index, "delta": delta}, 0.0
+                yield {"type": "content_block_delta", "index": index, "delta": delta}, silence
             yield {"type": "content_block_stop", "index": index}, 0.0
             chain.add("assistant", _finished(start, piece))
             index, delay = index + 1, 0.0
@@ -283,23 +288,19 @@ def events(
     yield {"type": "message_stop"}, 0.0
 
 
-def _blocks(piece: Piece, shows: bool) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any]]]]:
+Deltas: TypeAlias = Iterator[tuple[dict[str, Any] | None, Delay]]
+"""Deltas with the delay before each; None for a silence."""
+
+
+def _blocks(piece: Piece, shows: bool) -> Iterator[tuple[dict[str, Any], Deltas]]:
     """The blocks a piece becomes: each with its start and its deltas."""
     match piece:
-        case Say(text, citations, chunks):
-            cut = token_chunks(text) if chunks is None else chunks
-            cited = ({"type": "citations_delta", "citation": c} for c in citations)
-            start: dict[str, Any] = {"type": "text", "text": ""} | ({"citations": []} if citations else {})
-            yield (
-                start,
-                (d for part in (cited, ({"type": "text_delta", "text": c} for c in cut)) for d in part),
-            )
-        case Think(text):
-            words = token_chunks(text) if shows else []
-            start = {"type": "thinking", "thinking": "", "signature": ""}
-            yield start, ({"type": "thinking_delta", "thinking": c} for c in words)
+        case Say(citations=citations):
+            yield {"type": "text", "text": ""} | ({"citations": []} if citations else {}), _said(piece)
+        case Think():
+            yield {"type": "thinking", "thinking": "", "signature": ""}, _thought(piece, shows)
         case Call():
-            start = {"type": "tool_use", "id": piece.id, "name": piece.name, "input": {}}
+            start: dict[str, Any] = {"type": "tool_use", "id": piece.id, "name": piece.name, "input": {}}
             yield start, _json_deltas(arguments(piece))
         case Search():
             call = {"type": "server_tool_use", "id": new_id("srvtoolu"), "name": "web_search", "input": {}}
@@ -311,10 +312,29 @@ def _blocks(piece: Piece, shows: bool) -> Iterator[tuple[dict[str, Any], Iterato
             return
 
 
-def _json_deltas(text: str) -> Iterator[dict[str, Any]]:
-    yield {"type": "input_json_delta", "partial_json": ""}
+def _said(piece: Say) -> Deltas:
+    for citation in piece.citations:
+        yield {"type": "citations_delta", "citation": citation}, 0.0
+    for chunk in token_chunks(piece.text) if piece.chunks is None else piece.chunks:
+        if isinstance(chunk, Wait):
+            yield None, chunk.seconds
+        else:
+            yield {"type": "text_delta", "text": chunk}, CHUNK
+
+
+def _thought(piece: Think, shows: bool) -> Deltas:
+    words = token_chunks(piece.text) if shows else []
+    pace = CHUNK if piece.seconds is None else piece.seconds / max(1, len(words))
+    for word in words:
+        yield {"type": "thinking_delta", "thinking": word}, pace
+    if not words and piece.seconds:
+        yield None, piece.seconds
+
+
+def _json_deltas(text: str) -> Deltas:
+    yield {"type": "input_json_delta", "partial_json": ""}, 0.0
     for k in range(0, len(text), 12):
-        yield {"type": "input_json_delta", "partial_json": text[k : k + 12]}
+        yield {"type": "input_json_delta", "partial_json": text[k : k + 12]}, CHUNK
 
 
 def _search_result(search: Search, call: str) -> dict[str, Any]:
