@@ -24,7 +24,7 @@ BUILT = (
     ROOT / "claude_jupyter" / "display" / "static" / "widget.js",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-NODE_AT_LEAST = 18
+NODE_AT_LEAST = 20
 NEEDS_BROWSER = {"browser", "bench"}
 
 

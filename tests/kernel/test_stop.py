@@ -1,0 +1,109 @@
+"""An interrupt at any moment ends the cell with one clean line, closes the connection, and keeps what came."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from support.asking import ask, assert_next_works, assert_one_clear_line
+from support.kernel import ANSWER, Cell, Execution, Kernel
+from support.raw_server import End, Play, RawServer, failure, sse, text_events
+
+TEXT = "word " * 400
+EVENTS = text_events(TEXT, size=20)
+THINKING = [
+    EVENTS[0],
+    *sse(
+        [
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm. "}},
+        ]
+    ),
+]  # fmt: skip
+SLOW = [step for event in EVENTS for step in (event, 0.02)]
+MOMENTS = {
+    "before the connection is answered": Play(before_headers=End.HANG),
+    "after the headers": Play([End.HANG]),
+    "after message_start": Play([EVENTS[0], End.HANG]),
+    "within thinking": Play([*THINKING, End.HANG]),
+    "in silence after some text": Play([*EVENTS[:20], End.HANG]),
+    "in a steady stream": Play(SLOW),
+    "before the last event": Play([*EVENTS[:-1], End.HANG]),
+}
+
+
+def stopped(kernel: Kernel, server: RawServer, cell: Cell) -> tuple[Execution, float]:
+    """Interrupt once the question is under way; the cell, and when the interrupt was sent."""
+    kernel.wait_for(lambda: server.requests, told="no request came")
+    time.sleep(0.5)
+    at = kernel.interrupt()
+    return cell.finish(timeout=20), at
+
+
+@pytest.mark.parametrize("cell_id", ["a", None], ids=["lab", "nbclient"])
+@pytest.mark.parametrize("play", MOMENTS.values(), ids=MOMENTS.keys())
+def test_an_interrupt_ends_the_cell_and_the_connection(play, cell_id, kernel, server):
+    server.reset(play)
+    done, at = stopped(kernel, server, kernel.start("%%claude\nWrite much.", cell_id=cell_id))
+    assert_one_clear_line(done)
+    assert done.ended - at < 5
+    kernel.wait_for(lambda: server.left, timeout=5, told="the connection is still open")
+    for bundle in done.answers:
+        assert bundle[ANSWER]["complete"] is False
+        assert TEXT.startswith(bundle["text/plain"].rstrip("\n"))
+    if play.steps[1:5] == EVENTS[1:5]:
+        assert done.answer["text/plain"], "the text that came is lost"
+    assert_next_works(kernel, server)
+
+
+def test_an_interrupt_while_a_busy_service_is_waited_for(kernel, server):
+    server.reset(failure(429, "rate_limit_error", "Too many requests", retry_after="30"))
+    done, at = stopped(kernel, server, kernel.start("%%claude\nWhy?", cell_id="a"))
+    assert_one_clear_line(done)
+    assert done.ended - at < 5
+    assert len(server.requests) == 1
+    assert_next_works(kernel, server)
+
+
+def test_interrupts_in_a_row_do_no_harm(kernel, server):
+    for _ in range(5):
+        server.reset(Play(SLOW))
+        cell = kernel.start("%%claude\nWrite much.", cell_id="a")
+        kernel.wait_for(lambda: server.requests)
+        for _ in range(3):
+            kernel.interrupt()
+            time.sleep(0.01)
+        assert not cell.finish(timeout=20).ok
+    assert_next_works(kernel, server)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1, 0.2])
+def test_an_interrupt_at_once_leaves_a_kernel_that_works(delay, kernel, server):
+    server.reset(Play(SLOW))
+    cell = kernel.start("%%claude\nWrite much.", cell_id="a")
+    time.sleep(delay)
+    kernel.interrupt()
+    assert not cell.finish(timeout=20).ok
+    assert_next_works(kernel, server)
+
+
+def test_a_stopped_cell_stops_run_all(kernel, server):
+    server.reset(Play(SLOW))
+    cell = kernel.start("%%claude\nWrite much.", cell_id="a")
+    queued = kernel.start("after = True", cell_id="b")
+    _, _ = stopped(kernel, server, cell)
+    assert queued.finish().reply["status"] == "aborted"
+
+
+def test_an_interrupted_answer_is_a_lower_bound_and_can_be_resumed(kernel, server):
+    server.reset(Play([*EVENTS[:20], End.HANG]))
+    done, _ = stopped(kernel, server, kernel.start("%%claude\nWrite much.", cell_id="a"))
+    told = done.answer[ANSWER]
+    assert told["estimated"] is True and told["complete"] is False
+    assert "≥" in done.answer["text/markdown"]
+    assert done.answer["text/plain"].strip()
+    server.reset(Play(text_events("and the rest.")))
+    resumed = kernel.run("claude.resume()")
+    assert resumed.ok, resumed.error
+    assert "and the rest." in str(resumed.answer["text/plain"])
+    assert ask(kernel, "Then?").ok

@@ -1,0 +1,12 @@
+"""A real kernel and a loopback service for the wire tests; see `support/kernel_fixtures.py`."""
+
+from support.kernel_fixtures import (
+    _module_kernel,
+    _module_server,
+    demo_server,
+    fresh_kernel,
+    kernel,
+    server,
+)
+
+__all__ = ["_module_kernel", "_module_server", "demo_server", "fresh_kernel", "kernel", "server"]
