@@ -196,6 +196,21 @@ class Turn:
     system: str | None = None
 
 
+class Place(NamedTuple):
+    """Where a question is asked.
+
+    Attributes
+    ----------
+    cell
+        The notebook's id of the cell, or None where there is none (terminal, nbclient, plain Python).
+    execution
+        Id of this execution of it.
+    """
+
+    cell: str | None = None
+    execution: str | None = None
+
+
 class Put(NamedTuple):
     """A block of the answer opened or changed: `data` is the whole block as in `Answer.blocks`."""
 

@@ -103,7 +103,7 @@ def _status(error: Any, model: str) -> errors.APIError:
     said = _said(error)
     wait = retry_after(error)
     if status == 404 and "model" in said.lower():
-        message = f"There is no model {model!r}{nearest_models(model)}."
+        message = f"There is no model {model!r}{nearest_models(model)}"
     elif status == 400 and _TOO_LONG.search(said):
         message = f"The conversation is too long for {model} ({said}). Begin afresh with -n, use --once, or attach less."
     elif status == 429 and "spend" in (getattr(error, "error_code", None) or said).lower():
@@ -141,4 +141,4 @@ def nearest_models(name: str) -> str:
     """`; did you mean claude-opus-5-5?`, or nothing."""
     names = [*models.LINES, *(m.id for m in models.MODELS)]
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else "; claude.models lists them"
+    return f"; did you mean {' or '.join(near)}?" if near else "; claude.models lists them."

@@ -292,7 +292,7 @@ class Service:
         model = str(request.params.get("model"))
         told = translate(error, model=model, provider=self.provider)
         if isinstance(told, errors.NotFoundError) and not known(model):
-            told.message = f"There is no model {model!r}{nearest_models(model)}."
+            told.message = f"There is no model {model!r}{nearest_models(model)}"
         return told
 
     def _forget(self, _change: Any = None) -> None:

@@ -11,26 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from claude_jupyter.turns import Message, Turn
+from claude_jupyter.turns import Message, Place, Turn
 
 Turns = tuple[Turn, ...]
 
 _THINKING = ("thinking", "redacted_thinking")
-
-
-class Place(NamedTuple):
-    """Where a question is asked.
-
-    Attributes
-    ----------
-    cell
-        The notebook's id of the cell, or None where there is none (terminal, nbclient, plain Python).
-    execution
-        Id of this execution of it.
-    """
-
-    cell: str | None = None
-    execution: str | None = None
 
 
 def before(turns: Turns, place: Place) -> Turns:
@@ -60,7 +45,12 @@ def placed(turns: Turns, turn: Turn) -> Turns:
         if t.cell is not None and t.cell == turn.cell and t.execution == turn.execution
     )
     rest = tuple(t for t in turns[start:] if t.cell is None or t.cell != turn.cell)
-    return (*turns[:start], *own, turn, *rest)
+    if turn.cell is None:
+        # Asked at once, finished in another order: they stand as they were asked.
+        while start and turns[start - 1].cell is None and turns[start - 1].answer.turn > turn.answer.turn:
+            start -= 1
+        return (*turns[:start], turn, *turns[start:])
+    return (*turns[:start], *sorted((*own, turn), key=lambda t: t.answer.turn), *rest)
 
 
 def replaced(turns: Turns, turn: Turn) -> int:

@@ -1,0 +1,288 @@
+"""One question under way: rounds of request and tool calls until there is an answer, told in parts as it arrives.
+
+The generator is the only loop there is; a cell, a coroutine, a background thread and `claude.stream` all drive it. However it ends
+(done, stopped, broken, refused), it ends with an `Answer` and messages that are valid to send again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from claude_jupyter.client.service import Arrived, Reply, Request, Waiting
+from claude_jupyter.client.stream import as_sent
+from claude_jupyter.client.wire import Stop
+from claude_jupyter.conversation.billing import Bill
+from claude_jupyter.conversation.blocks import Blocks
+from claude_jupyter.conversation.calls import Toolbox
+from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.conversation.request import Question, build
+from claude_jupyter.conversation.world import World
+from claude_jupyter.costs.usage import Cost, Usage
+from claude_jupyter.errors import ClaudeError, RefusalError, StoppedError
+from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Status
+
+_METER_EVERY = 1.0
+_STOPPED_NOTE = "(The answer was stopped here.)"
+
+Notice = tuple[str, str]
+"""(level, text) of a notice: `info`, `warn` or `error`."""
+
+
+@dataclass
+class Asking:
+    """A question being answered.
+
+    Attributes
+    ----------
+    stop
+        Ask it to stop the answer, from any thread.
+    answer
+        The answer as far as it is; final once the iteration is over.
+    error
+        Why there is no complete answer, or None.
+    messages
+        The turn's messages when it is over: valid to be sent again; empty if nothing is worth keeping.
+    prefix
+        Digest of what the first request stood after.
+    """
+
+    world: World
+    question: Question
+    answer: Answer
+    toolbox: Toolbox
+    keep_events: bool = False
+    place: Place = field(default_factory=Place)
+    notes: tuple[str, ...] = ()
+    stop: Stop = field(default_factory=Stop)
+    error: ClaudeError | None = None
+    messages: tuple[Message, ...] = ()
+    prefix: str = ""
+    events: list[Any] = field(default_factory=list[Any])
+
+    def __post_init__(self) -> None:
+        self._blocks = Blocks()
+        self._rounds: list[Message] = []
+        self._costs: list[Cost | None] = []
+        self._usage = Usage()
+        self._began = time.monotonic()
+        self._metered = 0.0
+        self._reply: Reply | None = None
+
+    def parts(self) -> Iterator[tuple[Part, ...]]:
+        """What arrives, at most about 20 times a second. Never raises for what goes wrong: see `error`."""
+        try:
+            yield (Status("Waiting"),)
+            for round_number in range(self.world.settings.max_tool_rounds + 1):
+                yield from self._round(round_number)
+                if not self._goes_on(round_number):
+                    break
+                yield from self._run_tools()
+                if self.stop.asked:
+                    break
+        except KeyboardInterrupt:
+            self.stop.ask()
+        except GeneratorExit:
+            self.stop.ask()
+            with uninterrupted():
+                self._end()
+            raise
+        except ClaudeError as error:
+            self.error = error
+        with uninterrupted():
+            last = tuple(self._end())
+        yield last
+
+    def _round(self, number: int) -> Iterator[tuple[Part, ...]]:
+        world = self.world
+        request, history, notes = build(self.question, world.settings, self._rounds)
+        if number == 0:
+            self.prefix = history.prefix
+            self.answer = replace(self.answer, started=datetime.now(UTC), sent=as_receipt(request))
+            yield tuple(self._note("info", n) for n in (*self.notes, *notes))
+        self._blocks.round()
+        with uninterrupted():
+            request, bill = world.books.open(request, self.answer, self.question)
+        reply: Reply | None = None
+        events = world.service.send(request, self.stop, keep_events=self.keep_events)
+        try:
+            for event in events:
+                if isinstance(event, Reply):
+                    reply = event
+                    break
+                try:
+                    yield tuple(self._told(event))
+                except KeyboardInterrupt:
+                    self.stop.ask()
+        finally:
+            events.close()
+            with uninterrupted():
+                self._settle(bill, reply)
+        if reply is not None and reply.error is not None:
+            raise reply.error
+
+    def _told(self, event: Arrived | Waiting) -> Iterator[Part]:
+        if isinstance(event, Waiting):
+            yield Status(f"{event.reason}. Trying again, {event.attempt} of {event.attempts}", event.seconds)
+            return
+        self.events.extend(event.raw)
+        yield from self._blocks.take(event.changes)
+        now = time.monotonic()
+        if now - self._metered >= _METER_EVERY:
+            self._metered = now
+            usage = self._usage + self._so_far(event.usage)
+            yield Meter(usage, self.world.books.price(usage, self.question))
+
+    def _so_far(self, told: Mapping[str, Any]) -> Usage:
+        usage = Usage.from_wire(told, ttl=self.question.ttl or "5m")
+        return replace(usage, output=max(usage.output, self._estimated_output()))
+
+    def _estimated_output(self) -> int:
+        # About 3.5 letters a token in English prose and code; an interrupted answer never tells (ANTHROPIC_API section 5).
+        return max(0, round(self._blocks.letters / 3.5) - self._usage.output)
+
+    def _settle(self, bill: Bill, reply: Reply | None) -> None:
+        """Close the ledger row and add up what this round used."""
+        self._reply = reply = reply or Reply({}, False, True, None, None, None, 0.0)
+        wire = dict(reply.message.get("usage") or {})
+        if not reply.complete and wire:
+            wire["output_tokens"] = max(wire.get("output_tokens") or 0, self._estimated_output())
+        usage, cost = bill.close(reply, wire)
+        self._usage = self._usage + usage
+        if wire:
+            self._costs.append(cost)
+
+    def _goes_on(self, number: int) -> bool:
+        reply = self._reply
+        assert reply is not None
+        message = reply.message
+        content = as_sent(list(message.get("content") or []))
+        reason = message.get("stop_reason") if reply.complete else None
+        if reason == "pause_turn":
+            self._rounds.append({"role": "assistant", "content": content})
+            return number < self.world.settings.max_tool_rounds
+        if reason != "tool_use" or not self.toolbox.runs(content):
+            return False
+        if number >= self.world.settings.max_tool_rounds:
+            self._note("warn", f"Stopped calling tools after {number} rounds (setting max_tool_rounds).")
+            return False
+        self._rounds.append({"role": "assistant", "content": content})
+        return True
+
+    def _run_tools(self) -> Iterator[tuple[Part, ...]]:
+        content = self._rounds[-1]["content"]
+        if not any(b["type"] == "tool_use" for b in content):
+            return
+        results: list[Any] = []
+        for result in self.toolbox.run(content, self.stop):
+            results.append(result.block)
+            put = self._blocks.resolve(result.id, result.shown, error=result.error, seconds=result.seconds)
+            yield (put,) if put else ()
+        self._rounds.append({"role": "user", "content": results})
+
+    def _note(self, level: str, text: str) -> Put:
+        return self._blocks.put({"type": "notice", "level": level, "text": text})
+
+    def _end(self) -> list[Part]:
+        """Make the final answer and the turn's messages."""
+        reply = self._reply
+        complete = self.error is None and reply is not None and reply.complete and not self._cut_by_stop()
+        message = dict(reply.message) if reply is not None and reply.message else None
+        reason = message.get("stop_reason") if message and complete else None
+        if complete and reason == "refusal":
+            complete, self.error = False, self._refused(message)
+        elif not complete and self.error is None:
+            self.error = StoppedError("Stopped. What arrived is kept; claude.resume() continues from here.")
+        parts: list[Part] = [self._note(*n) for n in self._notices(reason, complete)]
+        billed = not self.answer.replayed and self.answer.provider != "demo"
+        known = bool(self._costs) and None not in self._costs
+        self.answer = replace(
+            self.answer,
+            blocks=self._blocks.frozen(),
+            usage=self._usage,
+            cost=Cost.total(self._costs) if known else None if self._costs else Cost(),
+            estimated=bool(self._costs) and not (reply is not None and reply.complete),
+            complete=complete,
+            stop_reason=reason or ("stopped" if isinstance(self.error, StoppedError) else None),
+            seconds=round(time.monotonic() - self._began, 2),
+            billed=billed,
+            message=message,
+        )
+        self.messages = self._kept(complete)
+        return parts
+
+    def _cut_by_stop(self) -> bool:
+        return self.stop.asked and bool(self._rounds) and self._rounds[-1]["role"] == "user"
+
+    def _refused(self, message: Mapping[str, Any] | None) -> RefusalError:
+        details = (message or {}).get("stop_details") or {}
+        category = f" ({details['category'].replace('_', ' ')})" if details.get("category") else ""
+        return RefusalError(f"Claude declined to answer{category}. Ask it differently, or another model.")
+
+    def _notices(self, reason: str | None, complete: bool) -> Iterator[Notice]:
+        if isinstance(self.error, StoppedError):
+            yield "warn", "Stopped. What arrived is kept; `claude.resume()` continues from here."
+        elif self.error is not None and self._blocks.letters:
+            yield "error", self.error.message
+        elif complete and reason == "max_tokens":
+            spent = "" if self._has_text() else " All of it went into thinking."
+            yield (
+                "warn",
+                (f"Cut at max_tokens.{spent} `claude.resume()` goes on; `--max-tokens` allows more."),
+            )
+        elif complete and reason == "model_context_window_exceeded":
+            yield "warn", "The context is full. Begin afresh with -n, or attach less."
+
+    def _has_text(self) -> bool:
+        return any(b["type"] == "text" for b in self._blocks.frozen())
+
+    def _kept(self, complete: bool) -> tuple[Message, ...]:
+        """The turn as it is sent again: alternating, tool results paired, nothing empty."""
+        if isinstance(self.error, RefusalError) or not self.question.content:
+            return ()
+        content = as_sent(list((self._reply.message if self._reply else {}).get("content") or []))
+        rounds = list(self._rounds)
+        if rounds and rounds[-1]["role"] == "assistant" and content == rounds[-1]["content"]:
+            content = []
+        if not complete:
+            content = [b for b in content if _usable(b)]
+        if rounds and rounds[-1]["role"] == "assistant":
+            calls = [b for b in rounds[-1]["content"] if b["type"] == "tool_use"]
+            if calls:  # stopped between a call and its result
+                rounds.append({"role": "user", "content": [_no_result(b["id"]) for b in calls]})
+            elif not content:
+                content, rounds = rounds[-1]["content"], rounds[:-1]
+        elif self._reply and self._reply.message.get("stop_reason") == "max_tokens":
+            content = [b for b in content if b["type"] != "tool_use"]
+        if not content and not rounds:
+            return ()
+        answer: Message = {
+            "role": "assistant",
+            "content": content or [{"type": "text", "text": _STOPPED_NOTE}],
+        }
+        return ({"role": "user", "content": list(self.question.content)}, *rounds, answer)
+
+
+def _usable(block: Mapping[str, Any]) -> bool:
+    """Whether a block of an unfinished message may be sent back."""
+    kind = block["type"]
+    if kind == "thinking":
+        return bool(block.get("signature"))
+    return kind in ("text", "redacted_thinking")
+
+
+def _no_result(tool_id: str) -> dict[str, Any]:
+    return {
+        "type": "tool_result",
+        "tool_use_id": tool_id,
+        "content": "The user stopped before this tool had run.",
+        "is_error": True,
+    }
+
+
+def as_receipt(request: Request) -> dict[str, Any]:
+    """What was sent, for `Answer.sent` and `--dry-run`: the parameters, no header and no key."""
+    return {**request.params, **({"betas": list(request.betas)} if request.betas else {})}

@@ -1,0 +1,217 @@
+"""Tools that Claude may call: Python functions run here, dict tools returned to the caller, results paired with their calls."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from claude_jupyter.client.tools import definition
+from claude_jupyter.client.wire import Stop
+from claude_jupyter.errors import UsageError
+from claude_jupyter.turns import Attachment, Block
+
+_LONGEST = 100_000
+"""Characters of one tool result that are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool.
+
+    Attributes
+    ----------
+    definition
+        As the API takes it: name, description, input_schema.
+    function
+        What runs it; None for a dict tool, whose calls are returned to the user.
+    confirm
+        Ask the user before each call.
+    """
+
+    definition: Mapping[str, Any]
+    function: Callable[..., Any] | None = None
+    confirm: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name for Claude."""
+        return str(self.definition["name"])
+
+    @classmethod
+    def of(cls, value: Any) -> Tool:
+        """A tool from a function (by its signature, type hints and docstring) or a dict with `name` and `input_schema`.
+
+        Raises
+        ------
+        UsageError
+            For anything else, or a function whose schema cannot be made.
+        """
+        if isinstance(value, Tool):
+            return value
+        if isinstance(value, Mapping):
+            if "type" not in value and not {"name", "input_schema"} <= set(value):
+                raise UsageError("a dict tool needs name and input_schema")
+            return cls(dict(value))
+        if not callable(value):
+            raise UsageError(f"a tool is a function or a dict, not {type(value).__name__}")
+        return cls(definition(value), value, bool(getattr(value, "claude_confirm", False)))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call gave.
+
+    Attributes
+    ----------
+    block
+        The tool_result block that is sent.
+    shown
+        Its text for the answer's fold.
+    """
+
+    id: str
+    block: Block
+    shown: str
+    error: bool
+    seconds: float
+
+
+@dataclass
+class Toolbox:
+    """The tools of one question.
+
+    Attributes
+    ----------
+    show
+        A value → how Claude is shown it (a dataframe's profile, a figure's image).
+    confirm
+        Asks the user; None back: nobody can answer.
+    """
+
+    tools: Sequence[Tool] = ()
+    show: Callable[[Any, str], tuple[Attachment, ...]] = lambda _value, _label: ()
+    confirm: Callable[[str], bool | None] = lambda _question: None
+    seen: list[Attachment] = field(default_factory=list[Attachment])
+
+    def __post_init__(self) -> None:
+        names = [t.name for t in self.tools]
+        for name in names:
+            if names.count(name) > 1:
+                raise UsageError(f"two tools are called {name}; rename one")
+
+    def runs(self, content: Sequence[Block]) -> bool:
+        """Whether all calls in this content are run here (dict tools are the caller's)."""
+        calls = [b for b in content if b["type"] == "tool_use"]
+        by_name = {t.name: t for t in self.tools}
+        return bool(calls) and all(
+            (tool := by_name.get(b["name"])) is None or tool.function is not None for b in calls
+        )
+
+    def run(self, content: Sequence[Block], stop: Stop) -> Iterator[Result]:
+        """Run the calls in order; a stop or an interrupt gives the rest a result that says so."""
+        by_name = {t.name: t for t in self.tools}
+        for call in (b for b in content if b["type"] == "tool_use"):
+            began = time.monotonic()
+            if stop.asked:
+                blocks, shown, error = _said("The user stopped before this tool had run."), "stopped", True
+            else:
+                blocks, shown, error = self._one(by_name.get(call["name"]), call, stop)
+            block = {
+                "type": "tool_result",
+                "tool_use_id": call["id"],
+                "content": blocks,
+                **({"is_error": True} if error else {}),
+            }
+            yield Result(call["id"], block, shown, error, round(time.monotonic() - began, 2))
+
+    def _one(self, tool: Tool | None, call: Block, stop: Stop) -> tuple[list[Block], str, bool]:
+        if tool is None or tool.function is None:
+            text = f"There is no tool {call['name']!r}."
+            return _said(text), text, True
+        if "invalid_input" in call or not isinstance(call.get("input"), Mapping):
+            text = "The arguments were not valid JSON. Call the tool again."
+            return _said(text), text, True
+        if tool.confirm:
+            allowed = self.confirm(
+                f"Claude wants to call {tool.name}({_arguments(call['input'])}). Allow it?"
+            )
+            if not allowed:
+                text = (
+                    "The user did not allow this call." if allowed is not None else "Nobody could allow it."
+                )
+                return _said(text), text, True
+        try:
+            value = _called(tool.function, call["input"])
+        except KeyboardInterrupt:
+            stop.ask()
+            return _said("The user stopped this tool."), "stopped", True
+        except BaseException as error:
+            # Also SystemExit: a tool must not be able to end the kernel. Claude is told, the user's cell goes on.
+            text = f"{type(error).__name__}: {error}"[:_LONGEST]
+            return _said(text), text, True
+        return self._shown(value, tool.name)
+
+    def _shown(self, value: Any, name: str) -> tuple[list[Block], str, bool]:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return _said("(no output)"), "(no output)", False
+        if isinstance(value, str):
+            cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}\n[cut: {len(value):,} characters]"
+            return _said(cut), cut, False
+        attachments = self.show(value, name)
+        if not attachments:
+            text = repr(value)[:_LONGEST]
+            return _said(text), text, False
+        self.seen.extend(attachments)
+        blocks = [b for a in attachments for b in a.blocks]
+        texts = [b["text"] for b in blocks if b.get("type") == "text"]
+        return blocks, "\n".join(texts) or attachments[0].sent, False
+
+
+def _said(text: str) -> list[Block]:
+    return [{"type": "text", "text": text}]
+
+
+def _arguments(given: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v!r}" for k, v in given.items())[:200]
+
+
+def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    from claude_jupyter.client.tools import call
+
+    value = call(function, given)
+    if inspect.isawaitable(value):
+        value = _awaited(value)
+    return value
+
+
+def _awaited(value: Any) -> Any:
+    """Run a coroutine to its end; in a kernel there is a running loop already, so on a thread of its own."""
+    import asyncio
+    import threading
+
+    async def run() -> Any:
+        return await value
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(run())
+    box: list[Any] = []
+
+    def work() -> None:
+        try:
+            box.append((asyncio.run(run()), None))
+        except BaseException as error:
+            box.append((None, error))
+
+    thread = threading.Thread(target=work, name="claude-tool", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.1)
+    result, error = box[0]
+    if error is not None:
+        raise error
+    return result

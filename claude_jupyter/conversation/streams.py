@@ -1,0 +1,193 @@
+"""`claude.stream`, `astream` and `aask`: the same question driven by an iteration or a coroutine. No second copy of the logic."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from claude_jupyter.turns import Add, Answer, Part, Put
+
+if TYPE_CHECKING:
+    from claude_jupyter.conversation.asking import Asking
+    from claude_jupyter.conversation.conversation import Conversation
+
+
+class _Text:
+    """Picks the answer's text out of the parts."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._kinds: dict[int, str] = {}
+        self._gap = False
+
+    def take(self, parts: Sequence[Part]) -> str:
+        """The text in these parts, a blank line where something else stood between."""
+        pieces: list[str] = []
+        for part in parts:
+            if isinstance(part, Put):
+                kind = part.data["type"]
+                known = part.block in self._kinds
+                self._kinds[part.block] = kind
+                if kind == "text" and not known:
+                    self._gap = bool(self.text or pieces)
+                    pieces.append(self._joined(part.data["text"]))
+            elif isinstance(part, Add) and self._kinds.get(part.block) == "text":
+                pieces.append(self._joined(part.text))
+        text = "".join(pieces)
+        self.text += text
+        return text
+
+    def _joined(self, text: str) -> str:
+        if text and self._gap:
+            self._gap = False
+            return f"\n\n{text}"
+        return text
+
+
+class TextStream:
+    """An answer as an iteration over its text (or the SDK's events); also a context manager.
+
+    Attributes
+    ----------
+    answer
+        The answer; final when the iteration is over.
+    """
+
+    def __init__(self, conversation: Conversation, asking: Asking, *, events: bool) -> None:
+        self._conversation = conversation
+        self._asking = asking
+        self._events = events
+        self._picker = _Text()
+        self._iterator: Iterator[Any] | None = None
+        self._over = False
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._picker.text
+
+    @property
+    def answer(self) -> Answer:
+        """The answer as far as it is."""
+        return self._asking.answer
+
+    def stop(self) -> None:
+        """Stop the answer, from any thread; the iteration then ends with `StoppedError`."""
+        self._asking.stop.ask()
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._iterator is None:
+            self._iterator = self._run()
+        return self._iterator
+
+    def __next__(self) -> Any:
+        return next(iter(self))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the answer where it is; what arrived is kept."""
+        if self._iterator is not None:
+            self._iterator.close()  # type: ignore[attr-defined]
+
+    def _run(self) -> Iterator[Any]:
+        parts = self._asking.parts()
+        done = False
+        try:
+            for news in parts:
+                text = self._picker.take(news)
+                if self._events:
+                    events, self._asking.events[:] = list(self._asking.events), []
+                    yield from events
+                elif text:
+                    yield text
+            done = True
+        finally:
+            if not done:
+                parts.close()  # type: ignore[attr-defined]
+                self._asking.error = None  # left early on purpose: no failure
+            self._conversation.finish(self._asking)
+
+
+class AsyncTextStream:
+    """The same for `async for` and `async with`."""
+
+    def __init__(self, stream: TextStream) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._stream.text
+
+    @property
+    def answer(self) -> Answer:
+        """The answer as far as it is."""
+        return self._stream.answer
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        end = object()
+
+        def work() -> None:
+            try:
+                for piece in self._stream:
+                    loop.call_soon_threadsafe(queue.put_nowait, piece)
+                last: Any = end
+            except BaseException as error:
+                last = error
+            loop.call_soon_threadsafe(queue.put_nowait, last)
+
+        threading.Thread(target=work, name="claude-ask", daemon=True).start()
+        try:
+            while (piece := await queue.get()) is not end:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+        finally:
+            self._stream.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stream.stop()
+
+
+def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable[Answer]:
+    """Run `work` on a thread of its own and await it; a cancelled await asks it to stop."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(answer: Answer | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(answer)  # type: ignore[arg-type]
+
+    def run() -> None:
+        try:
+            outcome: tuple[Answer | None, BaseException | None] = (work(), None)
+        except BaseException as error:
+            outcome = (None, error)
+        loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="claude-ask", daemon=True).start()
+
+    async def wait() -> Answer:
+        try:
+            return await future
+        except asyncio.CancelledError:
+            stop()
+            raise
+
+    return wait()

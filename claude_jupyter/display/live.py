@@ -1,0 +1,197 @@
+"""Which view an answer gets, and the views that need no widget: updates of a plain output, the terminal, and none at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from claude_jupyter.display.bundle import bundle, snapshot
+from claude_jupyter.turns import Add, Answer, Part, Put, Status, View
+
+Frontend = Literal["widget", "updates", "terminal", "none"]
+
+_UPDATE_EVERY = 0.7
+"""Seconds between two updates of a plain output: each is drawn whole by the frontend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What can be told of who is looking, from the request that runs the cell (TRAPS: nobody can be asked).
+
+    Attributes
+    ----------
+    kernel
+        Whether there is one (else: terminal IPython).
+    cell
+        The cell's id, if the frontend sent it.
+    stdin
+        Whether the frontend answers questions (nbclient and its kin do not).
+    """
+
+    kernel: bool
+    cell: str | None
+    stdin: bool
+
+
+def frontend(seen: Seen, widget: str, modules: Mapping[str, Any] = sys.modules) -> Frontend:
+    """Who shows the answer.
+
+    Parameters
+    ----------
+    widget
+        The setting: `on` trusts that widgets are shown, `off` uses updates of the output.
+    """
+    if not seen.kernel:
+        return "terminal"
+    if seen.cell is None and not seen.stdin:
+        return "none"  # nbclient, papermill, nbconvert: a widget would stay in the file, updates are ignored by nbval
+    if widget == "off" or (widget == "auto" and "google.colab" in modules and not _colab_widgets(modules)):
+        return "updates"
+    return "widget"
+
+
+def _colab_widgets(modules: Mapping[str, Any]) -> bool:
+    output = modules.get("google.colab.output")
+    return bool(getattr(output, "_custom_widget_manager_enabled", False))
+
+
+def view_for(
+    who: Frontend, display_id: str, publisher: Any, *, background: bool, on_stop: Any = None
+) -> View:
+    """The view for one answer.
+
+    Parameters
+    ----------
+    publisher
+        IPython's `display_pub`; unused in the terminal.
+    background
+        Whether the cell has returned already (then only a message can stop the answer).
+    on_stop
+        Called when the page asks to stop.
+    """
+    if who == "terminal":
+        return TerminalView(sys.stdout)
+    if who == "widget":
+        from claude_jupyter.display.widget import WidgetView
+
+        return WidgetView(display_id=display_id, publisher=publisher, background=background, on_stop=on_stop)
+    return OutputView(display_id, publisher, live=who == "updates")
+
+
+class OutputView:
+    """A plain output: the durable bundle at the end, with `live` also about once a second on the way."""
+
+    def __init__(self, display_id: str, publisher: Any, *, live: bool) -> None:
+        self._id = display_id
+        self._publisher = publisher
+        self._live = live
+        self._shown = False
+        self._last = 0.0
+        self._texts: dict[int, list[str]] = {}
+        self._blocks: dict[int, Any] = {}
+        self._answer: Answer | None = None
+
+    def begin(self, answer: Answer) -> None:
+        """Show that it is being answered (with `live`)."""
+        self._answer = answer
+        if self._live:
+            self._publish({"text/plain": "Thinking …", "text/markdown": "*Thinking …*"}, {})
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Gather, and show what there is if the last time was long enough ago."""
+        if not self._live or self._answer is None:
+            return
+        for part in parts:
+            if isinstance(part, Add):
+                self._texts.setdefault(part.block, []).append(part.text)
+            elif isinstance(part, Put):
+                self._blocks[part.block] = part.data
+                if "text" in part.data:
+                    self._texts[part.block] = [part.data["text"]]
+        now = time.monotonic()
+        if now - self._last >= _UPDATE_EVERY and self._texts:
+            self._last = now
+            from dataclasses import replace
+
+            blocks = [
+                {**b, "text": "".join(self._texts[i])} if i in self._texts else b
+                for i, b in sorted(self._blocks.items())
+            ]
+            self._publish(*snapshot(replace(self._answer, blocks=tuple(blocks))))
+
+    def end(self, answer: Answer) -> None:
+        """Publish the durable bundle in the same output."""
+        self._publish(*bundle(answer))
+
+    def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        self._publisher.publish(data, metadata, transient={"display_id": self._id}, update=self._shown)
+        self._shown = True
+
+
+class TerminalView:
+    """Text as it arrives, for IPython in a terminal and plain Python."""
+
+    def __init__(self, out: Any) -> None:
+        self._out = out
+        self._kinds: dict[int, str] = {}
+        self._wrote = ""
+
+    def begin(self, answer: Answer) -> None:
+        """Say what was sent."""
+        for a in answer.attachments:
+            self._write(f"[{a.label} · {a.sent}]\n")
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Write text blocks; thinking is left out, tool calls and waits are named."""
+        for part in parts:
+            if isinstance(part, Put):
+                kind = self._kinds[part.block] = part.data["type"]
+                if kind == "text":
+                    self._write(("\n\n" if self._wrote.strip() else "") + part.data["text"])
+                elif (
+                    kind == "tool" and part.data.get("result") is None and part.data.get("input") is not None
+                ):
+                    self._write(f"\n[calls {part.data['name']}]\n")
+            elif isinstance(part, Add):
+                if self._kinds.get(part.block) == "text":
+                    self._write(part.text)
+            elif isinstance(part, Status) and part.until:
+                self._write(f"[{part.text} in {part.until:.0f} s]\n")
+        self._out.flush()
+
+    def end(self, answer: Answer) -> None:
+        """Finish with notices and the line of facts."""
+        from claude_jupyter.display.bundle import facts_line
+
+        notices = [b["text"] for b in answer.blocks if b["type"] == "notice"]
+        lines = [*notices, facts_line(answer)]
+        self._write(("\n" if not self._wrote.endswith("\n") else "") + "\n".join(lines) + "\n")
+        self._out.flush()
+
+    def _write(self, text: str) -> None:
+        self._wrote = (self._wrote + text)[-200:]
+        self._out.write(text)
+
+
+class NoView:
+    """Nowhere: `claude.stream` and `map` show nothing."""
+
+    def begin(self, answer: Answer) -> None:
+        """Nothing."""
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Nothing."""
+
+    def end(self, answer: Answer) -> None:
+        """Nothing."""
+
+
+def stop_hint(environ: Mapping[str, str] = os.environ) -> str:
+    """Where to stop in this frontend, when our own button cannot be heard by a busy kernel."""
+    if environ.get("VSCODE_PID") or environ.get("VSCODE_CWD"):
+        return "Stop with the cell's own stop button."
+    return "Stop with the notebook's ■ button."

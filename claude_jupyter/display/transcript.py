@@ -1,0 +1,60 @@
+"""A conversation shown in a cell: who asked what, what came, what each turn cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claude_jupyter.costs.usage import Cost, Usage, dollars
+from claude_jupyter.display.inert import inert
+from claude_jupyter.turns import Turn
+
+_LONGEST_PROMPT = 600
+
+
+def transcript(
+    name: str, turns: tuple[Turn, ...], usage: Usage, cost: Cost
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The mimebundle of a conversation: Markdown and plain text.
+
+    Parameters
+    ----------
+    usage, cost
+        Of everything asked in this chat, also what was stopped, replaced or undone.
+    """
+    if not turns:
+        text = f"The chat {name} is empty. Ask with %%claude, or claude.ask(…)."
+        return {"text/markdown": f"*{text}*", "text/plain": text}, {}
+    plain: list[str] = []
+    marked: list[str] = []
+    for number, turn in enumerate(turns, 1):
+        if turn.starts and number > 1:
+            marked.append("---\n*Begun afresh: the turns above are not sent any more.*")
+            plain.append("-- begun afresh: the turns above are not sent any more --")
+        facts = _facts(turn)
+        question = _shortened(turn.prompt)
+        quoted = "\n".join(f"> {line}" for line in inert(question).splitlines())
+        marked.append(f"**{number}** · *{facts}*\n\n{quoted}\n\n{inert(turn.answer.text)}")
+        plain.append(f"[{number}] {facts}\nYou: {question}\nClaude: {turn.answer.text}")
+    total = f"{len(turns)} turns · {usage.total:,} tokens · {dollars(cost, estimated=cost.estimated)}"
+    marked.append(f"---\n*{total}*")
+    plain.append(total)
+    return {"text/markdown": "\n\n".join(marked), "text/plain": "\n\n".join(plain)}, {}
+
+
+def _facts(turn: Turn) -> str:
+    answer = turn.answer
+    shown = [f"`{a.label}`" for a in answer.attachments]
+    parts = [
+        answer.model,
+        *shown,
+        f"{answer.usage.total:,} tokens",
+        dollars(answer.cost, estimated=answer.estimated),
+        *(["demo, nothing billed"] if answer.provider == "demo" else []),
+        *(["not complete"] if not answer.complete else []),
+        *(["hidden"] if turn.hidden else []),
+    ]
+    return " · ".join(parts)
+
+
+def _shortened(prompt: str) -> str:
+    return prompt if len(prompt) <= _LONGEST_PROMPT else f"{prompt[:_LONGEST_PROMPT]} …"

@@ -1,0 +1,91 @@
+"""`%%claude`, `%claude` and their companions: what was typed becomes a question to the conversation, what fails becomes one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+
+from claude_jupyter.content.prompt import fill
+from claude_jupyter.content.secrets import find_key
+from claude_jupyter.errors import ClaudeError, UsageError
+from claude_jupyter.magics import help as help_text
+from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, value_of
+from claude_jupyter.options import Options
+from claude_jupyter.settings import Settings
+
+if TYPE_CHECKING:
+    from claude_jupyter.conversation.conversation import Conversation
+
+
+@magics_class
+class ClaudeMagics(Settings, Magics):
+    """The magics, and with `%config ClaudeMagics` the settings."""
+
+    def __init__(self, shell: Any, home: Any) -> None:
+        super().__init__(shell=shell, parent=shell)
+        self._home = home
+        if self not in shell.configurables:
+            shell.configurables.append(self)
+
+    @property
+    def _claude(self) -> Conversation:
+        return self._home.claude
+
+    @no_var_expand
+    @line_cell_magic
+    def claude(self, line: str, cell: str | None = None) -> Any:
+        """Ask Claude."""
+        asked = parse_line(line) if cell is None else parse_cell(line, cell)
+        if asked.help:
+            print(help_text.text())  # noqa: T201
+            return None
+        return self._ask(asked)
+
+    def _ask(self, asked: Asked) -> None:
+        space: dict[str, Any] = self.shell.user_ns
+        if find_key(asked.prompt):
+            raise UsageError("There is a key in the question: it was not sent. Enter keys with %claude_key.")
+        filled = fill(asked.prompt, space)
+        labels: list[str] = []
+        values: list[Any] = []
+        for name, value in resolve(asked.names, space):
+            labels.append(name.literal or name.source)
+            values.append(_as_file(value) if name.literal is not None else value)
+        for expression, value in filled.attached:
+            labels.append(expression)
+            values.append(value)
+        options = _with_objects(asked.options, space)
+        for hint in filled.hints:
+            self._home.shell.warn(hint)
+        answer = self._claude.question(filled.text, values, options, labels=labels)
+        if options.out:
+            space[options.out] = answer.value if options.returns is not None else answer
+        if options.code and answer.code:
+            self._home.shell.insert(answer.code, answer)
+
+    @line_magic
+    def claude_key(self, line: str) -> None:
+        """Enter a key with a hidden input; it is kept in this kernel. `--save` keeps it in the system's keyring."""
+        from claude_jupyter.magics.key import enter_key
+
+        enter_key(line, self._home)
+
+
+def _with_objects(options: Options, space: Mapping[str, Any]) -> Options:
+    """The options with the objects that `--tool` and `--returns` name."""
+    tools = tuple(value_of(t, space) if isinstance(t, str) else t for t in options.tool)
+    return replace(options, tool=tools)
+
+
+def _as_file(name: str) -> Any:
+    from claude_jupyter.content import file
+
+    return file(name)
+
+
+ClaudeMagics.claude.__doc__ = help_text.docstring()
+
+__all__ = ["ClaudeError", "ClaudeMagics"]
