@@ -1,19 +1,17 @@
 """Expressions without calls, as NAMEs on a magic's line and as `{expr}` in a prompt: read and looked up.
 
 Nothing is compiled or run but attribute and item look-ups (and, in NAMEs, operators), each of which user code may
-implement and thus make slow: `within` limits the time. How a value is shown is not decided here.
+implement and thus make slow (`is_instant` tells which cannot be; `guard.py` limits the others). How a value is shown is not decided here.
 """
 
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
-import threading
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Final
 
 LONGEST: Final = 400
 """Characters; a longer text is no expression."""
@@ -33,6 +31,8 @@ def read(text: str) -> ast.expr | None:
     """The syntax tree of any Python expression, or None where the text is none (or too long)."""
     if len(text) > LONGEST:
         return None
+    if text.isidentifier() and not keyword.iskeyword(text):
+        return ast.Name(text, ast.Load())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "\d" in a string: the user's business, not a crash of ours
@@ -140,28 +140,3 @@ def is_instant(node: ast.expr, namespace: Mapping[str, Any]) -> bool:
                 return True
         case _:
             return False
-
-
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` returns or raises, or TimeoutError after `seconds`; it then goes on in a daemon thread, unheard.
-
-    What is no `Exception` (SystemExit and its like) becomes a RuntimeError: a look-up may not end the kernel.
-    A thread works on every platform and in every thread, which signals do not.
-    """
-    outcome: list[tuple[bool, Any]] = []
-
-    def run() -> None:
-        try:
-            outcome.append((True, work()))
-        except BaseException as error:
-            outcome.append((False, error))
-
-    thread = threading.Thread(target=run, daemon=True, name="claude-jupyter look-up")
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise TimeoutError
-    good, value = outcome[0]
-    if good:
-        return value
-    raise value if isinstance(value, Exception) else RuntimeError(type(value).__name__)

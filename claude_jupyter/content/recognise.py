@@ -1,0 +1,160 @@
+"""What sort of thing a value is, told from its type alone: no library is imported, no property read, nothing called."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import re
+import uuid
+from typing import Any, Final, Literal, cast
+
+from claude_jupyter.content.guard import mro, root_module, type_name
+
+Sort = Literal["dataframe", "figure"]
+
+_FRAME_ROOTS: Final = frozenset(
+    [
+        "pandas",
+        "polars",
+        "pyarrow",
+        "duckdb",
+        "ibis",
+        "dask",
+        "dask_expr",
+        "pyspark",
+        "modin",
+        "cudf",
+        "geopandas",
+        "narwhals",
+        "sqlframe",
+        "vaex",
+        "xarray",
+        "_duckdb",
+    ]
+)
+_FRAMES: Final = frozenset(
+    [
+        "DataFrame",
+        "LazyFrame",
+        "GeoDataFrame",
+        "Table",
+        "DuckDBPyRelation",
+        "Dataset",
+        "DataArray",
+        "Series",
+        "Index",
+        "RecordBatch",
+        "ChunkedArray",
+        "Column",
+        "Array",
+        "Scalar",
+        "GroupBy",
+        "DataFrameGroupBy",
+        "SeriesGroupBy",
+        "Expr",
+    ]
+)
+_TABLES: Final = frozenset(
+    [
+        "DataFrame",
+        "LazyFrame",
+        "GeoDataFrame",
+        "Table",
+        "DuckDBPyRelation",
+        "Dataset",
+        "DataArray",
+        "RecordBatch",
+    ]
+)
+_FIGURES: Final = {
+    "matplotlib": {"Figure", "FigureBase", "Axes", "_AxesBase"},
+    "plotly": {"BaseFigure", "Figure"},
+    "altair": {"TopLevelMixin", "Chart"},
+    "bokeh": {"Plot", "LayoutDOM"},
+    "seaborn": {"Grid", "_BaseGrid"},
+    "plotnine": {"ggplot"},
+    "PIL": {"Image"},
+}
+_PROTOCOLS: Final = (
+    "__dataframe__",
+    "__arrow_c_stream__",
+    "__narwhals_dataframe__",
+    "__narwhals_lazyframe__",
+)
+
+
+def sort_of(value: Any) -> Sort | None:
+    """`dataframe` or `figure` where a user would call it that."""
+    for cls in mro(value):
+        root, name = root_module(cls), type_name(cls, short=True)
+        if root in _FRAME_ROOTS and name in _TABLES:
+            return "dataframe"
+        if name in _FIGURES.get(root, ()):
+            return "figure"
+    return None
+
+
+def holds_rows(value: Any) -> bool:
+    """Whether it is a frame, a series or the like, whose cell values `--rows` governs."""
+    if any(hasattr(type(value), name) for name in _PROTOCOLS):
+        return True
+    return any(
+        cls.__module__.partition(".")[0] in _FRAME_ROOTS and cls.__name__ in _FRAMES
+        for cls in type(value).__mro__
+    )
+
+
+_SCALARS: Final = (
+    bool, int, float, complex, type(None), decimal.Decimal, fractions.Fraction, datetime.date, datetime.time,
+    datetime.timedelta, datetime.tzinfo, uuid.UUID, enum.Enum, range,
+)  # fmt: skip
+_PANDAS_SCALARS: Final = frozenset(("NAType", "NaTType", "Interval", "Period", "Timestamp", "Timedelta"))
+_IMAGE_TEXT: Final = re.compile(
+    r"data:(?:image/|application/pdf)|(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|JVBERi0)[\w+/=\s]{80}"
+)
+
+
+def is_textlike(value: Any) -> bool:
+    """Whether it stands in a sentence as text: a `str` (unless it is an encoded image), a number, a date or their like,
+    None, a NumPy or pandas scalar, or a short list, tuple, set or dict of such (at most 50 items, 2,000 characters)."""
+    if isinstance(value, str):
+        return not _IMAGE_TEXT.match(value)
+    if _is_scalar(value):
+        return True
+    room = [50, 2000]
+    return type(value) in (list, tuple, set, frozenset, dict) and _fits(value, room, 4)
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, _SCALARS):
+        return True
+    cls = type(value)
+    root = cls.__module__.partition(".")[0]
+    if root == "numpy":
+        return any(base.__name__ == "generic" for base in cls.__mro__)
+    return root == "pandas" and cls.__name__ in (
+        "NAType",
+        "NaTType",
+        "Interval",
+        "Period",
+        "Timestamp",
+        "Timedelta",
+    )
+
+
+def _fits(value: Any, room: list[int], depth: int) -> bool:
+    """Whether all of it is text-like within the items and characters left in `room`."""
+    if isinstance(value, str):
+        room[1] -= len(value)
+        return room[1] >= 0
+    if _is_scalar(value):
+        return True
+    if type(value) not in (list, tuple, set, frozenset, dict) or depth == 0 or len(value) > room[0]:
+        return False
+    items: list[Any] = (
+        [*value, *cast("dict[Any, Any]", value).values()] if isinstance(value, dict) else list(value)
+    )
+    room[0] -= len(items)
+    return room[0] >= 0 and all(_fits(item, room, depth - 1) for item in items)
