@@ -1,0 +1,104 @@
+/** A block of code, whole or still growing: text is appended, colour comes segment by segment, so that size costs nothing. */
+
+import { button, el } from './dom';
+import type { Services } from './services';
+
+/** Code is coloured in segments of about this many characters, cut between top-level statements. */
+const SEGMENT = 3000;
+/** Up to here a finished block is coloured once more as a whole, which reads strings over many lines right. */
+const WHOLE = 12000;
+
+export class CodeView {
+  readonly node: HTMLElement;
+  private readonly text: HTMLElement;
+  private open: HTMLElement;
+  private code = '';
+  private settled = 0;
+  private coloured = true;
+
+  constructor(
+    private readonly language: string,
+    private readonly services: Services
+  ) {
+    this.text = el('code', language ? `language-${language.replace(/[^\w+#.-]/g, '')}` : '');
+    this.open = el('span');
+    this.text.append(this.open);
+    this.node = frame(el('pre', '', this.text), () => this.code.replace(/\n$/, ''), services);
+  }
+
+  /** The element that a caret stands in. */
+  get end(): HTMLElement {
+    return this.open;
+  }
+
+  async update(code: string, finished: boolean): Promise<void> {
+    this.code = code;
+    const one = code.length <= WHOLE;
+    if (finished && one && this.settled > 0) {
+      this.text.replaceChildren((this.open = el('span')));
+      this.settled = 0;
+    }
+    while (!(finished && one) && code.length - this.settled > SEGMENT) {
+      const cut = segmentEnd(code, this.settled);
+      await this.paint(code.slice(this.settled, cut));
+      this.settled = cut;
+      this.text.append((this.open = el('span')));
+    }
+    const rest = code.slice(this.settled);
+    await this.paint(finished ? rest.replace(/\n$/, '') : rest);
+  }
+
+  private async paint(text: string): Promise<void> {
+    if (this.coloured && this.services.highlight && this.language) {
+      const fresh = el('span');
+      this.coloured = await this.services.highlight(text, this.language, fresh);
+      if (this.coloured) {
+        this.open.replaceWith(fresh);
+        this.open = fresh;
+        return;
+      }
+    }
+    const shown = this.open.firstChild;
+    if (shown instanceof Text && this.open.childNodes.length === 1 && text.startsWith(shown.data)) {
+      shown.appendData(text.slice(shown.data.length));
+    } else {
+      this.open.textContent = text;
+    }
+  }
+}
+
+/** A place to cut: before a line at the left margin that follows a blank one, else after any line, else anywhere. */
+function segmentEnd(code: string, from: number): number {
+  const part = code.slice(from, from + SEGMENT);
+  const statement = /[^]*\n[ \t]*\n(?=\S|$)/.exec(part);
+  if (statement && statement[0].length > SEGMENT / 4) {
+    return from + statement[0].length;
+  }
+  const line = part.lastIndexOf('\n') + 1;
+  return from + (line || SEGMENT);
+}
+
+/** A `pre` in its frame, with what can be done with it. */
+export function frame(pre: HTMLElement, code: () => string, services: Services): HTMLElement {
+  const node = el('div', 'cj-code');
+  const actions = el('div', 'cj-acts');
+  if (services.insertBelow) {
+    actions.append(button('cj-btn', 'Insert below', () => services.insertBelow!(code(), node)));
+  }
+  const copy = button('cj-btn', 'Copy', () => {
+    services.copy(code()).then(
+      () => flash(copy, 'Copied'),
+      () => flash(copy, 'Not allowed to copy')
+    );
+  });
+  actions.append(copy);
+  pre.tabIndex = 0; // scrolls by keyboard
+  node.append(actions, pre);
+  return node;
+}
+
+function flash(node: HTMLElement, text: string): void {
+  const before = node.textContent;
+  node.textContent = text;
+  setTimeout(() => (node.textContent = before), 1200);
+}

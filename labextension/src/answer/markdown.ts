@@ -1,0 +1,218 @@
+/**
+ * One text of an answer, drawn while it arrives: each finished piece is drawn and typeset once, only the tail again.
+ * What a piece is says `blocks.ts`; how Markdown becomes elements is the host's business (`services.render`).
+ */
+
+import remend from 'remend';
+import { Splitter, type Piece } from './blocks';
+import { CodeView, frame } from './code';
+import { el } from './dom';
+import type { Services } from './services';
+
+export class MarkdownStream {
+  readonly node = el('div', 'cj-md');
+  private readonly splitter = new Splitter();
+  private readonly caret = el('span', 'cj-caret');
+  private queue: Piece[] = [];
+  private chunks: string[] = [];
+  private units = 0;
+  private finished = false;
+  private stale = false;
+  private tail: { key: number; src: string; nodes: ChildNode[]; code: CodeView | null } | null = null;
+
+  constructor(private readonly services: Services) {
+    this.caret.setAttribute('aria-hidden', 'true');
+  }
+
+  /** How much has arrived, in UTF-16 code units. */
+  get length(): number {
+    return this.units;
+  }
+
+  get text(): string {
+    if (this.chunks.length > 1) {
+      this.chunks = [this.chunks.join('')];
+    }
+    return this.chunks[0] ?? '';
+  }
+
+  push(text: string): void {
+    this.chunks.push(text);
+    this.units += text.length;
+    this.splitter.push(text);
+    this.queue.push(...this.splitter.take());
+    this.stale = true;
+  }
+
+  finish(): void {
+    if (!this.finished) {
+      this.finished = true;
+      this.splitter.finish();
+      this.queue.push(...this.splitter.take());
+      this.stale = true;
+    }
+  }
+
+  /** Paint until the deadline; true if something is left. Never called again before it is done. */
+  async paint(deadline: number): Promise<boolean> {
+    while (this.queue.length) {
+      await this.settle(this.queue.shift()!);
+      if (performance.now() > deadline && this.queue.length) {
+        return true;
+      }
+    }
+    if (this.stale) {
+      this.stale = false;
+      await this.paintTail();
+    }
+    return this.queue.length > 0;
+  }
+
+  private async settle(piece: Piece): Promise<void> {
+    const { tail } = this;
+    this.caret.remove();
+    if (tail?.key === piece.key && tail.code && !this.services.draws?.(piece.lang)) {
+      await tail.code.update(piece.code, true);
+      this.tail = null;
+    } else if (tail?.key === piece.key && tail.src === piece.src.trimEnd() && !piece.glue) {
+      this.tail = null;
+      this.polish(tail.nodes[0] as HTMLElement, piece);
+    } else {
+      const node = await this.draw(piece, true);
+      this.clear();
+      this.place(node, piece);
+      this.polish(node, piece);
+    }
+  }
+
+  private async paintTail(): Promise<void> {
+    const piece = this.finished ? null : this.splitter.tail();
+    if (this.tail && this.tail.key !== piece?.key) {
+      this.clear();
+    }
+    this.caret.remove();
+    if (!piece) {
+      return;
+    }
+    if (piece.kind === 'fence') {
+      if (!this.tail?.code) {
+        this.clear();
+        const code = new CodeView(piece.lang, this.services);
+        const node = el('div', 'cj-piece', code.node);
+        this.node.append(node);
+        this.tail = { key: piece.key, src: '', nodes: [node], code };
+      }
+      const code = this.tail.code!;
+      await code.update(piece.code, false);
+      code.end.after(this.caret);
+      return;
+    }
+    const node = await this.draw(piece, false);
+    const whole = remend(piece.src) === piece.src;
+    this.clear();
+    const nodes = this.place(node, piece);
+    this.tail = { key: piece.key, src: whole ? piece.src.trimEnd() : '', nodes, code: null };
+    endOf(this.node).append(this.caret);
+  }
+
+  /** Take away what was drawn of the tail. */
+  private clear(): void {
+    this.tail?.nodes.forEach(node => node.remove());
+    this.tail = null;
+  }
+
+  /** Put a drawn piece at the end, or its content into the piece before it; returns what stands there now. */
+  private place(node: HTMLElement, piece: Piece): ChildNode[] {
+    const moved = piece.glue ? glue(this.node.lastElementChild, node, piece.kind) : null;
+    if (moved) {
+      return moved;
+    }
+    this.node.append(node);
+    return [node];
+  }
+
+  private async draw(piece: Piece, finished: boolean): Promise<HTMLElement> {
+    const node = el('div', 'cj-piece');
+    if (piece.kind === 'fence' && !this.services.draws?.(piece.lang)) {
+      const code = new CodeView(piece.lang, this.services);
+      await code.update(piece.code, true);
+      node.append(code.node);
+    } else {
+      await this.services.render(finished ? piece.src : remend(piece.src), node);
+    }
+    return node;
+  }
+
+  /** What a finished piece gets once: mathematics, framed code, numbers set to the right. */
+  private polish(node: HTMLElement, piece: Piece): void {
+    if (this.services.typeset && /\$|\\[([]|\\begin/.test(piece.src) && piece.kind !== 'fence') {
+      this.services.typeset(node);
+    }
+    for (const pre of piece.kind === 'fence' ? [] : node.querySelectorAll('pre')) {
+      if (!pre.closest('.cj-code')) {
+        const place = document.createComment('');
+        pre.replaceWith(place);
+        place.replaceWith(frame(pre, () => (pre.textContent ?? '').replace(/\n$/, ''), this.services));
+      }
+    }
+    for (const table of node.querySelectorAll('table')) {
+      alignNumbers(table);
+    }
+  }
+}
+
+/** Move the content of a cut list, table, quote or paragraph into the element that it belongs to; null if it does not fit. */
+function glue(previous: Element | null, node: HTMLElement, kind: Piece['kind']): ChildNode[] | null {
+  const from = kind === 'table' ? node.querySelector('table') : node.firstElementChild;
+  const to = kind === 'table' ? previous?.querySelector('table') : previous?.lastElementChild;
+  if (!from || !to || from.tagName !== to.tagName || node.children.length > 1) {
+    return null;
+  }
+  if (from instanceof HTMLTableElement && to instanceof HTMLTableElement) {
+    const rows = [...(from.tBodies[0]?.rows ?? [])];
+    (to.tBodies[0] ?? to.createTBody()).append(...rows);
+    alignNumbers(to, to.rows.length - 1 - rows.length);
+    return rows;
+  }
+  const moved: ChildNode[] = [...(kind === 'text' ? [document.createTextNode(' ')] : []), ...from.childNodes];
+  to.append(...moved);
+  return moved;
+}
+
+const NUMBER = /^[-+−–±~≈<>≥≤]?\s*[$€£]?\s*[-+−]?\d[\d,.\s]*(?:e[-+]?\d+)?\s*(?:%|[a-zA-Zµ°]{1,3})?$/i;
+
+/** Columns of numbers are set to the right, unless the Markdown says where. */
+function alignNumbers(table: HTMLTableElement, from = 0): void {
+  const head = table.tHead?.rows[0];
+  const body = table.tBodies[0];
+  if (!head || !body) {
+    return;
+  }
+  const rows = [...body.rows];
+  for (const [column, cell] of [...head.cells].entries()) {
+    if (cell.hasAttribute('align') || cell.style.textAlign) {
+      continue;
+    }
+    const texts = rows.slice(0, 30).map(row => row.cells[column]?.textContent?.trim() ?? '');
+    const filled = texts.filter(text => text !== '' && text !== '–' && text !== '-');
+    if (filled.length && filled.every(text => NUMBER.test(text))) {
+      cell.classList.add('cj-num');
+      rows.slice(Math.max(0, from)).forEach(row => row.cells[column]?.classList.add('cj-num'));
+    }
+  }
+}
+
+/** The last element that holds text, for the caret. */
+function endOf(node: HTMLElement): HTMLElement {
+  let end = node;
+  for (;;) {
+    const last = end.lastElementChild;
+    const text = end.lastChild;
+    if (!(last instanceof HTMLElement) || (text instanceof Text && text.data.trim()) || INLINE.has(last.tagName)) {
+      return end;
+    }
+    end = last;
+  }
+}
+
+const INLINE = new Set(['A', 'BR', 'CODE', 'DEL', 'EM', 'IMG', 'INPUT', 'KBD', 'SPAN', 'STRONG', 'SUB', 'SUP', 'HR']);

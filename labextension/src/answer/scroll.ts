@@ -1,0 +1,42 @@
+/** Follow a growing answer, but only while its end is in sight: whoever reads further up is left alone. */
+
+export class Follower {
+  private scroller: HTMLElement | null = null;
+  private following = false;
+  private top = 0;
+
+  constructor(private readonly node: HTMLElement) {}
+
+  /** Before something is drawn: is the end in sight? */
+  before(): void {
+    this.scroller = scrollerOf(this.node);
+    if (!this.scroller) {
+      this.following = false;
+      return;
+    }
+    const end = this.node.getBoundingClientRect().bottom;
+    const view = this.scroller.getBoundingClientRect();
+    const up = this.scroller.scrollTop < this.top - 2; // scrolled up since we last followed
+    this.following = end > view.top && end <= view.bottom + 24 && !(this.following && up);
+  }
+
+  after(): void {
+    if (!this.following || !this.scroller) {
+      return;
+    }
+    const hidden = this.node.getBoundingClientRect().bottom - this.scroller.getBoundingClientRect().bottom + 8;
+    if (hidden > 0) {
+      this.scroller.scrollTop += hidden;
+    }
+    this.top = this.scroller.scrollTop;
+  }
+}
+
+function scrollerOf(node: HTMLElement): HTMLElement | null {
+  for (let up = node.parentElement; up; up = up.parentElement) {
+    if (up.scrollHeight > up.clientHeight + 1 && /auto|scroll|overlay/.test(getComputedStyle(up).overflowY)) {
+      return up;
+    }
+  }
+  return null;
+}

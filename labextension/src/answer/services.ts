@@ -1,0 +1,21 @@
+/** What a view of an answer needs from its host: the widget brings its own, the extension JupyterLab's. */
+export interface Services {
+  /** Markdown (raw, not trusted) drawn into an empty node: nothing in it may run, or fetch anything. */
+  render(markdown: string, node: HTMLElement): void | Promise<void>;
+  /** Code coloured into an empty node; false if the language is not known. */
+  highlight?(code: string, language: string, node: HTMLElement): boolean | Promise<boolean>;
+  /** Mathematics in a node that `render` drew. */
+  typeset?(node: HTMLElement): void;
+  /** A fenced block that the host draws as something else than code (a diagram). */
+  draws?(language: string): boolean;
+  copy(text: string): Promise<void>;
+  /** Put code into a new cell below the one that holds `node`. */
+  insertBelow?(code: string, node: HTMLElement): void;
+}
+
+/** How a running answer is stopped. */
+export interface Stop {
+  run(): void;
+  /** Said on the button. */
+  hint: string;
+}

@@ -1,0 +1,239 @@
+/**
+ * The one view of an answer, live and saved, in the widget and in the extension. Plain DOM; what differs between hosts
+ * comes in as `services`. Colour, type and metrics are in `style/answer.css`.
+ */
+
+import { shortModel } from '../format';
+import type { Answer, Block, Op } from '../protocol';
+import { el } from './dom';
+import { Footer } from './footer';
+import { MarkdownStream } from './markdown';
+import { Painter, type Paintable } from './paint';
+import * as parts from './parts';
+import { Follower } from './scroll';
+import type { Services, Stop } from './services';
+
+const painter = new Painter();
+
+type Shown =
+  | { type: 'text'; node: HTMLElement; stream: MarkdownStream }
+  | { type: 'thinking'; node: HTMLElement; view: parts.ThinkingView }
+  | { type: 'other'; node: HTMLElement };
+
+export class AnswerView implements Paintable {
+  private readonly body = el('div', 'cj-blocks');
+  private readonly foot = new Footer();
+  private readonly follower: Follower;
+  private shown: Shown[] = [];
+  private live = false;
+  private gap = false;
+  private painted: (() => void)[] = [];
+
+  constructor(
+    readonly node: HTMLElement,
+    private readonly services: Services
+  ) {
+    node.classList.add('cj-Answer');
+    node.setAttribute('role', 'group');
+    this.follower = new Follower(node);
+  }
+
+  /** Show an answer that is about to arrive. */
+  begin(answer: Answer, stop: Stop | null): void {
+    this.live = true;
+    this.head(answer);
+    this.state('live');
+    this.foot.begin(answer, stop);
+    answer.blocks.forEach((block, b) => this.put(b, block));
+  }
+
+  /** Take what arrived; drawn at the next frame. */
+  apply(ops: Op[]): void {
+    for (const op of ops) {
+      switch (op.op) {
+        case 'put':
+          this.put(op.b, op.block);
+          break;
+        case 'add':
+          this.add(op.b, op.at, op.text);
+          break;
+        case 'status':
+          this.foot.wait(op.text, op.until);
+          break;
+        case 'meter':
+          this.foot.meter(op.usage, op.cost);
+          break;
+        case 'end':
+          this.end(op.answer);
+      }
+    }
+    painter.request(this);
+  }
+
+  /** Show an answer that is not arriving any more; `texts` are those of its text blocks. */
+  show(answer: Answer, texts: Map<number, string>): void {
+    this.head(answer);
+    answer.blocks.forEach((block, b) => {
+      this.put(b, block.type === 'text' ? { type: 'text', text: texts.get(b) ?? '' } : block);
+    });
+    this.live = true; // the end closes it
+    this.end(answer);
+    painter.request(this);
+  }
+
+  /** It has arrived: take over what the kernel says of it in the end. */
+  finish(answer: Answer): void {
+    this.end(answer);
+    painter.request(this);
+  }
+
+  /** The texts drawn so far, or null if something is missing. */
+  texts(): string[] | null {
+    return this.gap ? null : this.shown.flatMap(item => (item.type === 'text' ? [item.stream.text] : []));
+  }
+
+  whenPainted(): Promise<void> {
+    return new Promise(resolve => {
+      this.painted.push(resolve);
+      painter.request(this);
+    });
+  }
+
+  async paint(deadline: number): Promise<boolean> {
+    if (this.live) {
+      this.follower.before();
+    }
+    let left = false;
+    for (const item of this.shown) {
+      if (item.type === 'text' && (await item.stream.paint(deadline))) {
+        left = true;
+        break;
+      }
+    }
+    if (this.live) {
+      this.follower.after();
+    }
+    if (!left) {
+      this.painted.splice(0).forEach(done => done());
+    }
+    return left;
+  }
+
+  dispose(): void {
+    this.foot.halt();
+    painter.forget(this);
+  }
+
+  private head(answer: Answer): void {
+    const label = answer.model ? `Answer of ${shortModel(answer.model)}` : 'Answer';
+    this.node.setAttribute('aria-label', label);
+    const chips = answer.attachments.length ? [parts.attachments(answer.attachments)] : [];
+    this.node.replaceChildren(...chips, this.body, this.foot.node);
+  }
+
+  private state(name: 'live' | 'done' | 'stopped' | 'error'): void {
+    this.node.dataset.state = name;
+    this.node.setAttribute('aria-busy', String(name === 'live'));
+  }
+
+  private put(b: number, block: Block): void {
+    const old = this.shown[b];
+    if (block.type === 'text') {
+      const text = block.text ?? '';
+      if (old?.type !== 'text' || !text.startsWith(old.stream.text)) {
+        this.place(b, this.text(text));
+      } else {
+        old.stream.push(text.slice(old.stream.length));
+      }
+      if (text) {
+        this.foot.arrived();
+      }
+    } else if (block.type === 'thinking') {
+      const view = old?.type === 'thinking' ? old.view : new parts.ThinkingView();
+      view.update(block, this.live);
+      if (old?.type !== 'thinking') {
+        this.place(b, { type: 'thinking', node: view.node, view });
+      }
+    } else {
+      const open = old?.node instanceof HTMLDetailsElement && old.node.open;
+      const node =
+        block.type === 'tool' ? parts.tool(block, this.live)
+        : block.type === 'citation' ? parts.citation(block)
+        : parts.notice(block);
+      if (node instanceof HTMLDetailsElement) {
+        node.open = open;
+      }
+      this.place(b, { type: 'other', node });
+    }
+  }
+
+  private text(text: string): Shown {
+    const stream = new MarkdownStream(this.services);
+    stream.push(text);
+    return { type: 'text', node: stream.node, stream };
+  }
+
+  private place(b: number, item: Shown): void {
+    const old = this.shown[b];
+    this.shown[b] = item;
+    if (old) {
+      old.node.replaceWith(item.node);
+      return;
+    }
+    this.shown[b - 1]?.type === 'text' && (this.shown[b - 1] as { stream: MarkdownStream }).stream.finish();
+    const last = this.body.lastElementChild;
+    if (!item.node.classList.contains('cj-cite')) {
+      this.body.append(item.node);
+    } else if (last?.classList.contains('cj-cites')) {
+      last.append(item.node);
+    } else {
+      const sources = el('ol', 'cj-cites', item.node);
+      sources.setAttribute('aria-label', 'Sources');
+      this.body.append(sources);
+    }
+  }
+
+  private add(b: number, at: number, text: string): void {
+    const item = this.shown[b];
+    const target = item?.type === 'text' ? item.stream : item?.type === 'thinking' ? item.view : null;
+    if (!target || at > target.length) {
+      this.gap = true;
+      this.foot.wait('Catching up', null);
+      return;
+    }
+    const fresh = text.slice(target.length - at);
+    if (fresh) {
+      target.push(fresh);
+      if (item.type === 'text' && !this.gap) {
+        this.foot.arrived();
+      }
+    }
+  }
+
+  private end(answer: Answer): void {
+    if (!this.live) {
+      return;
+    }
+    answer.blocks.forEach((block, b) => {
+      if (block.type !== 'text' || block.text !== undefined) {
+        this.put(b, block.type === 'thinking' && !block.text ? { ...block, text: this.thinking(b) } : block);
+      }
+    });
+    this.shown.forEach(item => item.type === 'text' && item.stream.finish());
+    this.live = false;
+    for (const [b, block] of answer.blocks.entries()) {
+      if (block.type === 'thinking') {
+        (this.shown[b] as { view: parts.ThinkingView }).view.update({ ...block, text: block.text || this.thinking(b) }, false);
+      }
+    }
+    this.foot.end(answer);
+    const failed = answer.blocks.some(block => block.type === 'notice' && block.level === 'error');
+    this.state(failed ? 'error' : answer.complete ? 'done' : 'stopped');
+    this.foot.announce(failed ? '' : answer.complete ? 'The answer is complete' : 'The answer was stopped');
+  }
+
+  private thinking(b: number): string {
+    const item = this.shown[b];
+    return item?.type === 'thinking' ? (item.node.querySelector('.cj-body')?.textContent ?? '') : '';
+  }
+}

@@ -1,0 +1,103 @@
+/** Numbers and names as people read them. Pure. Money follows `dollars` in Python (`costs/usage.py`) to the letter. */
+
+import type { Answer, Usage } from './protocol';
+
+/** `5528` → `5,528`. */
+export function count(n: number): string {
+  return Math.round(n).toLocaleString('en-US');
+}
+
+/** The whole prompt: what was read fresh, from the cache, and written to it. */
+export function prompt(usage: Usage): number {
+  return usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h;
+}
+
+/** `claude-sonnet-5-5` → `sonnet-5.5`; dated ids and the clouds' spellings too. Unknown names stay. */
+export function shortModel(id: string): string {
+  const match = /claude-(.+?)(?:-v\d+(?::\d+)?|@\w+)?$/.exec(id);
+  if (!match) {
+    return id;
+  }
+  return match[1].replace(/-(20\d{6}|latest)$/, '').replace(/(\d+)-(\d+)$/, '$1.$2');
+}
+
+/** USD at list price: `$0.0134`, `$1.98`, `≥ $0.0051`, `price unknown`. */
+export function dollars(usd: string | null, estimated = false): string {
+  const value = usd === null || usd.trim() === '' ? NaN : Number(usd);
+  if (!isFinite(value)) {
+    return 'price unknown';
+  }
+  return (estimated ? '≥ ' : '') + dollarText(value);
+}
+
+function dollarText(value: number): string {
+  if (value === 0) {
+    return '$0';
+  }
+  if (value < 0.00005) {
+    return '< $0.0001';
+  }
+  if (value < 0.1) {
+    return `$${value.toFixed(4)}`;
+  }
+  if (value < 1) {
+    return `$${value.toFixed(3)}`;
+  }
+  return '$' + value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
+/** `0.21` → `0.2 s`, `9.1` → `9.1 s`, `42.3` → `42 s`, `130` → `2 min 10 s`. */
+export function seconds(value: number): string {
+  if (value < 10) {
+    return `${value.toFixed(1)} s`;
+  }
+  const whole = Math.round(value);
+  return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** Whole seconds for a running clock: `4 s`, `2 min 10 s`. */
+export function clock(value: number): string {
+  const whole = Math.max(0, Math.floor(value));
+  return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** `5,528 in · 418 out · 35 % from cache`; `≥` before a lower bound, `~` before an output that is still a guess. */
+export function tokens(usage: Usage, { live = false, estimated = false } = {}): string {
+  const all = prompt(usage);
+  const parts = [`${estimated ? '≥ ' : ''}${count(all)} in`];
+  parts.push(`${live || estimated ? '~' : ''}${count(usage.output)} out`);
+  const cached = all ? Math.round((100 * usage.cache_read) / all) : 0;
+  if (cached > 0) {
+    parts.push(`${cached} % from cache`);
+  }
+  return parts.join(' · ');
+}
+
+/** What a price is made of, for its tooltip. */
+export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated' | 'billed' | 'replayed'>): string {
+  const { usage } = answer;
+  const parts: string[] = [];
+  const add = (label: string, n: number): void => {
+    if (n > 0) {
+      parts.push(`${label} ${count(n)}`);
+    }
+  };
+  add('input', usage.input);
+  add('cache read', usage.cache_read);
+  add('cache write, 5 minutes', usage.cache_write_5m);
+  add('cache write, 1 hour', usage.cache_write_1h);
+  add('output', usage.output);
+  const lines = [answer.cost === null ? 'The list price of this model is not known.' : 'List price in US dollars.'];
+  if (parts.length) {
+    lines.push(`Tokens: ${parts.join(' · ')}`);
+  }
+  if (answer.estimated) {
+    lines.push('A lower bound: the service does not tell what an interrupted answer used.');
+  }
+  if (answer.replayed) {
+    lines.push('Replayed from a recording: nothing was billed.');
+  } else if (!answer.billed) {
+    lines.push('Offline demo: nothing was billed; this is what the real model would have cost.');
+  }
+  return lines.join('\n');
+}

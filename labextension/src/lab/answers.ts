@@ -1,0 +1,19 @@
+/** Lends JupyterLab's own services to the view of answers: Markdown, mathematics, colours, cells. */
+
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { page } from '../page';
+import { labServices } from './services';
+
+export const answers: JupyterFrontEndPlugin<void> = {
+  id: 'claude-jupyter:answers',
+  description: "Lends JupyterLab's Markdown, mathematics and colours to the view of answers.",
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  optional: [IEditorLanguageRegistry, INotebookTracker],
+  activate: (_app, rendermime, languages, tracker) => {
+    page().services = labServices(rendermime, languages, tracker);
+  }
+};

@@ -1,0 +1,94 @@
+/** An output with an answer in it. At the end of a live answer it takes over the very elements that the widget drew. */
+
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { Widget } from '@lumino/widgets';
+import type { Services } from '../answer/services';
+import { AnswerView } from '../answer/view';
+import { page, type Live } from '../page';
+import { MIME, readAnswer, textsOf, type Answer } from '../protocol';
+
+export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
+  private view: Pick<AnswerView, 'dispose'> | null = null;
+
+  constructor(private readonly options: IRenderMime.IRendererOptions) {
+    super();
+    this.addClass('cj-Output');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const markdown = text(model.data['text/markdown']);
+    const answer = readAnswer(model.data[MIME]);
+    const texts = answer && textsOf(answer, markdown);
+    if (!answer || !texts) {
+      return this.whole(markdown || text(model.data['text/plain']));
+    }
+    const live = page().live.get(answer.id);
+    if (live && !live.adopted && same(live, answer, model)) {
+      this.adopt(live, answer);
+      return;
+    }
+    this.clear();
+    const node = document.createElement('div');
+    this.node.append(node);
+    const view = new AnswerView(node, this.services());
+    this.view = view;
+    view.show(answer, texts);
+    await view.whenPainted();
+  }
+
+  override dispose(): void {
+    this.clear();
+    super.dispose();
+  }
+
+  private adopt(live: Live, answer: Answer): void {
+    this.clear();
+    live.adopted = true;
+    this.view = live.view;
+    this.node.append(live.view.node);
+    live.view.finish(answer);
+  }
+
+  /** An answer that this version cannot read, or whose Markdown was edited: its Markdown. */
+  private async whole(markdown: string): Promise<void> {
+    this.clear();
+    const node = document.createElement('div');
+    node.className = 'cj-Answer cj-md';
+    this.node.append(node);
+    await this.services().render(markdown, node);
+    this.services().typeset?.(node);
+  }
+
+  private clear(): void {
+    this.view?.dispose();
+    this.view = null;
+    this.node.replaceChildren();
+  }
+
+  private services(): Services {
+    return page().services ?? plain(this.options);
+  }
+}
+
+const text = (value: unknown): string =>
+  typeof value === 'string' ? value : Array.isArray(value) ? value.join('') : '';
+
+/** Whether what was drawn live is what was saved. */
+function same(live: Live, answer: Answer, model: IRenderMime.IMimeModel): boolean {
+  const drawn = live.view.texts();
+  const count = answer.blocks.filter(block => block.type === 'text').length;
+  const plain = text(model.data['text/plain']).trim();
+  return drawn !== null && drawn.length === count && drawn.map(t => t.trim()).filter(Boolean).join('\n\n') === plain;
+}
+
+/** Where the plugin that lends JupyterLab's services is switched off: text as it is. */
+function plain(options: IRenderMime.IRendererOptions): Services {
+  return {
+    render: (markdown, node) => {
+      node.textContent = markdown;
+      node.style.whiteSpace = 'pre-wrap';
+    },
+    typeset: node => void options.latexTypesetter?.typeset(node),
+    copy: value => navigator.clipboard.writeText(value)
+  };
+}

@@ -1,0 +1,65 @@
+/** The services of the view of answers, from JupyterLab's own parts. */
+
+import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { NotebookActions, type INotebookTracker } from '@jupyterlab/notebook';
+import { renderMarkdown, type IRenderMime, type IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { Services } from '../answer/services';
+import { inertMarkdown, inertImages } from './inert';
+
+export function labServices(
+  rendermime: IRenderMimeRegistry,
+  languages: IEditorLanguageRegistry | null,
+  tracker: INotebookTracker | null
+): Services {
+  const sanitizer: IRenderMime.ISanitizer = {
+    sanitize: (dirty, options) => inertImages(rendermime.sanitizer.sanitize(dirty, options))
+  };
+  const services: Services = {
+    async render(markdown, node) {
+      await renderMarkdown({
+        host: node,
+        source: inertMarkdown(markdown),
+        trusted: false,
+        sanitizer,
+        resolver: null,
+        linkHandler: null,
+        shouldTypeset: false,
+        latexTypesetter: null,
+        markdownParser: rendermime.markdownParser
+      });
+      for (const link of node.querySelectorAll('a')) {
+        link.target = '_blank';
+        link.rel = 'noopener noreferrer';
+      }
+    },
+    typeset: node => void rendermime.latexTypesetter?.typeset(node),
+    draws: language => language === 'mermaid',
+    copy: text => navigator.clipboard.writeText(text)
+  };
+  if (languages) {
+    services.highlight = async (code, language, node) => {
+      const known = languages.findBest(language) ?? languages.findByName(language);
+      if (!known) {
+        return false;
+      }
+      await languages.highlight(code, known, node);
+      return true;
+    };
+  }
+  if (tracker) {
+    services.insertBelow = (code, node) => insertBelow(tracker, code, node);
+  }
+  return services;
+}
+
+/** A new code cell below the one whose output holds `node`; never run. */
+function insertBelow(tracker: INotebookTracker, code: string, node: HTMLElement): void {
+  const panel = tracker.find(candidate => candidate.node.contains(node));
+  const index = panel?.content.widgets.findIndex(cell => cell.node.contains(node)) ?? -1;
+  if (!panel || index < 0 || panel.content.model?.readOnly) {
+    return;
+  }
+  panel.content.activeCellIndex = index;
+  NotebookActions.insertBelow(panel.content);
+  panel.content.activeCell?.model.sharedModel.setSource(code);
+}

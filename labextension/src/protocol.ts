@@ -1,0 +1,289 @@
+/**
+ * The answer JSON (version 1) and the messages of a live answer, same nouns as in Python (`turns.py`). Pure: no DOM.
+ * What comes from a notebook file may be cut, edited or hostile, so everything is read through the functions here.
+ */
+
+export const MIME = 'application/vnd.claude-jupyter.answer+json';
+
+export interface Usage {
+  input: number;
+  output: number;
+  cache_read: number;
+  cache_write_5m: number;
+  cache_write_1h: number;
+}
+
+export interface TextBlock {
+  type: 'text';
+  /** The text itself (live), or its range in code points of `text/markdown` (saved). */
+  text?: string;
+  start?: number;
+  end?: number;
+}
+export interface ThinkingBlock {
+  type: 'thinking';
+  text: string;
+  seconds: number | null;
+}
+export interface ToolBlock {
+  type: 'tool';
+  name: string;
+  kind: string;
+  input: unknown;
+  result: unknown;
+  error: string | null;
+  seconds: number | null;
+}
+export interface CitationBlock {
+  type: 'citation';
+  n: number;
+  title: string;
+  url: string;
+  cited: string;
+}
+export interface NoticeBlock {
+  type: 'notice';
+  level: string;
+  text: string;
+}
+export type Block = TextBlock | ThinkingBlock | ToolBlock | CitationBlock | NoticeBlock;
+
+export interface Attachment {
+  label: string;
+  kind: string;
+  tokens: number;
+  sent: string;
+  size: [number, number] | null;
+  thumbnail: string | null;
+}
+
+export interface Answer {
+  id: string;
+  chat: string;
+  turn: number;
+  model: string;
+  provider: string;
+  blocks: Block[];
+  attachments: Attachment[];
+  usage: Usage;
+  cost: string | null;
+  estimated: boolean;
+  complete: boolean;
+  billed: boolean;
+  stop_reason: string | null;
+  started: string | null;
+  seconds: number;
+  replayed: boolean;
+}
+
+export type Op =
+  | { op: 'put'; b: number; block: Block }
+  | { op: 'add'; b: number; at: number; text: string }
+  | { op: 'status'; text: string; until: number | null }
+  | { op: 'meter'; usage: Usage; cost: string | null }
+  | { op: 'end'; answer: Answer };
+
+type Dict = Record<string, unknown>;
+
+const isDict = (value: unknown): value is Dict =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const str = (value: unknown): string => (typeof value === 'string' ? value : '');
+const strOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+const num = (value: unknown): number => (typeof value === 'number' && isFinite(value) ? value : 0);
+const numOrNull = (value: unknown): number | null =>
+  typeof value === 'number' && isFinite(value) ? value : null;
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+export function readUsage(data: unknown): Usage {
+  const usage = isDict(data) ? data : {};
+  return {
+    input: num(usage.input),
+    output: num(usage.output),
+    cache_read: num(usage.cache_read),
+    cache_write_5m: num(usage.cache_write_5m),
+    cache_write_1h: num(usage.cache_write_1h)
+  };
+}
+
+/** One block, or null for a kind this version does not know. */
+export function readBlock(data: unknown): Block | null {
+  if (!isDict(data)) {
+    return null;
+  }
+  switch (data.type) {
+    case 'text': {
+      const block: TextBlock = { type: 'text' };
+      if (typeof data.text === 'string') {
+        block.text = data.text;
+      }
+      if (typeof data.start === 'number' && typeof data.end === 'number') {
+        block.start = data.start;
+        block.end = data.end;
+      }
+      return block;
+    }
+    case 'thinking':
+      return { type: 'thinking', text: str(data.text), seconds: numOrNull(data.seconds) };
+    case 'tool':
+      return {
+        type: 'tool',
+        name: str(data.name),
+        kind: str(data.kind),
+        input: data.input,
+        result: data.result,
+        error: errorText(data.error),
+        seconds: numOrNull(data.seconds)
+      };
+    case 'citation':
+      return {
+        type: 'citation',
+        n: num(data.n),
+        title: str(data.title),
+        url: str(data.url),
+        cited: str(data.cited)
+      };
+    case 'notice':
+      return { type: 'notice', level: str(data.level), text: str(data.text) };
+    default:
+      return null;
+  }
+}
+
+function errorText(value: unknown): string | null {
+  if (value === true) {
+    return '';
+  }
+  return typeof value === 'string' ? value : null;
+}
+
+function readAttachment(data: unknown): Attachment | null {
+  if (!isDict(data)) {
+    return null;
+  }
+  const size = list(data.size);
+  const thumbnail = str(data.thumbnail);
+  return {
+    label: str(data.label),
+    kind: str(data.kind),
+    tokens: num(data.tokens),
+    sent: str(data.sent),
+    size: size.length === 2 ? [num(size[0]), num(size[1])] : null,
+    thumbnail: THUMBNAIL.test(thumbnail) ? thumbnail : null
+  };
+}
+
+// Only images that are in the page already: a thumbnail never makes a request, and SVG could hold anything.
+const THUMBNAIL = /^data:image\/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/=]+$/;
+
+/** The answer JSON, or null if it is not one that this version can show (a newer version, cut, edited). */
+export function readAnswer(data: unknown): Answer | null {
+  if (!isDict(data) || data.version !== 1 || typeof data.id !== 'string' || !Array.isArray(data.blocks)) {
+    return null;
+  }
+  const blocks = data.blocks.map(readBlock);
+  if (blocks.some(block => block === null)) {
+    return null;
+  }
+  return {
+    id: data.id,
+    chat: str(data.chat) || 'main',
+    turn: num(data.turn),
+    model: str(data.model),
+    provider: str(data.provider),
+    blocks: blocks as Block[],
+    attachments: list(data.attachments).map(readAttachment).filter(a => a !== null),
+    usage: readUsage(data.usage),
+    cost: strOrNull(data.cost),
+    estimated: data.estimated === true,
+    complete: data.complete === true,
+    billed: data.billed !== false,
+    stop_reason: strOrNull(data.stop_reason),
+    started: strOrNull(data.started),
+    seconds: num(data.seconds),
+    replayed: data.replayed === true
+  };
+}
+
+/** The operations of one live message; what cannot be read is left out. `[b, at, text]` is short for an `add`. */
+export function readOps(content: unknown): Op[] {
+  const ops: Op[] = [];
+  for (const item of list(isDict(content) ? content.ops : null)) {
+    const op = Array.isArray(item) ? readAdd(item[0], item[1], item[2]) : isDict(item) ? readOp(item) : null;
+    if (op) {
+      ops.push(op);
+    }
+  }
+  return ops;
+}
+
+function readAdd(b: unknown, at: unknown, text: unknown): Op | null {
+  return typeof b === 'number' && typeof at === 'number' && typeof text === 'string'
+    ? { op: 'add', b, at, text }
+    : null;
+}
+
+function readOp(data: Dict): Op | null {
+  switch (data.op) {
+    case 'put': {
+      const block = readBlock(data.block);
+      return block && typeof data.b === 'number' ? { op: 'put', b: data.b, block } : null;
+    }
+    case 'add':
+      return readAdd(data.b, data.at, data.text);
+    case 'status':
+      return { op: 'status', text: str(data.text), until: numOrNull(data.until) };
+    case 'meter':
+      return { op: 'meter', usage: readUsage(data.usage), cost: strOrNull(data.cost) };
+    case 'end': {
+      const answer = readAnswer(data.answer);
+      return answer ? { op: 'end', answer } : null;
+    }
+    default:
+      return null;
+  }
+}
+
+/**
+ * The texts of a saved answer's text blocks, cut out of its Markdown by code points.
+ *
+ * Returns null if a range does not fit (the Markdown was edited, or the answer cut): show the whole Markdown then.
+ */
+export function textsOf(answer: Answer, markdown: string): Map<number, string> | null {
+  const texts = new Map<number, string>();
+  const ranges: { index: number; start: number; end: number }[] = [];
+  for (const [index, block] of answer.blocks.entries()) {
+    if (block.type !== 'text') {
+      continue;
+    }
+    if (block.text !== undefined) {
+      texts.set(index, block.text);
+    } else if (block.start === undefined || block.end === undefined) {
+      return null;
+    } else {
+      ranges.push({ index, start: block.start, end: block.end });
+    }
+  }
+  let unit = 0;
+  let point = 0;
+  const seek = (target: number): boolean => {
+    while (point < target && unit < markdown.length) {
+      unit += markdown.codePointAt(unit)! > 0xffff ? 2 : 1;
+      point += 1;
+    }
+    return point === target;
+  };
+  for (const { index, start, end } of ranges) {
+    if (!(Number.isInteger(start) && Number.isInteger(end) && start >= point && end >= start)) {
+      return null;
+    }
+    if (!seek(start)) {
+      return null;
+    }
+    const from = unit;
+    if (!seek(end)) {
+      return null;
+    }
+    texts.set(index, markdown.slice(from, unit));
+  }
+  return texts;
+}

@@ -1,0 +1,31 @@
+// One answer's widget: it keeps what arrives, and takes the view's code from the library model of its kernel (library.js).
+const page = (globalThis[Symbol.for('claude-jupyter.code.1')] ??= {});
+const sleep = ms => new Promise(done => setTimeout(done, ms));
+
+async function code(model) {
+  const { id, version } = model.get('library');
+  for (let i = 0; i < 300 && !page[version]; i++) {
+    if (i === 50) model.widget_manager?.get_model?.(id)?.catch?.(() => {});
+    await sleep(i < 50 ? 10 : 100);
+  }
+  return page[version];
+}
+
+export default () => {
+  const log = [];
+  const views = new Set();
+  return {
+    initialize({ model }) {
+      model.on('msg:custom', message => {
+        log.push(message);
+        views.forEach(view => view.push(message));
+      });
+    },
+    async render({ model, el }) {
+      const view = (await code(model))?.mount({ model, el, log });
+      if (!view) return void (el.textContent = 'The answer appears here when it is complete.');
+      views.add(view);
+      return () => (views.delete(view), view.dispose());
+    }
+  };
+};
