@@ -65,8 +65,14 @@ class ListPrice:
             "cache_read": usage.cache_read * self.cache_read,
             "output": usage.output * self.output,
         }
-        parts = {name: (usd / _MILLION).quantize(_EXACT) for name, usd in tokens.items()}
-        return parts | {"web_searches": usage.web_searches * SEARCH}
+        return {name: _exact(usd / _MILLION) for name, usd in tokens.items()} | {
+            "web_searches": usage.web_searches * SEARCH
+        }
+
+
+def _exact(usd: Decimal) -> Decimal:
+    rounded = usd.quantize(_EXACT)
+    return usd if usd == rounded else rounded
 
 
 FIELDS: Final = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")

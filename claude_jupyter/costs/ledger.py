@@ -1,0 +1,420 @@
+"""The ledger: every request a row in SQLite, written when it starts and completed when it ends. The only file that knows sqlite3.
+
+It may cost a row and one warning, never an answer: what cannot be written to disk is kept in memory for as long as the kernel lives,
+and written if the disk comes back. Where the file system cannot do WAL, each kernel writes a file of its own
+(`ledger-<kernel>.db`), and they are merged on reading. Prices are decided elsewhere (`prices.py`), and so are budgets (`budget.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from claude_jupyter.costs import disk
+from claude_jupyter.costs.calls import Allow, Call, Outcome, Spent, Sum, Where
+from claude_jupyter.costs.queries import Query, row_from, select_rows, select_sums, spent_in, sum_from
+from claude_jupyter.costs.records import complete, insert, new_id, reprice
+from claude_jupyter.costs.schema import RefusedError, is_current, migrate
+from claude_jupyter.errors import StorageError
+from claude_jupyter.settings import data_dir
+
+BUSY_SECONDS: Final = 10.0
+_DAMAGED: Final = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
+_LOCKED: Final = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
+_PARALLEL_FROM: Final = 100_000
+_ALL: Final = Where()
+
+# Connections of the parent process, in a child made by fork: closing one here could disturb the parent's file.
+_inherited: list[sqlite3.Connection] = []
+
+
+class Ledger:
+    """The ledger of one kernel, or of a shell; an `Accounts`. Safe to use from any thread, and after a fork.
+
+    Parameters
+    ----------
+    path
+        The database; None keeps everything in memory.
+    warn
+        Told once, in one line, when rows cannot be written or a damaged file was set aside.
+    kernel
+        Names the file of this kernel where the file system cannot do WAL.
+    vfs
+        SQLite's name for the way to reach the file; the system's own if None.
+    """
+
+    def __init__(
+        self, path: Path | None, *, warn: Callable[[str], None], kernel: str = "", vfs: str | None = None
+    ) -> None:
+        self.path = path.absolute() if path else None
+        self._warn, self._warned = warn, False
+        self._kernel, self._vfs = kernel, vfs
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._disk: sqlite3.Connection | None = None
+        self._disk_path: Path | None = None
+        self._disk_identity: tuple[int, int] | None = None
+        self._memory: sqlite3.Connection | None = None
+        self._kept: dict[str, tuple[Call, Outcome | None]] = {}
+        self._started: dict[str, Call] = {}
+
+    def start(self, call: Call, allow: Allow | None = None) -> str:
+        """Write down that a request starts.
+
+        Parameters
+        ----------
+        allow
+            Asked with what was spent, while no other kernel can start a request; see `Allow`.
+
+        Returns
+        -------
+        str
+            The row's id.
+
+        Raises
+        ------
+        BudgetError
+            From `allow`; nothing is written then.
+        """
+        row = new_id()
+
+        def work(db: sqlite3.Connection) -> None:
+            reserve = None
+            if allow is not None:
+                db.execute("DELETE FROM reserved WHERE expires < ?", (time.time() - 2 * 86400,))
+                reserve = allow(self._spent(db, call.kernel, call.notebook, call.user))
+            insert(db, row, call, reserve)
+
+        with self._mine():
+            if not self._write(work, alone=allow is not None):
+                self._kept[row] = (call, None)
+            self._started[row] = call
+        return row
+
+    def finish(self, row: str, outcome: Outcome) -> None:
+        """Complete a row. One that could not be written when it started is written now."""
+        with self._mine():
+            call = self._started.pop(row, None)
+            on_disk = self._write(lambda db: complete(db, row, call, outcome))
+            if not on_disk and call is not None:
+                self._kept[row] = (call, outcome)
+
+    def spent(self, *, kernel: str = "", notebook: str | None = None, user: str = "") -> Spent:
+        """What counts against the budgets of a kernel, a notebook and a user (today) now."""
+        with self._mine():
+            return self._spent(None, kernel, notebook, user)
+
+    def sums(self, by: tuple[str, ...], where: Where = _ALL) -> list[Sum]:
+        """Sums of calls, in the order in which they were first asked.
+
+        Parameters
+        ----------
+        by
+            Columns of `calls` to sum by, or `slot` (quarters of an hour since 1970); empty for one sum of all.
+
+        Raises
+        ------
+        StorageError
+            For a ledger that cannot be read, as one written by a newer version.
+        """
+        query = select_sums(by, where)
+        rows = self._ask_memory(query)
+        with self._files() as files:
+            for path, db in files:
+                rows += self._ask(path, db, by, where, query)
+        groups: dict[tuple[Any, ...], list[Sum]] = {}
+        for one in (sum_from(row, len(by)) for row in rows):
+            if one is not None:
+                groups.setdefault(one.key, []).append(one)
+        merged = (found[0] if len(found) == 1 else Sum.total(found, key) for key, found in groups.items())
+        return sorted(merged, key=lambda s: (s.first, s.order))
+
+    def rows(self, where: Where = _ALL) -> Iterator[dict[str, Any]]:
+        """Every call as a mapping of the columns of `calls`, oldest first within each file."""
+        query = select_rows(where)
+        with self._files() as files:
+            for _, db in files:
+                yield from (row_from(values) for values in db.execute(*query))
+        yield from (row_from(values) for values in self._ask_memory(query))
+
+    def reprice(self, prices: Iterable[tuple[str, Outcome]]) -> int:
+        """Put new costs on past rows; what a row said before stays in the table `repriced`.
+
+        Parameters
+        ----------
+        prices
+            Row ids with outcomes of which the cost, its parts and `price_date` count.
+
+        Returns
+        -------
+        int
+            How many rows changed.
+        """
+        new = list(prices)
+        changed = 0
+        with self._files() as files:
+            for _, db in files:
+                with _transaction(db):
+                    changed += sum(reprice(db, row, outcome) for row, outcome in new)
+        return changed
+
+    def close(self) -> None:
+        """Let go of the files; they are opened again when needed."""
+        with self._mine():
+            self._drop()
+
+    # ── writing ──
+
+    @contextlib.contextmanager
+    def _mine(self) -> Generator[None]:
+        """The lock of this process. After a fork the parent's connections are left alone."""
+        if self._pid != os.getpid():
+            _inherited.extend(db for db in (self._disk, self._memory) if db is not None)
+            self._begin()
+        with self._lock:
+            yield
+
+    def _write(self, work: Callable[[sqlite3.Connection], None], *, alone: bool = False) -> bool:
+        """Do work in a transaction on disk, or else in memory; whether it was on disk."""
+        if self.path is not None:
+            for attempt in (1, 2):
+                try:
+                    self._write_to_disk(self.path, work, alone)
+                    return True
+                except (sqlite3.DatabaseError, OSError, RefusedError) as error:
+                    damaged = _is_damaged(error) and self._set_aside(self._disk_path or self.path)
+                    self._drop()
+                    if not (damaged and attempt == 1):
+                        self._say(
+                            f"Costs are not being written down: {_reason(error, self.path)}. "
+                            "This kernel keeps its own in memory meanwhile; answers are not affected."
+                        )
+                        break
+        with _transaction(self._in_memory()) as db:
+            work(db)
+        return False
+
+    def _write_to_disk(self, path: Path, work: Callable[[sqlite3.Connection], None], alone: bool) -> None:
+        db = self._on_disk(path)
+        # Kernels with files of their own share no transaction: those that decide on a budget take turns by a lock.
+        shared = alone and self._disk_path != path
+        with disk.exclusive(path) if shared else contextlib.nullcontext(), _transaction(db):
+            for row, (call, outcome) in self._kept.items():
+                insert(db, row, call, None)
+                if outcome is not None:
+                    complete(db, row, call, outcome)
+            work(db)
+        self._kept.clear()
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+    def _on_disk(self, path: Path) -> sqlite3.Connection:
+        if self._disk_path is not None and disk.identity(self._disk_path) != self._disk_identity:
+            self._drop()  # deleted, or set aside by another kernel: go on in the file that is there now
+        if self._disk is None:
+            self._disk, self._disk_path = self._open_to_write(path)
+            self._disk_identity = disk.identity(self._disk_path)
+        return self._disk
+
+    def _open_to_write(self, path: Path) -> tuple[sqlite3.Connection, Path]:
+        disk.make_private(path)
+        if not disk.is_network(path):
+            db = self._connect(path, "rw")
+            with _closing_on_error(db):
+                if _use_wal(db):
+                    _migrate(db)
+                    return db, path
+            db.close()
+        disk.remove_if_empty(path)
+        own = disk.kernel_file(path, self._kernel)
+        disk.make_private(own)
+        db = self._connect(own, "rw")
+        with _closing_on_error(db):
+            db.execute("PRAGMA journal_mode=TRUNCATE").fetchall()
+            _migrate(db)
+        return db, own
+
+    def _connect(self, path: Path, mode: str) -> sqlite3.Connection:
+        vfs = f"&vfs={self._vfs}" if self._vfs else ""
+        uri = f"{path.as_uri()}?mode={mode}{vfs}"
+        db = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        db.execute("PRAGMA synchronous=NORMAL")
+        return db
+
+    def _in_memory(self) -> sqlite3.Connection:
+        if self._memory is None:
+            self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            _migrate(self._memory)
+        return self._memory
+
+    def _drop(self) -> None:
+        if self._disk is not None:
+            self._disk.close()
+        self._disk = self._disk_path = self._disk_identity = None
+
+    def _set_aside(self, path: Path) -> bool:
+        seen = self._disk_identity if path == self._disk_path else disk.identity(path)
+        try:
+            aside = disk.set_aside(path, seen)
+        except OSError:
+            return False
+        if aside is not None:
+            self._say(
+                f"The ledger of costs was damaged. It was set aside as {aside.name}, and a new one begun."
+            )
+        return True
+
+    def _say(self, line: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(line)
+
+    # ── reading ──
+
+    def _spent(self, db: sqlite3.Connection | None, kernel: str, notebook: str | None, user: str) -> Spent:
+        """What was spent according to all files; `db` is one of them that is open in a transaction."""
+        open_path = self._disk_path if self._disk is not None else None
+        known = [d for d in (self._disk, self._memory) if d is not None]
+        spent = sum((spent_in(d, kernel, notebook, user) for d in known), Spent())
+        if db is not None and db not in known:
+            spent += spent_in(db, kernel, notebook, user)
+        with self._files(without=open_path, strict=False) as files:
+            return sum((spent_in(other, kernel, notebook, user) for _, other in files), spent)
+
+    def _ask_memory(self, query: Query) -> list[Any]:
+        with self._mine():
+            return [] if self._memory is None else self._memory.execute(*query).fetchall()
+
+    def _ask(
+        self, path: Path, db: sqlite3.Connection, by: tuple[str, ...], where: Where, query: Query
+    ) -> list[Any]:
+        last = db.execute("SELECT max(call) FROM spent").fetchone()[0] or 0
+        workers = min(4, os.cpu_count() or 1)
+        if last < _PARALLEL_FROM or where.kernel or where.notebook or "totals" in query[0] or workers == 1:
+            return db.execute(*query).fetchall()
+        edges = [last * n // workers for n in range(workers)] + [last]
+
+        def part(n: int) -> list[Any]:
+            with contextlib.closing(self._connect(path, "ro")) as own:
+                return own.execute(*select_sums(by, where, calls=(edges[n], edges[n + 1]))).fetchall()
+
+        # SQLite lets go of the interpreter while it sums, so threads do it at once.
+        with ThreadPoolExecutor(workers) as pool:
+            return [row for rows in pool.map(part, range(workers)) for row in rows]
+
+    @contextlib.contextmanager
+    def _files(
+        self, without: Path | None = None, *, strict: bool = True
+    ) -> Generator[list[tuple[Path, sqlite3.Connection]]]:
+        """Every file of the ledger, opened for the time of the block; one that cannot be read is an error if `strict`."""
+        with contextlib.ExitStack() as stack:
+            files: list[tuple[Path, sqlite3.Connection]] = []
+            for path in disk.siblings(self.path) if self.path else []:
+                try:
+                    db = self._open_to_read(path) if path != without else None
+                except StorageError:
+                    if strict:
+                        raise
+                    continue
+                if db is not None:
+                    stack.callback(db.close)
+                    files.append((path, db))
+            yield files
+
+    def _open_to_read(self, path: Path) -> sqlite3.Connection | None:
+        problem: Exception | None = None
+        for mode in ("rw", "ro", "ro&immutable=1"):
+            try:
+                db = self._connect(path, mode)
+                with _closing_on_error(db):
+                    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                        _migrate(db)
+                        return db
+                db.close()
+                return None
+            except RefusedError as refused:
+                problem = refused
+                break
+            except sqlite3.DatabaseError as error:
+                problem = error
+                if _is_damaged(error):
+                    self._set_aside(path)
+                    return None
+        raise StorageError(f"The ledger of costs cannot be read: {_reason(problem, path)}.")
+
+
+def open_ledger(setting: str, *, warn: Callable[[str], None], kernel: str = "") -> Ledger:
+    """The ledger at the path of the setting `ledger`, or in the folder of user data; in memory where neither can be."""
+    try:
+        path = Path(setting).expanduser() if setting else data_dir() / "ledger.db"
+    except (OSError, RuntimeError) as error:
+        warn(f"Costs are kept in memory only: {_reason(error, None)}.")
+        path = None
+    return Ledger(path, warn=warn, kernel=kernel)
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Generator[sqlite3.Connection]:
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        # Also a KeyboardInterrupt: half a row must not be committed with the next one.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def _closing_on_error(db: sqlite3.Connection) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
+def _use_wal(db: sqlite3.Connection) -> bool:
+    """Switch to WAL; whether the file system can. The switch ignores the busy timeout, so it is tried for as long."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return db.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _LOCKED or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    if not is_current(db):
+        with _transaction(db):
+            migrate(db)
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_damaged(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and _code(error) in _DAMAGED
+
+
+def _reason(error: BaseException | None, path: Path | None) -> str:
+    """Why, in a user's words and without the machine's paths."""
+    text = getattr(error, "strerror", None) or str(error)
+    return f"{path.name}: {text}" if path is not None else text

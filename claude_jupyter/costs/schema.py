@@ -1,0 +1,234 @@
+"""The ledger's tables as numbered migrations: plain SQL, each run once and in order. Nothing here opens a file (`ledger.py`).
+
+`calls` is the contract (SPEC section 8). Everything else is derived from it by triggers, so that it holds whoever writes:
+
+- `names` numbers the texts that calls are summed by;
+- `spent` repeats each call in whole numbers, narrow enough to sum a million of them at once; money is in picodollars (10⁻¹² USD),
+  in which every list price of a token is whole;
+- `totals` keeps running sums by kernel, by notebook, and by user and quarter of an hour. Days are the machine's own: local midnight is
+  on a quarter of an hour in every time zone, so a day is a range of these whatever the zone or the season.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+
+class Database(Protocol):
+    """As much of a database connection as is needed outside `ledger.py`."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
+        """Run one statement."""
+        ...
+
+
+class RefusedError(Exception):
+    """A file that is there and must not be touched."""
+
+
+APPLICATION_ID: Final = 0x436C4A79
+"""Marks a SQLite file as a ledger of ours ("ClJy")."""
+
+COLUMNS: Final[tuple[str, ...]] = (
+    "id", "at", "user", "kernel", "notebook", "cell", "chat", "turn", "provider", "model", "request_id",
+    "input_tokens", "cache_write_5m", "cache_write_1h", "cache_read", "output_tokens", "web_searches", "cost_usd",
+    "price_date", "estimated", "complete", "stop_reason", "ttft", "seconds", "service_tier", "usage_json",
+)  # fmt: skip
+"""The columns of `calls`, in order."""
+
+SLOT: Final = 900
+"""Seconds of a slot."""
+
+_NAMED = ("user", "kernel", "notebook", "cell", "chat", "provider", "model")
+_TOKENS = ("input", "write_5m", "write_1h", "cache_read", "output", "searches")
+_SOURCES = ("input_tokens", "cache_write_5m", "cache_write_1h", "cache_read", "output_tokens", "web_searches")
+PARTS: Final = (
+    "input_pico",
+    "cache_pico",
+    "output_pico",
+    "search_pico",
+    "saved",
+    "thinking_pico",
+    "thinking",
+)
+"""Columns of `spent` that `calls` does not hold."""
+MEASURES: Final = (
+    "turns", *_TOKENS, "billed", "unbilled", *PARTS, "unknown", "estimated", "unfinished",
+)  # fmt: skip
+"""Columns of `spent` and `totals` that are summed."""
+
+_CALLS = """
+CREATE TABLE calls(
+  id TEXT PRIMARY KEY NOT NULL, at TEXT NOT NULL, user TEXT, kernel TEXT, notebook TEXT, cell TEXT, chat TEXT, turn INTEGER,
+  provider TEXT, model TEXT, request_id TEXT,
+  input_tokens INTEGER NOT NULL DEFAULT 0, cache_write_5m INTEGER NOT NULL DEFAULT 0, cache_write_1h INTEGER NOT NULL DEFAULT 0,
+  cache_read INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0, web_searches INTEGER NOT NULL DEFAULT 0,
+  cost_usd TEXT, price_date TEXT, estimated INTEGER NOT NULL DEFAULT 0, complete INTEGER NOT NULL DEFAULT 0,
+  stop_reason TEXT, ttft REAL, seconds REAL, service_tier TEXT, usage_json TEXT
+)"""
+
+_NAMES = "CREATE TABLE names(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)"
+
+_SPENT = f"""
+CREATE TABLE spent(
+  call INTEGER PRIMARY KEY, slot INTEGER NOT NULL, {", ".join(f"{n} INTEGER" for n in _NAMED)}, turn INTEGER,
+  {", ".join(f"{m} INTEGER NOT NULL DEFAULT 0" for m in MEASURES)}
+)"""
+
+_TOTALS = f"""
+CREATE TABLE totals(
+  scope TEXT NOT NULL, name INTEGER NOT NULL, slot INTEGER NOT NULL, calls INTEGER NOT NULL,
+  {", ".join(f"{m} INTEGER NOT NULL" for m in MEASURES)},
+  PRIMARY KEY (scope, name, slot)
+) WITHOUT ROWID"""
+
+# What of a request that is under way counts against budgets; replaced by its real cost when it ends.
+_RESERVED = """
+CREATE TABLE reserved(
+  id TEXT PRIMARY KEY NOT NULL, slot INTEGER NOT NULL, user TEXT, kernel TEXT, notebook TEXT,
+  input_pico INTEGER NOT NULL, output_pico INTEGER NOT NULL, process TEXT NOT NULL, expires INTEGER NOT NULL
+) WITHOUT ROWID"""
+
+# What a row said before it was priced again.
+_REPRICED = """
+CREATE TABLE repriced(
+  id TEXT NOT NULL, at TEXT NOT NULL, cost_usd TEXT, price_date TEXT
+)"""
+
+
+def _name(column: str) -> str:
+    return f"(SELECT id FROM names WHERE text = new.{column})"
+
+
+def _pico(billed: bool) -> str:
+    kind = "NOT IN" if billed else "IN"
+    # A double holds a picodollar exactly up to nine thousand dollars a request.
+    usd = "CAST(round(CAST(new.cost_usd AS REAL) * 1e12) AS INTEGER)"
+    return (
+        f"CASE WHEN coalesce(new.provider, '') {kind} ('demo', 'replay') THEN coalesce({usd}, 0) ELSE 0 END"
+    )
+
+
+_DERIVED: Final = {
+    "slot": f"coalesce(CAST(strftime('%s', new.at) AS INTEGER) / {SLOT}, 0)",
+    **{n: _name(n) for n in _NAMED},
+    "turn": "new.turn",
+    **{t: f"coalesce(new.{s}, 0)" for t, s in zip(_TOKENS, _SOURCES, strict=True)},
+    "billed": _pico(True),
+    "unbilled": _pico(False),
+    "unknown": "new.seconds IS NOT NULL AND new.cost_usd IS NULL",
+    "estimated": "coalesce(new.estimated, 0) <> 0",
+    "unfinished": "new.seconds IS NULL",
+}
+# The first request of a question counts as the question.
+_IS_TURN = f"""new.turn IS NOT NULL AND NOT EXISTS (
+  SELECT 1 FROM spent WHERE kernel IS {_name("kernel")} AND chat IS {_name("chat")} AND turn IS new.turn)"""
+
+_LEARN = "INSERT OR IGNORE INTO names(text) " + " UNION ".join(
+    f"SELECT new.{n} WHERE new.{n} IS NOT NULL" for n in _NAMED
+)
+
+_CALLS_INSERTED = f"""
+CREATE TRIGGER calls_inserted AFTER INSERT ON calls BEGIN
+  {_LEARN};
+  INSERT INTO spent(call, turns, {", ".join(_DERIVED)}) VALUES (new.rowid, {_IS_TURN}, {", ".join(_DERIVED.values())});
+END"""
+_CALLS_UPDATED = f"""
+CREATE TRIGGER calls_updated AFTER UPDATE ON calls BEGIN
+  {_LEARN};
+  UPDATE spent SET {", ".join(f"{k} = {v}" for k, v in _DERIVED.items())} WHERE call = new.rowid;
+END"""
+_CALLS_DELETED = """
+CREATE TRIGGER calls_deleted AFTER DELETE ON calls BEGIN
+  DELETE FROM spent WHERE call = old.rowid;
+END"""
+
+_SCOPES = {"kernel": "0", "notebook": "0", "user": "{row}.slot"}
+
+
+def _add(scope: str, row: str, sign: str = "") -> str:
+    """Add a row of `spent` to (or with "-" take it from) its running sum."""
+    values = ", ".join(f"{sign}{row}.{m}" for m in MEASURES)
+    sums = ", ".join(f"{m} = {m} + excluded.{m}" for m in ("calls", *MEASURES))
+    return f"""INSERT INTO totals VALUES ('{scope}', {row}.{scope}, {_SCOPES[scope].format(row=row)}, {sign}1, {values})
+  ON CONFLICT DO UPDATE SET {sums};"""
+
+
+def _change(scope: str) -> str:
+    """Add what changed in a row of `spent` whose sums are still the same ones."""
+    sums = ", ".join(f"{m} = {m} + new.{m} - old.{m}" for m in MEASURES)
+    slot = _SCOPES[scope].format(row="new")
+    return f"UPDATE totals SET {sums} WHERE scope = '{scope}' AND name = new.{scope} AND slot = {slot};"
+
+
+_SAME = "old.slot = new.slot AND " + " AND ".join(f"old.{s} IS new.{s}" for s in _SCOPES)
+
+
+def _on_spent(name: str, event: str, body: str, when: str = "") -> str:
+    return f"CREATE TRIGGER {name} AFTER {event} ON spent {when and f'WHEN {when}'} BEGIN {body} END"
+
+
+def _each(*steps: tuple[str, str]) -> str:
+    """The steps for every scope whose name is not NULL."""
+    # A trigger has no IF; an INSERT … VALUES of a NULL name would fail, so unnamed rows are summed under name 0.
+    return " ".join(
+        _add(scope, row, sign).replace(f"{row}.{scope},", f"coalesce({row}.{scope}, 0),", 1)
+        for scope in _SCOPES
+        for row, sign in steps
+    )
+
+
+_SPENT_TRIGGERS = (
+    _on_spent("spent_inserted", "INSERT", _each(("new", ""))),
+    _on_spent("spent_deleted", "DELETE", _each(("old", "-"))),
+    _on_spent("spent_moved", "UPDATE", _each(("old", "-"), ("new", "")), f"NOT ({_SAME})"),
+    _on_spent(
+        "spent_updated",
+        "UPDATE",
+        " ".join(_change(s).replace(f"name = new.{s}", f"name = coalesce(new.{s}, 0)") for s in _SCOPES),
+        _SAME,
+    ),
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        _CALLS, _NAMES, _SPENT, _TOTALS, _RESERVED, _REPRICED,
+        "CREATE INDEX spent_by_turn ON spent(kernel, chat, turn)",
+        "CREATE INDEX spent_by_notebook ON spent(notebook)",
+        "CREATE INDEX spent_by_slot ON spent(slot)",
+        _CALLS_INSERTED, _CALLS_UPDATED, _CALLS_DELETED, *_SPENT_TRIGGERS,
+    ),
+)  # fmt: skip
+"""Statements that lead from version n to version n + 1; `PRAGMA user_version` counts them. Never edit one that was released."""
+
+
+def is_current(db: Database) -> bool:
+    """Whether a database is a ledger with the tables of today."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    return version == len(MIGRATIONS) and db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+
+
+def migrate(db: Database) -> None:
+    """Bring the tables up to date, in an open transaction.
+
+    Raises
+    ------
+    RefusedError
+        For a file of a newer version, or of another program.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    mark = db.execute("PRAGMA application_id").fetchone()[0]
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and mark != APPLICATION_ID:
+        raise RefusedError(
+            "the file belongs to another program; the setting `ledger` takes a path of its own"
+        )
+    if version > len(MIGRATIONS):
+        raise RefusedError(
+            "it was written by a newer claude-jupyter; update this one (`pip install -U claude-jupyter`)"
+        )
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
