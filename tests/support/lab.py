@@ -223,9 +223,14 @@ class Notebook:
     def start(self, index: int) -> None:
         """Run a cell as Ctrl+Enter does; do not wait."""
         self.page.evaluate(
-            "index => { const panel = window.jupyterapp.shell.currentWidget;"
-            " panel.content.activeCellIndex = index; panel.content.deselectAll();"
-            " void window.jupyterapp.commands.execute('notebook:run-cell'); }",
+            """index => {
+                const { commands, shell } = window.jupyterapp;
+                shell.currentWidget.content.activeCellIndex = index;
+                shell.currentWidget.content.deselectAll();
+                const runs = (window.testRuns ??= {});
+                const run = (runs[index] = { done: false });
+                commands.execute('notebook:run-cell').finally(() => { run.done = true; });
+            }""",
             index,
         )
 
@@ -235,14 +240,16 @@ class Notebook:
         self.wait_until_done(index, timeout)
 
     def wait_until_done(self, index: int, timeout: float = 60) -> None:
-        """Wait until the cell has its number and the kernel is idle."""
-        panel = self.PANEL
+        """Wait until a started cell has ended, however it did."""
         self.page.wait_for_function(
-            f"index => {panel}.content.widgets[index].model.executionCount !== null"
-            f" && {panel}.sessionContext.session.kernel.status === 'idle'",
+            f"index => window.testRuns[index].done && {self.PANEL}.sessionContext.session.kernel.status === 'idle'",
             arg=index,
             timeout=timeout * 1000,
         )
+
+    def is_busy(self) -> bool:
+        """Whether the kernel is at work."""
+        return bool(self.page.evaluate(f"() => {self.PANEL}.sessionContext.session.kernel.status === 'busy'"))
 
     def interrupt(self) -> None:
         """The stop button of the toolbar."""
