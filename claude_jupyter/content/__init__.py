@@ -38,7 +38,7 @@ def file(name: str | Path) -> File:
     return File(str(name))
 
 
-def register(kind: type, function: Callable[[Any], Any]) -> None:
+def register(kind: Any, function: Callable[[Any], Any]) -> None:
     """Say how values of a type (and its subclasses) are shown to Claude.
 
     Parameters

@@ -176,7 +176,7 @@ def _eager(value: Any, title: str, names: Sequence[str] | None = None) -> Table 
         found = found.to_frame()
     if not isinstance(found, nw.DataFrame):
         return None
-    frame = found
+    frame: Any = found
     schema = frame.schema
     keys = list(schema)
     return Table(

@@ -12,7 +12,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from claude_jupyter.content.fence import clip_middle, text_attachment
 from claude_jupyter.content.guard import guarded
@@ -90,7 +90,7 @@ def _showable(made: Any) -> bool:
     return isinstance(made, str | bytes) or _is_bundle(made) or _is_block(made)
 
 
-def _is_bundle(made: Any) -> bool:
+def _is_bundle(made: Any) -> TypeGuard[Mapping[str, Any]]:
     return (
         isinstance(made, Mapping)
         and bool(made)
@@ -99,7 +99,7 @@ def _is_bundle(made: Any) -> bool:
     )
 
 
-def _is_block(made: Any) -> bool:
+def _is_block(made: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(made, Mapping) and made.get("type") in BLOCKS and ("text" in made or "source" in made)
 
 

@@ -53,7 +53,8 @@ def attach(path_or_url: str | Path, rules: Rules) -> tuple[Attachment, ...]:
 
 
 def _glob(name: str, pattern: Path, rules: Rules) -> tuple[Attachment, ...]:
-    found = sorted(p for p in map(Path, glob.glob(str(pattern), recursive=True)) if p.is_file())
+    names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
+    found = sorted(path for path in map(Path, names) if path.is_file())
     if not found:
         raise AttachmentError(f"no file matches {_shown(name)}")
     shown: list[Attachment] = [from_path(path, rules) for path in found[:FILES]]

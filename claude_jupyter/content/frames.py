@@ -117,7 +117,7 @@ def _summary(part: Any, key: str, name: str, dtype: str, *, values: bool) -> Col
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
-        return Column(name=name, dtype=dtype, failed=type_name(type(error), short=True))
+        return Column(name=name, dtype=dtype, nulls=0, failed=type_name(type(error), short=True))
 
 
 def _head_and_tail(

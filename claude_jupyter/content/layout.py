@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from claude_jupyter.content.fence import clip
 from claude_jupyter.content.profile import Column, Others, Summary
+from claude_jupyter.content.short import rounded
 
 NAME_WIDTH: Final = 60
 DTYPE_WIDTH: Final = 80
@@ -67,7 +68,11 @@ def lay_out(summary: Summary, limit: int, cell: CellText) -> Laid:
 
 
 def _columns(summary: Summary, level: Level, cell: CellText) -> str:
-    rows = "row count unknown" if summary["rows"] is None else f"{summary['rows']:,} rows"
+    rows = (
+        "rows unknown"
+        if summary["rows"] is None
+        else f"{summary['rows']:,} {'row' if summary['rows'] == 1 else 'rows'}"
+    )
     width = summary["width"]
     lines = [f"{summary['title']}: {rows} × {width:,} {'column' if width == 1 else 'columns'}"]
     lines += [clip(fact, 300) for fact in summary["facts"]]
@@ -96,10 +101,10 @@ def _inside(column: Column, level: Level, cell: CellText) -> str:
         parts.append(f"its statistics failed: {column['failed']}")
     if "kinds" in column:
         parts.append("holds " + ", ".join(f"{kind} ({n:,})" for kind, n in column["kinds"].items()))
-    if level.width and "least" in column:
+    if level.width and "least" in column and "most" in column:
         parts.append(f"{cell(column['least'], level.width)} … {cell(column['most'], level.width)}")
     if level.width and "mean" in column:
-        parts.append(f"mean {cell(column['mean'], level.width)}")
+        parts.append(f"mean {rounded(column['mean'])}")
     if level.width and "lengths" in column:
         parts.append(f"lengths {column['lengths'][0]:,} … {column['lengths'][1]:,}")
     top = column.get("top", [])[: level.top]
@@ -146,35 +151,40 @@ def _name(name: str) -> str:
 
 def _rows(summary: Summary, level: Level, limit: int, cell: CellText) -> tuple[str, int]:
     """The first and last rows, in cells as wide as lets all rows fit, else as many rows as fit."""
-    head, tail = summary["head"], summary["tail"]
     columns = min(len(summary["row_names"]), COLUMNS_IN_ROWS, max(level.columns, 4))
     while True:
+        lines, room = Lines("", [], []), 0
         for width in ROW_WIDTHS:
-            lines_head = [_row(row[:columns], width, cell) for row in head]
-            lines_tail = [_row(row[:columns], width, cell) for row in tail]
-            names = " | ".join(clip(_name(name), max(width, 20)) for name in summary["row_names"][:columns])
-            room = limit - len(names) - 160
-            if (
-                sum(map(len, lines_head)) + sum(map(len, lines_tail)) + len(lines_head) + len(lines_tail)
-                <= room
-            ):
-                return _put(summary, names, columns, lines_head, lines_tail)
-        if columns <= 8 or _fitting(lines_head, lines_tail, room):
-            break
-        columns = columns // 2
-    kept_head, kept_tail = _fit(lines_head, lines_tail, room)
-    if not kept_head and not kept_tail:
-        return "", 0
-    return _put(summary, names, columns, kept_head, kept_tail)
+            lines = _lines(summary, columns, width, cell)
+            room = limit - len(lines.names) - 160
+            if sum(map(len, lines.head + lines.tail)) + len(lines.head + lines.tail) <= room:
+                return _put(summary, columns, lines)
+        kept = _fit(lines, room)
+        shown = len(kept.head) + len(kept.tail)
+        if columns <= 8 or shown >= min(4, len(lines.head) + len(lines.tail)):
+            return _put(summary, columns, kept) if shown else ("", 0)
+        columns //= 2
 
 
-def _fitting(head: Sequence[str], tail: Sequence[str], room: int) -> bool:
-    kept_head, kept_tail = _fit(head, tail, room)
-    return len(kept_head) + len(kept_tail) >= min(4, len(head) + len(tail))
+class Lines(NamedTuple):
+    """Rows as text: their header, the first and the last."""
+
+    names: str
+    head: list[str]
+    tail: list[str]
 
 
-def _fit(head: Sequence[str], tail: Sequence[str], room: int) -> tuple[list[str], list[str]]:
+def _lines(summary: Summary, columns: int, width: int, cell: CellText) -> Lines:
+    return Lines(
+        " | ".join(clip(_name(name), max(width, 20)) for name in summary["row_names"][:columns]),
+        [_row(row[:columns], width, cell) for row in summary["head"]],
+        [_row(row[:columns], width, cell) for row in summary["tail"]],
+    )
+
+
+def _fit(lines: Lines, room: int) -> Lines:
     """As many rows as fit, about two from the front for one from the end."""
+    head, tail = lines.head, lines.tail
     front, back, used = 0, 0, 0
     while front < len(head) or back < len(tail):
         from_tail = back < len(tail) and (front >= len(head) or back * 2 < front - 1)
@@ -183,23 +193,30 @@ def _fit(head: Sequence[str], tail: Sequence[str], room: int) -> tuple[list[str]
         if used > room:
             break
         front, back = (front, back + 1) if from_tail else (front + 1, back)
-    return list(head[:front]), list(tail[len(tail) - back :])
+    return Lines(lines.names, head[:front], tail[len(tail) - back :])
 
 
 def _row(row: Sequence[Any], width: int, cell: CellText) -> str:
     return " | ".join(cell(value, width) for value in row)
 
 
-def _put(
-    summary: Summary, names: str, columns: int, head: Sequence[str], tail: Sequence[str]
-) -> tuple[str, int]:
-    shown = len(head) + len(tail)
+def _put(summary: Summary, columns: int, kept: Lines) -> tuple[str, int]:
+    shown = len(kept.head) + len(kept.tail)
     hidden = len(summary["row_names"]) - columns
     some = f", first {columns} of {len(summary['row_names']):,} columns" if hidden > 0 else ""
     if summary["rows"] is not None and shown == summary["rows"]:
-        lines = [f"all {shown:,} rows{some}:" if shown > 1 else f"the only row{some}:", names, *head, *tail]
+        lines = [
+            f"all {shown:,} rows{some}:" if shown > 1 else f"the only row{some}:",
+            kept.names,
+            *kept.head,
+            *kept.tail,
+        ]
     else:
-        lines = [f"first {len(head):,} rows{some}:", names, *head]
-        if tail:
-            lines += [f"last {len(tail):,} rows:", *tail]
+        lines = [f"{_many('first', len(kept.head))}{some}:", kept.names, *kept.head]
+        if kept.tail:
+            lines += [f"{_many('last', len(kept.tail))}:", *kept.tail]
     return "\n" + "\n".join(lines) + "\n", shown
+
+
+def _many(which: str, count: int) -> str:
+    return f"{which} row" if count == 1 else f"{which} {count:,} rows"

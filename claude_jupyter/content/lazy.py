@@ -47,7 +47,7 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
         rows=None,
         width=len(names),
         facts=facts,
-        columns=[Column(name=names[p], dtype=dtypes[p]) for p in chosen],
+        columns=[Column(name=names[p], dtype=dtypes[p], nulls=0) for p in chosen],
         others=others,
         row_names=[names[p] for p in chosen],
         head=head,

@@ -97,9 +97,8 @@ def _cell(number: int, cell: Mapping[str, Any], pictures: list[tuple[str, str, A
     source = _joined(cell.get("source", cell.get("input", "")))
     source = re.sub(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{40,}", "[picture]", source)
     lines = [f"## cell {number} ({kind})", source]
-    for output in cell.get("outputs") or []:
-        if isinstance(output, Mapping):
-            lines.append(_output(number, output, pictures, rules))
+    outputs = [output for output in cell.get("outputs") or [] if isinstance(output, Mapping)]
+    lines.extend(_output(number, output, pictures, rules) for output in outputs)
     return "\n".join(line for line in lines if line)
 
 

@@ -182,7 +182,8 @@ def _elements(value: Any, limit: int) -> str:
 
 def _ordered(value: Any) -> Any:
     if isinstance(value, set | frozenset):
-        return sorted(list(value)[:1000], key=lambda element: line(element, LINE_WIDTH))
+        elements: list[Any] = list(value)[:1000]
+        return sorted(elements, key=lambda element: line(element, LINE_WIDTH))
     return value
 
 

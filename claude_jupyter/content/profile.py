@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from claude_jupyter.content.guard import guarded, type_name
 
@@ -19,22 +19,22 @@ TOP: Final = 5
 KINDS_LOOKED_AT: Final = 1000
 
 
-class Column(TypedDict, total=False):
+class Column(TypedDict):
     """One column: `nulls` and `distinct` are counts; `least`, `most`, `mean`, `top` hold cell values."""
 
     name: str
     dtype: str
     nulls: int
-    nans: int
-    infinite: int
-    distinct: int
-    least: Any
-    most: Any
-    mean: Any
-    top: list[tuple[Any, int]]
-    lengths: tuple[int, int]
-    kinds: dict[str, int]
-    failed: str
+    nans: NotRequired[int]
+    infinite: NotRequired[int]
+    distinct: NotRequired[int]
+    least: NotRequired[Any]
+    most: NotRequired[Any]
+    mean: NotRequired[Any]
+    top: NotRequired[list[tuple[Any, int]]]
+    lengths: NotRequired[tuple[int, int]]
+    kinds: NotRequired[dict[str, int]]
+    failed: NotRequired[str]
 
 
 class Others(TypedDict):
@@ -62,10 +62,9 @@ def column_summary(series: nw.Series[Any], name: str, dtype: str, *, values: boo
     """Counts of one column and, with `values`, its extremes or commonest values."""
     import narwhals as nw
 
-    column = Column(name=name, dtype=dtype)
-    column["nulls"] = int(series.null_count())
+    column = Column(name=name, dtype=dtype, nulls=int(series.null_count()))
     kind = series.dtype
-    if isinstance(kind, nw.Object | nw.Unknown) or kind in (nw.Object, nw.Unknown):
+    if isinstance(kind, nw.Object | nw.Unknown):
         return _odd(series, column, values)
     if kind.is_nested():
         return _nested(series, column, values)
@@ -91,7 +90,7 @@ def _numeric(series: nw.Series[Any], column: Column, values: bool) -> Column:
 
     _distinct(series, column)
     series = series.drop_nulls()
-    if series.dtype in (nw.Float32, nw.Float64):
+    if isinstance(series.dtype, nw.Float32 | nw.Float64):
         numbers = series.filter(~series.is_nan())
         if len(numbers) < len(series):
             column["nans"] = len(series) - len(numbers)
@@ -105,7 +104,7 @@ def _numeric(series: nw.Series[Any], column: Column, values: bool) -> Column:
     column["least"], column["most"] = series.min(), series.max()
     mean = series.mean() if series.dtype != nw.Decimal else None
     if mean is not None:
-        column["mean"] = mean
+        column["mean"] = float(mean)
     return column
 
 
@@ -139,18 +138,22 @@ def _odd(series: nw.Series[Any], column: Column, values: bool) -> Column:
     """Python objects, or a dtype narwhals does not know: what kinds of thing they are; the rest only if they allow it."""
     some = series.drop_nulls().head(KINDS_LOOKED_AT).to_list()
     column["kinds"] = dict(Counter(type_name(type(value), short=True) for value in some).most_common(TOP))
-    counted = guarded(lambda: _counted_objects(series, values, len(column["kinds"])))
-    if counted.value is not None:
-        column.update(counted.value)
+    common = values and len(column["kinds"]) == 1
+    counted = guarded(lambda: _counted_objects(series, common)).value
+    if counted is not None:
+        column["distinct"] = counted[0]
+        if counted[1]:
+            column["top"] = counted[1]
     return column
 
 
-def _counted_objects(series: nw.Series[Any], values: bool, kinds: int) -> Column:
-    distinct = series.drop_nulls().n_unique()
-    column = Column(distinct=int(distinct))
-    if values and kinds == 1 and 0 < distinct < len(series) / 2:
-        column["top"] = _top(series.drop_nulls().value_counts(sort=True))
-    return column
+def _counted_objects(series: nw.Series[Any], common: bool) -> tuple[int, list[tuple[Any, int]]]:
+    """How many different objects and, where they repeat, the commonest: through their own `__hash__` and `__eq__`."""
+    series = series.drop_nulls()
+    distinct = series.n_unique()
+    if common and 0 < distinct < len(series) / 2:
+        return distinct, _top(series.value_counts(sort=True))
+    return distinct, []
 
 
 def dtype_text(dtype: Any, *, native: Any = None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from claude_jupyter.content.fence import clip
-from claude_jupyter.content.guard import guarded, libraries, mro, type_name
+from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 
 LOOK_AHEAD: Final = 4000
 REPR_LIMIT: Final = 200_000
@@ -44,6 +44,14 @@ def number(value: float) -> str:
     exact = repr(float(value))
     text = exact if len(exact) <= 9 else f"{value:.7g}"
     return text.removesuffix(".0")
+
+
+def rounded(value: float) -> str:
+    """A computed number with five digits, never in powers of ten where digits are as short."""
+    if not isinstance(value, float) or value != value or abs(value) >= 1e15:
+        return str(value)
+    text = f"{value:.5g}"
+    return f"{value:.0f}" if "e+" in text else text
 
 
 def line(value: Any, width: int, depth: int = 0) -> str:
@@ -95,7 +103,9 @@ def _library_scalar(value: Any) -> str:
     shape = shape_of(value)
     if shape is not None:
         return shape
-    text = guarded(lambda: str(value)).value
+    # The libraries' own classes answer at once; a class derived from them may not.
+    ours = root_module(type(value)) in PLAIN_LIBRARIES or root_module(type(value)) == "pandas"
+    text = str(value) if ours else guarded(lambda: str(value)).value
     return text.removesuffix(" 00:00:00") if isinstance(text, str) else f"<{type_name(type(value))}>"
 
 
@@ -142,7 +152,8 @@ def _container(value: Any, width: int, depth: int) -> str:
 def _ordered(value: Any) -> Any:
     """The elements; of a set in one order on every run."""
     if isinstance(value, set | frozenset):
-        return sorted(list(value)[:1000], key=lambda element: line(element, 80, _DEPTH))
+        elements: list[Any] = list(value)[:1000]
+        return sorted(elements, key=lambda element: line(element, 80, _DEPTH))
     return value
 
 

@@ -26,7 +26,23 @@ LOCALS: Final = 30
 CHAINED: Final = 5
 MESSAGE: Final = 2_000
 WORDS: Final = frozenset(
-    ["a", "all", "already", "an", "and", "any", "are", "argument", "arguments", "array", "as", "at", "attribute", "be", "bool", "boolean", "both", "bounds", "but", "by", "call", "callable", "cannot", "cast", "column", "columns", "combine", "compare", "contain", "contains", "conversion", "convert", "could", "data", "dataframe", "date", "datetime", "defined", "dict", "different", "dimension", "dimensions", "divide", "division", "do", "does", "dtype", "dtypes", "duplicate", "either", "element", "empty", "end", "error", "exceeds", "exist", "expected", "expects", "failed", "file", "first", "float", "for", "found", "frame", "from", "function", "given", "got", "has", "have", "if", "in", "incompatible", "index", "indexer", "indexing", "indices", "infinity", "input", "instance", "int", "integer", "integers", "invalid", "is", "it", "item", "items", "iterable", "key", "keys", "label", "labels", "length", "lengths", "list", "literal", "lossless", "match", "matching", "may", "maximum", "merge", "method", "minimum", "missing", "mixed", "module", "more", "multiple", "must", "name", "named", "names", "nan", "no", "non", "none", "not", "null", "number", "numbers", "numeric", "object", "objects", "of", "on", "one", "only", "operand", "operands", "operation", "or", "out", "outside", "overflow", "parse", "parsing", "passed", "position", "positional", "range", "reindex", "required", "row", "rows", "same", "series", "set", "shape", "shapes", "should", "size", "slice", "str", "string", "strings", "struct", "subscriptable", "support", "supported", "takes", "than", "that", "the", "this", "to", "too", "try", "tuple", "type", "types", "unable", "unbalanced", "unexpected", "unhashable", "unknown", "unpack", "unsupported", "unsupported", "use", "using", "value", "values", "was", "when", "where", "with", "within", "without", "wrong", "you", "your", "zero"]
+    re.findall(
+        r"\w+",
+        """
+        all already an and any are argument arguments array as at attribute be bool boolean both bounds but by call
+        callable cannot cast column columns combine compare contain contains conversion convert could data dataframe
+        date datetime defined dict different dimension dimensions divide division do does dtype dtypes duplicate
+        either element empty end error exceeds exist expected expects failed file first float for found frame from
+        function given got has have if in incompatible index indexer indexing indices infinity input instance int
+        integer integers invalid is it item items iterable key keys label labels length lengths list literal lossless
+        match matching may maximum merge method minimum missing mixed module more multiple must name named names nan
+        no non none not null number numbers numeric object objects of on one only operand operands operation or out
+        outside overflow parse parsing passed position positional range reindex required row rows same series set
+        shape shapes should size slice str string strings struct subscriptable support supported takes than that the
+        this to too try tuple type types unable unbalanced unexpected unhashable unknown unpack unsupported
+        unsupported use using value values was when where with within without wrong you your zero
+        """,
+    )
 )
 """Words of Python's and the dataframe libraries' own messages: they may leave under `--rows none`."""
 
@@ -154,7 +170,7 @@ def _place(frame: types.FrameType) -> str:
 
 def _message(error: BaseException, allowed: frozenset[str], values: bool) -> str:
     name = type_name(type(error))
-    if isinstance(error, SyntaxError) and isinstance(error.msg, str):
+    if isinstance(error, SyntaxError):
         where = f" (line {error.lineno})" if error.lineno else ""
         source = f"\n  {error.text.strip()}" if isinstance(error.text, str) else ""
         return f"{name}: {error.msg}{where}{source}"
@@ -162,7 +178,7 @@ def _message(error: BaseException, allowed: frozenset[str], values: bool) -> str
     text = outcome.value
     if outcome.failure or not isinstance(text, str):
         return f"{name}: <its message {outcome.failure or 'is not text'}>"
-    notes = [str(n) for n in getattr(error, "__notes__", None) or ()]
+    notes = [str(note) for note in getattr(error, "__notes__", None) or ()]
     text = "\n".join([clip_middle(text, MESSAGE)[0], *notes])
     if not values:
         text = _masked(text, allowed)
