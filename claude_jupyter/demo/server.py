@@ -111,13 +111,20 @@ class DemoServer:
         self._listener.demo = self
         self.port = int(self._listener.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever,
-            kwargs={"poll_interval": 0.5},
-            name="claude-demo",
-            daemon=True,
-        )
+        self._thread = threading.Thread(target=self._accept, name="claude-demo", daemon=True)
         self._thread.start()
+
+    def _accept(self) -> None:
+        # Instead of `serve_forever`, whose polling would tick in an idle kernel for good.
+        while True:
+            try:
+                request, address = self._listener.get_request()
+            except ConnectionError:  # it left before it was let in
+                continue
+            if self.closed:
+                request.close()
+                return
+            self._listener.process_request(request, address)
 
     @property
     def usage(self) -> Usage:
@@ -153,7 +160,8 @@ class DemoServer:
         if self.closed:
             return
         self.closed = True
-        self._listener.shutdown()
+        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes `accept`
+        self._thread.join()
         self._listener.server_close()
         with self._lock:
             connections = list(self._open)
