@@ -49,7 +49,9 @@ _STRING = r'"(?:[^"\\\n]|\\.)*+"|\'(?:[^\'\\\n]|\\.)*+\''
 _INDEX = rf"\[(?:[^\[\]{{}}\"'\n]|{_STRING}|\[(?:[^\[\]{{}}\"'\n]|{_STRING})*+\])*+\]"
 _PATH = rf"[^\W\d]\w*+(?:\.[^\W\d]\w*+|{_INDEX})*+"
 _BRACES: Final = re.compile(rf"\{{({_PATH})(?:!([rsa]))?(?::(?! )([^{{}}\n]*+))?\}}")
-_LITERAL: Final = re.compile(rf"\{{\{{({_PATH})(?:![rsa])?(?::[^{{}}\n]*+)?\}}\}}")
+_LITERAL: Final = re.compile(
+    rf"\{{\{{({_PATH})(?:![rsa])?(?::[<>=^+#\d,_.]+[a-zA-Z%])?\}}\}}"
+)  # not JSX: style={{flex:1}}
 _OPEN: Final = re.compile(r"\{+")
 _REACH: Final = expressions.LONGEST + 100
 _PLAIN: Final = frozenset(
@@ -96,7 +98,9 @@ def _resolved(prompt: str, resolver: _Resolver) -> str:
             continue
         literal = _LITERAL.match(prompt, at, at + _REACH) if end - at == 2 else None
         braces = literal or (_BRACES.match(prompt, end - 1, end + _REACH) if end - at < 3 else None)
-        if braces is None:
+        if braces is None or (
+            end - at == 2 and not literal and prompt[braces.end() : braces.end() + 1] == "}"
+        ):
             continue
         text = resolver(braces[1], braces[2], braces[3]) if braces is not literal else _unescaped(braces)
         if text is not None:

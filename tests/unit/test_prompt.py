@@ -79,6 +79,7 @@ def test_what_resolves_is_put_in(prompt, text):
         # JSON, dicts, JavaScript, templates
         '{"a": 1}', "{'x': {'y': 2}}", "{x: 5}", "{ x }", "{{ name }}", "{% if x %}", "{x, y}", "{x y}", "{}", "{ }", "{{}}",
         "{x + y}", "{x for x in y}", "{-x}", "{5}", "{'x'}", "{None}", "{True}", "{class}", "{...}", "{*x}", "{x=}", "{{{x}}}",
+        "style={{x:1}}", 'style={{x:"red"}}',
         # calls and what does not resolve
         "{print(x)}", "{name.upper()}", "{rows[0]()}", "{nope}", "{x.nope}", "{rows[9]}", "{table['z']}", "{rows['x']}", "{print}",
         "{__import__}", "{name.}", "{.name}", "{rows[}", "{rows[0}", "{rows]0[}", "{x", "x}", "{", "}", "{x:", "{x!", "{x!q}",
