@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -152,7 +152,7 @@ class Service:
         name = type(self._client).__name__.removeprefix("Anthropic").removesuffix("Mantle").lower()
         return {"": "anthropic", "googlecloud": "google_cloud"}.get(name, name)
 
-    def send(self, request: Request, stop: Stop, *, keep_events: bool = False) -> Iterator[Event]:
+    def send(self, request: Request, stop: Stop, *, keep_events: bool = False) -> Generator[Event]:
         """Send a request; yield what arrives, at most 20 times a second and the first at once; last a `Reply`.
 
         A KeyboardInterrupt while it waits counts as `stop`; one raised in the caller's code between two events does not end
@@ -178,7 +178,7 @@ class Service:
                 yield reply
                 return
 
-    def _attempt(self, request: Request, stop: Stop, keep_events: bool) -> Iterator[Event | _Failed]:
+    def _attempt(self, request: Request, stop: Stop, keep_events: bool) -> Generator[Event | _Failed]:
         began = time.monotonic()
         first: float | None = None
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from claude_jupyter.client.schemas import Returns
 from claude_jupyter.client.service import Arrived, Reply, Request, Waiting
 from claude_jupyter.client.stream import as_sent
 from claude_jupyter.client.wire import Stop
@@ -22,7 +23,7 @@ from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.request import Question, build
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.errors import ClaudeError, RefusalError, StoppedError
+from claude_jupyter.errors import ClaudeError, RefusalError, ReturnsError, StoppedError
 from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Status
 
 _METER_EVERY = 1.0
@@ -55,6 +56,7 @@ class Asking:
     answer: Answer
     toolbox: Toolbox
     keep_events: bool = False
+    returns: Returns | None = None
     place: Place = field(default_factory=Place)
     notes: tuple[str, ...] = ()
     stop: Stop = field(default_factory=Stop)
@@ -71,18 +73,21 @@ class Asking:
         self._began = time.monotonic()
         self._metered = 0.0
         self._reply: Reply | None = None
+        self._retried = False
 
     def parts(self) -> Iterator[tuple[Part, ...]]:
         """What arrives, at most about 20 times a second. Never raises for what goes wrong: see `error`."""
         try:
             yield (Status("Waiting"),)
-            for round_number in range(self.world.settings.max_tool_rounds + 1):
-                yield from self._round(round_number)
-                if not self._goes_on(round_number):
+            number = 0
+            while True:
+                yield from self._round(number)
+                if self.stop.asked or not self._goes_on(number):
                     break
                 yield from self._run_tools()
                 if self.stop.asked:
                     break
+                number += 1
         except KeyboardInterrupt:
             self.stop.ask()
         except GeneratorExit:
@@ -164,6 +169,8 @@ class Asking:
         if reason == "pause_turn":
             self._rounds.append({"role": "assistant", "content": content})
             return number < self.world.settings.max_tool_rounds
+        if reason == "end_turn" and self.returns is not None:
+            return self._misfits(content)
         if reason != "tool_use" or not self.toolbox.runs(content):
             return False
         if number >= self.world.settings.max_tool_rounds:
@@ -172,9 +179,26 @@ class Asking:
         self._rounds.append({"role": "assistant", "content": content})
         return True
 
+    def _misfits(self, content: list[Any]) -> bool:
+        """Read the structured value; what does not fit is told to Claude once."""
+        assert self.returns is not None
+        text = "".join(b["text"] for b in content if b["type"] == "text")
+        try:
+            self.answer = replace(self.answer, value=self.returns.value(text))
+            return False
+        except ReturnsError as error:
+            if self._retried:
+                raise
+            self._retried = True
+            again = f"{error.message} Answer again so that it fits the schema."
+            self._rounds.append({"role": "assistant", "content": content})
+            self._rounds.append({"role": "user", "content": [{"type": "text", "text": again}]})
+            self._note("info", f"Asked again: {error.message}")
+            return True
+
     def _run_tools(self) -> Iterator[tuple[Part, ...]]:
         content = self._rounds[-1]["content"]
-        if not any(b["type"] == "tool_use" for b in content):
+        if self._rounds[-1]["role"] == "user" or not any(b["type"] == "tool_use" for b in content):
             return
         results: list[Any] = []
         for result in self.toolbox.run(content, self.stop):

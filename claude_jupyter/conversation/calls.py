@@ -157,7 +157,8 @@ class Toolbox:
     def _shown(self, value: Any, name: str) -> tuple[list[Block], str, bool]:
         if value is None or (isinstance(value, str) and not value.strip()):
             return _said("(no output)"), "(no output)", False
-        if isinstance(value, str):
+        if isinstance(value, str | int | float):
+            value = str(value)
             cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}\n[cut: {len(value):,} characters]"
             return _said(cut), cut, False
         attachments = self.show(value, name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from claude_jupyter import content, models
+from claude_jupyter.client.schemas import Returns
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation import history
 from claude_jupyter.conversation.asking import Asking
@@ -76,6 +77,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     default = state.system if state.system is not None else settings.system
     tools = (*state.tools, *(Tool.of(t) for t in options.tool))
     toolbox = Toolbox(tools, lambda value, label: content.attach(value, label, rules), world.confirm)
+    returns = Returns(options.returns) if options.returns is not None else None
     question = Question(
         prompt=prompt,
         content=(
@@ -88,6 +90,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         model=model,
         system=options.system if options.system is not None else history.system_at(preceding, default),
         tools=tuple(dict(t.definition) for t in tools),
+        format=returns.schema if returns is not None else None,
         ttl=state.ttl,
     )
     build(question, settings)  # what the model does not take is refused before anything is shown
@@ -99,9 +102,8 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         provider=world.service.provider,
         attachments=attachments,
     )
-    return Asking(
-        world, question, answer, toolbox, keep_events, place, notes=tuple(_notes(attachments, redacted))
-    )
+    notes = tuple(_notes(attachments, redacted))
+    return Asking(world, question, answer, toolbox, keep_events, returns, place, notes)
 
 
 def rules_for(world: World, options: Options, model: str, earlier: Turns) -> Rules:

@@ -1,0 +1,153 @@
+"""Types as JSON schemas that the service takes, and its answers back as values of them: Pydantic and the SDK do the work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from claude_jupyter.errors import ReturnsError, UsageError
+
+_TABLE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "rows": {
+            "type": "array",
+            "items": {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        {"type": "string"},
+                        {"type": "number"},
+                        {"type": "boolean"},
+                        {"type": "null"},
+                    ]
+                },
+            },
+        },
+    },
+    "required": ["columns", "rows"],
+    "additionalProperties": False,
+}
+
+
+class Returns:
+    """A type that an answer is to have.
+
+    Parameters
+    ----------
+    kind
+        A Pydantic model, dataclass, TypedDict, `list[…]`, `Literal[…]`, any annotation Pydantic knows, or `"dataframe"`.
+
+    Attributes
+    ----------
+    schema
+        Its JSON schema as `output_config.format` takes it: always an object.
+
+    Raises
+    ------
+    UsageError
+        For a type without a schema.
+    """
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+        self._table = kind == "dataframe" or getattr(kind, "__name__", "") == "DataFrame"
+        if self._table:
+            self.schema: Mapping[str, Any] = _TABLE
+            return
+        if isinstance(kind, str):
+            raise UsageError(f'returns takes a type or "dataframe", not {kind!r}')
+        self._adapt()
+
+    def _adapt(self) -> None:
+        import anthropic
+        from pydantic import TypeAdapter
+        from pydantic.errors import PydanticUserError
+
+        try:
+            self._adapter: TypeAdapter[Any] = TypeAdapter(self.kind)
+            schema = anthropic.transform_schema(self._adapter.json_schema())
+        except (PydanticUserError, TypeError, ValueError, NameError) as error:
+            name = getattr(self.kind, "__name__", repr(self.kind))
+            raise UsageError(f"{name} cannot be a result: {' '.join(str(error).split())[:200]}") from None
+        # The service takes an object at the top; anything else travels in one with the key "value".
+        self._wrapped = schema.get("type") != "object"
+        if self._wrapped:
+            definitions = schema.pop("$defs", None)
+            schema = {
+                "type": "object",
+                "properties": {"value": schema},
+                "required": ["value"],
+                "additionalProperties": False,
+                **({"$defs": definitions} if definitions else {}),
+            }
+        self.schema = schema
+
+    def value(self, text: str) -> Any:
+        """The value in an answer's text.
+
+        Raises
+        ------
+        ReturnsError
+            Saying what came and why it does not fit.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ReturnsError(f"The answer is not JSON ({error}): {_short(text)}") from None
+        return self._frame(data) if self._table else self._checked(data)
+
+    def _checked(self, data: Any) -> Any:
+        from pydantic import ValidationError
+
+        if self._wrapped:
+            if not isinstance(data, dict) or "value" not in data:
+                raise ReturnsError(f"The answer lacks its value: {_short(json.dumps(data))}")
+            data = data["value"]
+        try:
+            return self._adapter.validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(p) for p in first["loc"]) or "the answer"
+            raise ReturnsError(
+                f"The answer does not fit: {where}: {first['msg']} ({_short(json.dumps(data))})"
+            ) from None
+
+    def _frame(self, data: Any) -> Any:
+        columns, rows = data.get("columns"), data.get("rows")
+        if not isinstance(columns, list) or not isinstance(rows, list):
+            raise ReturnsError(f"The answer is not a table: {_short(json.dumps(data))}")
+        wrong = next((i for i, r in enumerate(rows) if len(r) != len(columns)), None)
+        if wrong is not None:
+            raise ReturnsError(
+                f"The answer does not fit: row {wrong + 1} has {len(rows[wrong])} of {len(columns)} columns."
+            )
+        return frame_of(columns, rows)
+
+
+def frame_of(columns: list[str], rows: list[list[Any]]) -> Any:
+    """A dataframe of the library that is loaded: pandas, else Polars.
+
+    Raises
+    ------
+    ReturnsError
+        Where neither is installed.
+    """
+    import sys
+
+    if "polars" in sys.modules and "pandas" not in sys.modules:
+        import polars
+
+        return polars.DataFrame(rows, schema=columns, orient="row", strict=False)
+    try:
+        import pandas
+    except ImportError:
+        raise ReturnsError("A dataframe needs pandas or Polars: pip install pandas.") from None
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 160 else f"{flat[:160]} …"

@@ -1,0 +1,88 @@
+"""`%claude_key`: a key typed into a hidden field, kept in this kernel or in the system's keyring; never in a cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claude_jupyter.errors import MissingExtraError, StorageError, UsageError
+
+
+def enter_key(line: str, home: Any) -> str:
+    """Ask for a key and put it in use.
+
+    Parameters
+    ----------
+    line
+        Empty, `--save` (also into the system's keyring) or `--forget` (out of kernel and keyring).
+
+    Returns
+    -------
+    str
+        One line that says what was done.
+
+    Raises
+    ------
+    UsageError
+        For anything else on the line, above all a key.
+    """
+    word = line.strip()
+    if word == "--forget":
+        home.world.service.key = None
+        _forget()
+        return "The key is forgotten."
+    if word not in ("", "--save"):
+        raise UsageError(
+            "%claude_key takes no key on its line (it would stay in the notebook), only --save or --forget"
+        )
+    import getpass
+
+    try:
+        key = getpass.getpass("Anthropic API key (hidden): ").strip()
+    except Exception as error:
+        # ipykernel raises StdinNotImplementedError where the frontend cannot ask.
+        raise UsageError(
+            "nobody can type a key here: set ANTHROPIC_API_KEY before starting Jupyter"
+        ) from error
+    if not key:
+        return "No key entered; nothing has changed."
+    if any(c.isspace() for c in key):
+        raise UsageError("that is no key: it holds blanks")
+    home.world.service.key = key
+    home.redactor.add("%claude_key", key)
+    if word == "--save":
+        _save(key)
+        return "The key is in use, and kept in the system's keyring."
+    return "The key is in use in this kernel; nothing was written."
+
+
+def _save(key: str) -> None:
+    from claude_jupyter.settings import data_dir
+
+    try:
+        import keyring
+    except ImportError:
+        raise MissingExtraError(
+            'Saving a key needs an extra: pip install "claude-jupyter[keyring]".'
+        ) from None
+    try:
+        keyring.set_password("claude-jupyter", "anthropic", key)
+        (data_dir() / "keyring").touch(mode=0o600)
+    except Exception as error:
+        raise StorageError(
+            f"The keyring did not take the key ({type(error).__name__}); it is in use in this kernel only."
+        ) from None
+
+
+def _forget() -> None:
+    from claude_jupyter.settings import data_dir
+
+    marker = data_dir() / "keyring"
+    if not marker.exists():
+        return
+    marker.unlink()
+    try:
+        import keyring
+
+        keyring.delete_password("claude-jupyter", "anthropic")
+    except Exception as error:
+        raise StorageError(f"The keyring did not let go of the key ({type(error).__name__}).") from None

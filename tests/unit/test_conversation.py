@@ -1,0 +1,230 @@
+"""What a user of `claude` gets: answers, history, costs, and nothing lost when things go wrong."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+
+import pytest
+
+from claude_jupyter.demo.script import Call, Script, Wait
+from claude_jupyter.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    NotFoundError,
+    OverloadedError,
+    RefusalError,
+    StoppedError,
+    UsageError,
+)
+from support.world import stage
+
+
+def texts(messages):
+    return [(m["role"], "".join(b.get("text", "") for b in m["content"])) for m in messages]
+
+
+def test_an_answer_has_text_usage_and_price():
+    with stage(Script(text="Forty-two.")) as s:
+        answer = s.claude.ask("What is six times seven?")
+        assert str(answer) == answer.text == "Forty-two."
+        assert answer.complete and answer.stop_reason == "end_turn"
+        assert answer.usage.prompt > 0 and answer.usage.output > 0
+        assert isinstance(answer.cost, Decimal) and answer.cost == sum(answer.cost.parts.values()) > 0
+        assert s.claude.cost == answer.cost and s.claude.usage == answer.usage
+        assert s.view.ended == [answer]
+
+
+def test_the_second_question_carries_the_first_byte_for_byte():
+    with stage(["One.", "Two."]) as s:
+        s.claude.ask("first")
+        s.claude.ask("second")
+        before, after = s.bodies
+
+        def bare(message):
+            return [{k: v for k, v in b.items() if k != "cache_control"} for b in message["content"]]
+
+        assert bare(after["messages"][0]) == bare(before["messages"][0])
+        assert [m["role"] for m in after["messages"]] == ["user", "assistant", "user"]
+
+
+def test_a_cell_that_is_run_again_replaces_its_turn_and_later_ones_stay():
+    with stage(["A1", "B1", "A2"]) as s:
+        s.run("cell-a", "1")
+        s.claude.ask("a")
+        s.run("cell-b", "2")
+        s.claude.ask("b")
+        s.run("cell-a", "3")
+        s.claude.ask("a again")
+        assert [m["role"] for m in s.bodies[2]["messages"]] == ["user"]
+        assert [t.answer.text for t in s.claude.turns] == ["A2", "B1"]
+        assert "replaces" in s.claude.last.blocks[-1]["text"]
+        s.claude.undo()
+        assert [t.answer.text for t in s.claude.turns] == ["A1", "B1"]
+
+
+def test_a_loop_in_one_cell_adds_up_and_run_all_twice_is_the_same():
+    with stage(["1", "2", "3"] * 2) as s:
+        for execution in ("first", "second"):
+            s.run("loop", execution)
+            for i in range(3):
+                s.claude.ask(f"question {i}")
+            assert [t.answer.text for t in s.claude.turns] == ["1", "2", "3"]
+
+
+def test_a_failed_rerun_keeps_the_old_answer():
+    with stage([Script(text="old"), Script(status=400, error="no")]) as s:
+        s.run("c", "1")
+        s.claude.ask("q")
+        s.run("c", "2")
+        with pytest.raises(Exception, match="no"):
+            s.claude.ask("q2")
+        assert [t.answer.text for t in s.claude.turns] == ["old"]
+
+
+def test_new_begins_afresh_and_once_leaves_no_trace():
+    with stage(["1", "2", "3", "4"]) as s:
+        s.claude.ask("a")
+        s.claude.ask("b", new=True)
+        s.claude.ask("c", once=True)
+        s.claude.ask("d")
+        assert [len(b["messages"]) for b in s.bodies] == [1, 1, 1, 3]
+        assert [t.prompt for t in s.claude.turns] == ["a", "b", "d"]
+
+
+def test_named_chats_are_separate():
+    with stage(["1", "2"]) as s:
+        s.claude.ask("a")
+        s.claude.ask("b", chat="side")
+        assert [len(b["messages"]) for b in s.bodies] == [1, 1]
+        assert [t.prompt for t in s.claude.chat("side").turns] == ["b"]
+        with pytest.raises(UsageError, match="cannot name a chat"):
+            s.claude.chat("../x")
+
+
+def test_a_question_without_an_answer_leaves_no_trace():
+    with stage([Script(status=401), Script(stop_reason="refusal"), Script(text="fine")]) as s:
+        with pytest.raises(AuthenticationError, match="claude_key"):
+            s.claude.ask("one")
+        with pytest.raises(RefusalError):
+            s.claude.ask("two")
+        s.claude.ask("three")
+        assert texts(s.bodies[-1]["messages"]) == [("user", "three")]
+
+
+def test_busy_services_are_tried_again_and_that_is_shown():
+    with stage([Script(status=529, headers={"retry-after-ms": "10"}), Script(text="at last")]) as s:
+        assert s.claude.ask("q").text == "at last"
+        assert any("529" in str(p) for p in s.view.parts)
+    with stage(Script(status=529, headers={"retry-after-ms": "10"})) as s:
+        with pytest.raises(OverloadedError):
+            s.claude.ask("q")
+        assert len(s.bodies) == 3
+
+
+def test_an_unknown_model_names_its_neighbours():
+    with stage() as s, pytest.raises(NotFoundError, match="did you mean opus"):
+        s.claude.ask("q", model="opuss")
+
+
+def test_a_broken_stream_keeps_what_arrived_and_can_be_resumed():
+    with stage([Script(text="Half of it", cut=900), Script(text=" and the rest.")]) as s:
+        with pytest.raises(APIConnectionError, match="resume"):
+            s.claude.ask("q")
+        kept = s.claude.last
+        assert kept.text and not kept.complete and kept.estimated
+        s.claude.resume()
+        assert texts(s.bodies[1]["messages"])[1] == ("assistant", kept.text)
+
+
+def test_stop_keeps_the_partial_answer_and_a_valid_history():
+    with stage([Script(text=["Begin ", Wait(30), "never"]), Script(text="next")]) as s:
+        s.view.at_part = lambda part: s.stops[0].ask() if "Begin" in str(part) else None
+        with pytest.raises(StoppedError):
+            s.claude.ask("q")
+        assert s.claude.last.text == "Begin " and s.claude.last.stop_reason == "stopped"
+        assert s.claude.last.estimated
+        s.claude.ask("next question")
+        assert [m["role"] for m in s.bodies[1]["messages"]] == ["user", "assistant", "user"]
+    assert not [t for t in threading.enumerate() if t.name == "claude-wire"]
+
+
+def test_tools_are_called_and_their_results_sent_back():
+    def add(x: int, y: int) -> int:
+        """Add two numbers."""
+        return x + y
+
+    replies = [Script(calls=[Call("add", {"x": 1, "y": 2}), Call("add", {"x": "no", "y": 2})]), "Three."]
+    with stage(replies) as s:
+        answer = s.claude.ask("add them", tool=add)
+        assert answer.text == "Three."
+        assert [(t["result"], t["error"]) for t in answer.tools][0] == ("3", False)
+        assert answer.tools[1]["error"]
+        results = s.bodies[1]["messages"][-1]["content"]
+        assert [r["type"] for r in results] == ["tool_result", "tool_result"]
+        assert len(s.claude.turns) == 1 and answer.usage.output > 0
+
+
+def test_a_dict_tool_is_answered_by_hand():
+    tool = {"name": "look", "description": "Look.", "input_schema": {"type": "object", "properties": {}}}
+    with stage([Script(calls=[Call("look", {}, id="toolu_1")]), "Seen."]) as s:
+        answer = s.claude.ask("look", tool=tool)
+        assert answer.stop_reason == "tool_use" and answer.tools[0]["name"] == "look"
+        assert s.claude.ask(tool_results={"toolu_1": "a cat"}, tool=tool).text == "Seen."
+        with pytest.raises(UsageError, match="no open tool call"):
+            s.claude.ask(tool_results={"toolu_9": "x"}, tool=tool)
+
+
+def test_stream_gives_the_text_as_it_arrives_and_the_answer_at_the_end():
+    with stage(Script(text=["Hel", "lo"])) as s:
+        with s.claude.stream("q") as stream:
+            assert "".join(stream) == stream.text == "Hello"
+        assert stream.answer.complete and s.claude.last is stream.answer
+
+
+async def test_async_questions_run_at_once_and_stand_in_the_order_asked():
+    import asyncio
+
+    def reply(body):
+        slow = "slow" in str(body["messages"][-1])
+        return Script(text=["a", Wait(0.4 if slow else 0.0), "b"])
+
+    with stage(reply) as s:
+        one, two = await asyncio.gather(s.claude.aask("slow"), s.claude.aask("fast"))
+        assert one.text == two.text == "ab"
+        assert [t.prompt for t in s.claude.turns] == ["slow", "fast"]
+        assert [t async for t in s.claude.astream("fast")]
+
+
+def test_every_request_is_a_row():
+    with stage(["one", Script(status=400, error="bad")]) as s:
+        s.claude.ask("q")
+        with pytest.raises(Exception, match="bad"):
+            s.claude.ask("q")
+        from claude_jupyter.costs.calls import Where
+
+        rows = list(s.ledger.rows(Where()))
+        assert [(r["complete"], r["stop_reason"]) for r in rows] == [(1, "end_turn"), (0, "error 400")]
+        assert Decimal(rows[0]["cost_usd"]) == s.claude.cost
+
+
+def test_caching_marks_the_last_two_questions():
+    with stage(["1", "2", "3"]) as s:
+        for q in "abc":
+            s.claude.ask(q)
+        marked = [i for i, m in enumerate(s.bodies[2]["messages"]) if "cache_control" in m["content"][-1]]
+        assert marked == [2, 4]
+        s.settings.cache = "off"
+        s.claude.ask("d")
+        assert "cache_control" not in str(s.bodies[3])
+
+
+def test_an_empty_question_and_a_wrong_option_are_refused_before_anything_is_sent():
+    with stage() as s:
+        with pytest.raises(UsageError, match="empty"):
+            s.claude.ask("  ")
+        with pytest.raises(UsageError, match="effort"):
+            s.claude.ask("q", efort="low")
+        with pytest.raises(UsageError, match="temperature"):
+            s.claude.ask("q", temperature=0.5)
+        assert not s.bodies
