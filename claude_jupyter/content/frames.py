@@ -7,6 +7,7 @@ is `profile.py`, how it is laid out `layout.py`.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 from claude_jupyter.content.fence import Redactor, clip, text_attachment
 from claude_jupyter.content.guard import mro, root_module, type_name
 from claude_jupyter.content.layout import COLUMNS_IN_ROWS, lay_out
-from claude_jupyter.content.profile import Column, Summary, choose, column_summary
+from claude_jupyter.content.profile import Column, Others, Summary, choose, column_summary
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import cell
 from claude_jupyter.content.tokens import characters_of
@@ -58,7 +59,9 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment | None:
     if not is_frame(value):
         return None
     try:
-        return _attach(value, label, rules)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the libraries' words on how we call them are not for the user
+            return _attach(value, label, rules)
     except BaseException as error:
         # Polars panics are BaseExceptions; an interrupt must still be one.
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
@@ -154,6 +157,7 @@ def finish(
     withheld = rules.row_limit == 0
     if withheld:
         summary["facts"] = [*summary["facts"], "rows and values withheld (--rows none)"]
+    _redact_names(summary, redactor)
     laid = lay_out(summary, characters(rules) - len(label), lambda value, width: cell(value, width, redactor))
     text = laid.text + (f"\n[{'; '.join(laid.cut)}]" if laid.cut else "")
     return text_attachment(
@@ -167,6 +171,26 @@ def finish(
         rows=not withheld and summary["rows"] != 0,
         redactor=redactor,
     )
+
+
+def _redact_names(summary: Summary, redactor: Redactor) -> None:
+    """Redact the names of columns before they are cut, all at once (there may be thousands)."""
+    parts: list[Column | Others] = [*summary["columns"], *summary["others"]]
+    dtypes = _redacted([part["dtype"] for part in parts], redactor)
+    for part, dtype in zip(parts, dtypes, strict=True):
+        part["dtype"] = dtype
+    index = summary["row_names"][: len(summary["row_names"]) - len(summary["columns"])]
+    names = _redacted([*index, *(column["name"] for column in summary["columns"])], redactor)
+    summary["row_names"] = names
+    for column, name in zip(summary["columns"], names[len(index) :], strict=True):
+        column["name"] = name
+    for other in summary["others"]:
+        other["names"] = _redacted(other["names"], redactor)
+
+
+def _redacted(texts: Sequence[str], redactor: Redactor) -> list[str]:
+    together = redactor("\x1e".join(texts)).split("\x1e")
+    return together if len(together) == len(texts) else [redactor(text) for text in texts]
 
 
 def _sent(total: int | None, shown: int, withheld: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter.content.fence import clip
-from claude_jupyter.content.profile import Column, Others, Summary
+from claude_jupyter.content.profile import Column, Others, Summary, choose, merged
 from claude_jupyter.content.short import rounded
 
 NAME_WIDTH: Final = 60
@@ -76,12 +76,13 @@ def _columns(summary: Summary, level: Level, cell: CellText) -> str:
     width = summary["width"]
     lines = [f"{summary['title']}: {rows} × {width:,} {'column' if width == 1 else 'columns'}"]
     lines += [clip(fact, 300) for fact in summary["facts"]]
-    columns = summary["columns"][: level.columns]
+    every = summary["columns"]
+    positions, left = choose([c["name"] for c in every], [c["dtype"] for c in every], level.columns)
+    columns = [every[p] for p in positions]
     if columns:
         lines += ["", "column | dtype | " + "what is in it"]
         lines += [_column(column, level, cell) for column in columns]
-    left = [Others(names=[c["name"]], dtype=c["dtype"]) for c in summary["columns"][level.columns :]]
-    lines += _others([*_by_dtype(left), *summary["others"]])
+    lines += _others(merged([*left, *summary["others"]]))
     return "\n".join(lines) + "\n"
 
 
@@ -116,13 +117,6 @@ def _inside(column: Column, level: Level, cell: CellText) -> str:
 def _tops(top: Sequence[tuple[Any, int]], level: Level, cell: CellText, *, plain: bool) -> str:
     shown = top[:2] if plain else top
     return ", ".join(cell(value, level.width) + ("" if plain else f" ({count:,})") for value, count in shown)
-
-
-def _by_dtype(others: Sequence[Others]) -> list[Others]:
-    names: dict[str, list[str]] = {}
-    for other in others:
-        names.setdefault(other["dtype"], []).extend(other["names"])
-    return [Others(names=members, dtype=dtype) for dtype, members in names.items()]
 
 
 def _others(others: Sequence[Others]) -> list[str]:

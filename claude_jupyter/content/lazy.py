@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor
 from claude_jupyter.content.frames import COLUMNS_IN_DETAIL, finish, most_rows
-from claude_jupyter.content.guard import guarded, libraries, root_module, type_name
+from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.layout import COLUMNS_IN_ROWS
 from claude_jupyter.content.profile import Column, Summary, choose, dtype_text
 from claude_jupyter.content.rules import Rules
@@ -64,7 +64,11 @@ def _frame(value: Any) -> Any:
             return None
         value = value.as_table()
     if "dask" in found or "dask_expr" in found:
-        return value if hasattr(value, "columns") else value.to_frame()
+        return (
+            value
+            if any(type_name(kind, short=True) == "DataFrame" for kind in mro(value))
+            else value.to_frame()
+        )
     if "pyarrow" in found:
         return value
     import narwhals as nw

@@ -171,6 +171,9 @@ def dtype_text(dtype: Any, *, native: Any = None) -> str:
     if native is not None:
         text = str(native)
         return "Sparse" + text[6:].partition(",")[0] + "]" if text.startswith("Sparse[") else text
+    if isinstance(dtype, nw.Decimal):
+        scale, precision = getattr(dtype, "scale", None), getattr(dtype, "precision", None)
+        return "decimal" if scale is None else f"decimal[{precision}, {scale}]"
     if dtype == nw.Datetime and getattr(dtype, "time_zone", None) is None:
         return f"datetime[{getattr(dtype, 'time_unit', 'us')}]"
     if dtype == nw.Datetime:
@@ -187,7 +190,7 @@ def choose(names: Sequence[str], dtypes: Sequence[str], limit: int) -> tuple[lis
     """
     if len(names) <= limit:
         return list(range(len(names))), []
-    groups: dict[tuple[str, str], list[int]] = {}
+    groups: dict[tuple[str, str], list[int]] = {}  # by what the names have in common, and dtype
     for position, (name, dtype) in enumerate(zip(names, dtypes, strict=True)):
         groups.setdefault((_pattern(name), dtype), []).append(position)
     if len(groups) > limit:  # names with nothing in common: then by dtype alone
@@ -200,6 +203,17 @@ def choose(names: Sequence[str], dtypes: Sequence[str], limit: int) -> tuple[lis
     rest = [[p for p in members if p not in chosen] for members in groups.values()]
     others = [Others(names=[names[p] for p in m], dtype=dtypes[m[0]]) for m in rest if m]
     return sorted(chosen), others
+
+
+def merged(others: Sequence[Others]) -> list[Others]:
+    """Groups of like name and dtype made one."""
+    groups: dict[tuple[str, str], Others] = {}
+    for other in others:
+        key = (_pattern(other["names"][0]), other["dtype"])
+        known = groups.get(key)
+        names = other["names"] if known is None else [*known["names"], *other["names"]]
+        groups[key] = Others(names=names, dtype=other["dtype"])
+    return list(groups.values())
 
 
 def _pattern(name: str) -> str:
