@@ -52,6 +52,36 @@ def draw(value: Any, label: str, rules: Rules) -> Attachment | None:
     return _by_repr(value, label, rules)
 
 
+def from_json(media_type: str, data: Any, label: str, rules: Rules) -> Attachment:
+    """A chart that a notebook shows from JSON (Plotly's and Vega's own mime types), drawn as its library draws it.
+
+    Raises
+    ------
+    AttachmentError, MissingExtraError
+        Where it cannot be drawn.
+    """
+    if media_type.startswith("application/vnd.plotly"):
+        _need("plotly", "a Plotly figure", "plotly", label)
+        from plotly.graph_objects import Figure
+
+        with _quietly(label):
+            figure = Figure(
+                {key: data[key] for key in ("data", "layout", "frames") if key in data}, skip_invalid=True
+            )
+        return _plotly(figure, label, rules) or _unknown(label)
+    _need("vl_convert", "an Altair chart", "vl-convert-python", label)
+    import vl_convert
+
+    draw_png = vl_convert.vegalite_to_png if "vegalite" in media_type else vl_convert.vega_to_png
+    with _quietly(label):
+        drawn = draw_png(data, scale=ALTAIR_SCALE)
+    return images.from_bytes(drawn, label, rules)
+
+
+def _unknown(label: str) -> Attachment:
+    raise AttachmentError(f"{label} could not be drawn.")
+
+
 def _matplotlib(figure: Any, label: str, rules: Rules, about: str = "") -> Attachment:
     return images.from_pixels(mpl.pixels(figure, label, rules), label, rules, about)
 

@@ -1,0 +1,97 @@
+"""Printed text as a person would read it: progress bars at their end, no colours, repeated lines folded, no base64. Pure text."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import Final
+
+_ESCAPES: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[@-Z\\-_=>])"
+)
+_BASE64: Final = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?[A-Za-z0-9+/]{300,}={0,2}")
+_NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*|[█▏▎▍▌▋▊▉#=\-.>]{2,}")
+FOLD: Final = 12
+"""So many similar lines in a row stand as they are; of more, the first and last `KEEP`."""
+KEEP: Final = 4
+
+
+def clean(text: str) -> str:
+    """The text as it stands on the screen at the end, with repetition folded.
+
+    >>> clean("\\x1b[31m 10%\\r100%\\x1b[0m\\n")
+    '100%\\n'
+    """
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
+    if "\r" in text or "\b" in text:
+        text = "\n".join(_overwritten(line) for line in text.split("\n"))
+    return fold(without_base64(text))
+
+
+def _overwritten(line: str) -> str:
+    """What a terminal shows of a line that returned to its start: the last writing, over what it did not reach."""
+    shown = ""
+    for part in line.split("\r"):
+        shown = part + shown[len(part) :] if part.strip() else shown
+    while "\b" in shown:
+        shorter = re.sub(r"[^\b]\b", "", shown)
+        shown = shorter if shorter != shown else shown.replace("\b", "")
+    return shown.rstrip(" ")
+
+
+def without_base64(text: str) -> str:
+    """Long runs of base64 replaced by a word on their length."""
+
+    def word(match: re.Match[str]) -> str:
+        run = match[0]
+        # A long word of one kind of character (a ruler of zeros, a hash table of hex) is no picture.
+        if len(set(run[:2000])) < 20:
+            return run
+        return f"[base64 left out: {len(run):,} characters]"
+
+    return _BASE64.sub(word, text) if len(text) >= 300 else text
+
+
+def fold(text: str) -> str:
+    """Runs of more than `FOLD` lines that differ in numbers alone, shortened to their first and last."""
+    lines = text.split("\n")
+    if len(lines) <= FOLD:
+        return text
+    kept: list[str] = []
+    for shape, run in groupby(lines, key=_shape):
+        same = list(run)
+        if len(same) > FOLD and shape.strip():
+            middle = same[KEEP:-KEEP]
+            same = [*same[:KEEP], f"… {len(middle):,} similar lines", *same[-KEEP:]]
+        kept.extend(same)
+    return "\n".join(kept)
+
+
+def _shape(line: str) -> str:
+    return _NUMBERS.sub("#", line[:300])
+
+
+def first_rows(table: str, rows: int) -> str:
+    """A table's text with at most so many rows under its heading, as `--rows` says; what was cut is counted.
+
+    >>> first_rows("   a\\n0  1\\n1  2\\n2  3", 2)
+    '   a\\n0  1\\n1  2\\n[… 1 more line left out: --rows 2 …]'
+    """
+    lines = table.rstrip("\n").split("\n")
+    rule = next((i for i, line in enumerate(lines[:12]) if re.match(r"\s*[╞├|+][═╪─┼=:|+\s-]+\s*$", line)), 0)
+    head, body = lines[: rule + 1], lines[rule + 1 :]
+    more = len(body) - rows
+    if more <= 0:
+        return table
+    words = f"[… {more:,} more {'line' if more == 1 else 'lines'} left out: --rows {rows} …]"
+    return "\n".join([*head, *body[:rows], words])
+
+
+def looks_like_table(text: str) -> bool:
+    """Whether a printed text has the columns of a dataframe's or relation's own printing."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if any(line.lstrip()[:1] in "┌│╞└╭" for line in lines[:6]) or "pyarrow.Table" in text:
+        return True
+    return len(lines) > 1 and bool(
+        re.search(r"^\[\d+ rows x \d+ columns\]$|^Name: .*dtype: ", text, re.MULTILINE)
+    )

@@ -1,0 +1,144 @@
+"""What a cell showed, as values: frozen, with sizes known, and nothing in them that keeps the user's objects alive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+IMAGES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
+SPECS: Final = ("application/vnd.plotly", "application/vnd.vegalite", "application/vnd.vega")
+"""Charts that reach the page as JSON and are drawn there: mime types beginning so."""
+
+ANSWER: Final = "application/vnd.claude-jupyter.answer+json"
+WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One thing a cell showed: a picture, a chart's JSON, or a text.
+
+    Attributes
+    ----------
+    media_type
+        `image/png`, `text/plain`, `application/vnd.plotly.v1+json` …
+    data
+        As the library gave it: bytes, base64 or SVG text, text, or JSON.
+    display_id
+        The id by which it can be updated, if it has one.
+    table
+        Whether it shows a dataframe's cells (`--rows` governs it).
+    value
+        Whether it is the cell's last value rather than displayed on the way.
+    """
+
+    media_type: str
+    data: Any
+    display_id: str | None = None
+    table: bool = False
+    value: bool = False
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is, or can be drawn as, a picture."""
+        return not self.media_type.startswith("text/")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One execution of a cell, finished.
+
+    Attributes
+    ----------
+    source
+        As typed.
+    id, count
+        The notebook's id of the cell and the execution count, where there are any.
+    text
+        What was printed (stdout and stderr), as it came.
+    shown
+        What was displayed and the last value, in order, in their last state.
+    error, error_name
+        Traceback as text and the exception's class; empty where it succeeded.
+    asks
+        Whether the cell itself asks Claude: what it shows is in the conversation already.
+    left_out
+        Characters and bytes that were too much to be kept.
+    """
+
+    source: str
+    id: str | None = None
+    count: int | None = None
+    text: str = ""
+    shown: tuple[Shown, ...] = ()
+    error: str = ""
+    error_name: str = ""
+    asks: bool = False
+    left_out: int = 0
+
+    @property
+    def label(self) -> str:
+        """`In[5]`, as in the notebook's margin."""
+        return "a cell" if self.count is None else f"In[{self.count}]"
+
+    @property
+    def images(self) -> tuple[Shown, ...]:
+        """Its pictures."""
+        return tuple(s for s in self.shown if s.is_image)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it keeps."""
+        return (
+            1000
+            + len(self.source)
+            + len(self.text)
+            + len(self.error)
+            + sum(weight(s.data) for s in self.shown)
+        )
+
+
+def shown_in(
+    bundle: Mapping[str, Any], display_id: str | None = None, *, value: bool = False
+) -> tuple[Shown, ...]:
+    """What a mimebundle shows that Claude could be shown: its picture, else its text; nothing for widgets and answers of ours."""
+    if ANSWER in bundle or WIDGET in bundle:
+        return ()
+    kinds = [kind for kind in IMAGES if bundle.get(kind)]
+    kinds += [kind for kind in bundle if kind.startswith(SPECS)]
+    if kinds:
+        return (Shown(kinds[0], bundle[kinds[0]], display_id, value=value),)
+    text = bundle.get("text/markdown") or bundle.get("text/plain") or bundle.get("text/latex")
+    html = bundle.get("text/html")
+    table = isinstance(html, str) and "<table" in html
+    if not isinstance(text, str):
+        return ()
+    return (Shown("text/plain", shortened(text), display_id, table, value),)
+
+
+TEXT: Final = 64_000
+"""Characters kept of one displayed text."""
+
+
+def shortened(text: str) -> str:
+    """The text, or the beginning and end of one that is too long to be kept."""
+    half = TEXT // 2
+    return (
+        text
+        if len(text) <= TEXT
+        else f"{text[:half]}\n[… {len(text) - TEXT:,} characters left out …]\n{text[-half:]}"
+    )
+
+
+def weight(data: Any, depth: int = 6) -> int:
+    """About how many bytes a bundle's data takes; long lists are judged by their beginning."""
+    if isinstance(data, str | bytes | bytearray):
+        return len(data) + 50
+    if depth == 0:
+        return 100
+    if isinstance(data, Mapping):
+        return 100 + sum(weight(value, depth - 1) + 60 for value in data.values())
+    if isinstance(data, list | tuple):
+        head = data[:8]
+        return 60 + (sum(weight(item, depth - 1) for item in head) * len(data) // len(head) if head else 0)
+    return 30
