@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +37,7 @@ class Outcome:
 
 def _pytest(folder: str, *more: str) -> Callable[[Ground, Sequence[str]], list[Command]]:
     def commands(ground: Ground, extra: Sequence[str]) -> list[Command]:
-        return [[str(ground.python), "-m", "pytest", folder, "-q", *more, *extra]]
+        return [[str(ground.python), "-m", "pytest", folder, "-q", "--durations=5", *more, *extra]]
 
     return commands
 
@@ -81,6 +83,12 @@ PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     "bench": _bench,
 }
 DEFAULT = tuple(part for part in PARTS if part != "bench")
+
+
+SETTINGS = {"notebooks": {"CLAUDE_JUPYTER_PROVIDER": "demo", "CLAUDE_JUPYTER_DEMO_PACE": "0"}}
+"""What a part needs besides the clean environment: the notebooks are answered by the demo model."""
+LONGEST = 20 * 60
+"""Seconds after which a command is taken to hang."""
 
 
 def environment(home: Path, ground: Ground) -> dict[str, str]:
@@ -139,7 +147,7 @@ def _run_part(ground: Ground, part: str, extra: Sequence[str]) -> Outcome:
         if not commands:
             outcome.failures.append("nothing to run")
         for command in commands:
-            _run_command(command, environment(home, ground), outcome)
+            _run_command(command, environment(home, ground) | SETTINGS.get(part, {}), outcome)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     outcome.seconds = time.monotonic() - began
@@ -153,19 +161,23 @@ def _run_command(command: Command, env: dict[str, str], outcome: Outcome) -> Non
     counts: dict[str, int] = {}
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
-        child = subprocess.Popen(command, cwd=cwd, env=env, **pipes)
+        child = subprocess.Popen(command, cwd=cwd, env=env, start_new_session=True, **pipes)
     except OSError as error:
         outcome.failures.append(f"{shown}: {error}")
         return
     assert child.stdout is not None
+    watchdog = threading.Timer(LONGEST, os.killpg, (child.pid, signal.SIGKILL))
+    watchdog.start()
     for raw in child.stdout:
         line = raw.decode(errors="replace")
         print(line, end="", flush=True)
         plain = COLOURS.sub("", line).rstrip()
         if CLOSING.search(plain):
             counts = {what: int(n) for n, what in TOLD.findall(plain)}
-    if child.wait():
-        outcome.failures.append(f"{shown}: status {child.returncode}")
+    status = child.wait()
+    watchdog.cancel()
+    if status:
+        outcome.failures.append(f"{shown}: status {status}")
     for what in ("skipped", "xfailed", "xpassed"):
         if counts.get(what):
             outcome.failures.append(f"{counts[what]} {what}: every test runs, here and in CI")
