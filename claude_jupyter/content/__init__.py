@@ -157,7 +157,7 @@ def _by_kind(
         return (array,)
     if isinstance(value, BaseException):
         return (tracebacks.attach(value, label, rules),)
-    parts = _parts(value, label, depth, seen)
+    parts = _parts(value, label, depth, seen, keys=rules.row_limit != 0)
     if parts is not None:
         return _each(value, parts, label, rules, depth, seen)
     return (objects.attach(value, label, rules),)
@@ -199,15 +199,23 @@ def _seems_drawable(value: Any) -> bool:
     )
 
 
-def _parts(value: Any, label: str, depth: int, seen: tuple[int, ...]) -> list[tuple[str, Any]] | None:
-    """The elements of a container that are shown one by one, with their labels; None where one text does."""
+def _parts(
+    value: Any, label: str, depth: int, seen: tuple[int, ...], *, keys: bool = True
+) -> list[tuple[str, Any]] | None:
+    """The elements of a container that are shown one by one, with their labels; None where one text does.
+
+    Without `keys` (`--rows none`) a dict's are only numbered: those of `dict(list(df.groupby("who")))` are cell values.
+    """
     if depth >= DEPTH or id(value) in seen:
         return None
     if type_name(type(value), short=True) == "ndarray" and "numpy" in libraries(value):
         flat = list(value.flat[: PARTS * 50]) if value.dtype == object else []
         pairs = [(f"{label}[{i}]", element) for i, element in enumerate(flat)]
     elif isinstance(value, Mapping):
-        pairs = [(f"{label}[{_key(key)}]", value[key]) for key in list(value)[: PARTS * 50]]
+        names = list(value)[: PARTS * 50]
+        pairs = [
+            (f"{label}[{_key(key) if keys else f'key {i}'}]", value[key]) for i, key in enumerate(names, 1)
+        ]
     elif isinstance(value, list | tuple):
         pairs = [(f"{label}[{i}]", element) for i, element in enumerate(value[: PARTS * 50])]
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor, clip, text_attachment
@@ -31,6 +31,8 @@ FENCE: Final = 160
 SERIES: Final = frozenset(
     {"Series", "GeoSeries", "Index", "ChunkedArray", "Array", "Categorical", "ExtensionArray"}
 )
+WITHHELD_NAME: Final = "(values)"
+"""Under `--rows none` for the name of a series: that of a row is an index label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def attach_table(table: Table, label: str, rules: Rules, notes: Sequence[str] = 
 def summarise(table: Table, rules: Rules) -> tuple[Summary, tuple[str, ...]]:
     """The table's summary, and a note where its statistics are of its first rows only."""
     values = rules.row_limit != 0
+    if not values and table.title.endswith(tuple(SERIES)) and len(table.names) == 1:
+        table = replace(table, names=[WITHHELD_NAME])
     chosen, others = choose(table.names, table.dtypes, COLUMNS_IN_DETAIL)
     looked_at = min(table.rows, max(EXACT_CELLS // max(len(chosen), 1), 1000))
     part = table.narrow(looked_at, chosen)
@@ -252,7 +256,7 @@ def shape_of(value: Any) -> str | None:
     return f"<{name}>"
 
 
-def schema_line(value: Any, width: int = 600) -> str:
+def schema_line(value: Any, width: int = 600, *, values: bool = True) -> str:
     """A frame on one line, by its schema alone: `pandas DataFrame 3 × 2: a int64, b str`."""
     from claude_jupyter.content import backends, lazy
 
@@ -264,4 +268,6 @@ def schema_line(value: Any, width: int = 600) -> str:
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
         return f"{shape} (its schema raised {type_name(type(error), short=True)})"
+    if not values and table is not None and table.title.endswith(tuple(SERIES)):
+        return f"{shape}: {', '.join(table.dtypes)}"
     return clip(f"{shape}: {', '.join(f'{clip(n, 40)} {clip(d, 40)}' for n, d in schema.items())}", width)

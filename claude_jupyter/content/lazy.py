@@ -6,7 +6,7 @@ import sys
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor
-from claude_jupyter.content.frames import COLUMNS_IN_DETAIL, finish, most_rows
+from claude_jupyter.content.frames import COLUMNS_IN_DETAIL, WITHHELD_NAME, finish, most_rows
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.layout import COLUMNS_IN_ROWS
 from claude_jupyter.content.profile import Column, Summary, choose, dtype_text
@@ -27,6 +27,8 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
     if found.value is None:
         raise AttachmentError(f"{label}: its schema {found.failure}")
     names, dtypes = list(found.value), list(found.value.values())
+    if rules.row_limit == 0 and not _is_table(value):
+        names = [WITHHELD_NAME] * len(names)
     chosen, others = choose(names, dtypes, COLUMNS_IN_DETAIL)
     limit = rules.row_limit
     wanted = min(most_rows(rules, len(names)) if limit is None else limit, HEAD_ROWS)
@@ -54,6 +56,12 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
         tail=[],
     )
     return finish(summary, label, rules, Redactor(rules))
+
+
+def _is_table(value: Any) -> bool:
+    """False for one column or value of a frame: its name may be made of values (`frames.WITHHELD_NAME`)."""
+    names = {type_name(kind, short=True) for kind in mro(value)}
+    return names.isdisjoint({"Series", "Index", "Column", "Scalar"}) or "DataFrame" in names
 
 
 def _frame(value: Any) -> Any:

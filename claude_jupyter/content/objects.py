@@ -5,14 +5,16 @@ Never raises and never hangs for what the value's own code does: a labelled plac
 
 from __future__ import annotations
 
+import gc
 import inspect
 import types
+from collections import deque
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
-from claude_jupyter.content.guard import guarded, libraries, type_name
+from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import line
 from claude_jupyter.content.tokens import characters_of
@@ -23,6 +25,12 @@ TEXT_TOKENS: Final = 20_000
 OBJECT_TOKENS: Final = 2_000
 LINE_WIDTH: Final = 100
 PUBLIC_NAMES: Final = 100
+LOOKED_AT: Final = 20_000
+HOPS: Final = 12
+PLAIN: Final = (str, bytes, int, float, complex, type, types.ModuleType, types.CodeType, type(None))
+FRAME_LIBRARIES: Final = frozenset(
+    {"pandas", "polars", "pyarrow", "duckdb", "_duckdb", "ibis", "dask", "xarray", "pyspark", "narwhals"}
+)
 
 
 def attach(value: Any, label: str, rules: Rules) -> Attachment:
@@ -37,13 +45,8 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
         value, types.FunctionType | types.MethodType | types.BuiltinFunctionType
     ) or _is_callable_wrapper(value):
         return _code(value, label, "function", rules)
-    if rules.row_limit == 0 and not isinstance(value, dict | list | tuple | set | frozenset):
-        inside = frames_inside(value)
-        if inside:
-            text = (
-                f"{type_name(type(value))} that holds {', '.join(inside)}\n[its repr withheld: --rows none]"
-            )
-            return _shown(text, label, type_name(type(value)), rules, "type only")
+    if rules.row_limit == 0 and (withheld := _withheld(value)):
+        return _shown(withheld, label, type_name(type(value)), rules, "type only")
     return _shown(_pretty(value), label, type_name(type(value)), rules, _size(value))
 
 
@@ -54,8 +57,15 @@ def placeholder(value: Any, label: str, rules: Rules, problem: str) -> Attachmen
 
 
 def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: int) -> Attachment:
-    """The plain elements of a container whose others are attached by themselves, and how many are not shown at all."""
-    lines = [f"{name} = {line(element, LINE_WIDTH)}" for name, element in plain]
+    """The plain elements of a container whose others are attached by themselves, and how many are not shown at all.
+
+    Under `--rows none` they are types alone: beside a frame stand its group's keys and the like.
+    """
+    values = rules.row_limit != 0
+    lines = [
+        f"{name} = {line(element, LINE_WIDTH) if values else '<' + type_name(type(element)) + '>'}"
+        for name, element in plain
+    ]
     if left_out:
         lines.append(f"[{left_out:,} more not shown]")
     sent = f"{len(plain):,} more values" if plain else f"{left_out:,} not shown"
@@ -63,43 +73,63 @@ def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: i
     return _shown("\n".join(lines), label, "values", rules, sent, notes)
 
 
-def frames_inside(value: Any, depth: int = 3) -> list[str]:
-    """Frames that a value holds in its attributes, by shape alone: its `repr` may show their cells."""
+def _withheld(value: Any) -> str:
+    """What is said under `--rows none` of a value whose repr may show cells; empty where it cannot."""
+    inside = frames_inside(value)
+    if inside:
+        return f"{type_name(type(value))} that holds {', '.join(inside)}\n[its values withheld: --rows none]"
+    if root_module(type(value)) in FRAME_LIBRARIES and not _is_scalar(value):
+        return f"{type_name(type(value))}\n[its repr withheld: --rows none]"
+    return ""
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether a library's object is one value or a type of values (`Timestamp`, `dtype`), not an expression or view."""
+    names = {type_name(kind, short=True) for kind in mro(value)}
+    return not names.isdisjoint(
+        {
+            "Timestamp",
+            "Timedelta",
+            "NaTType",
+            "NAType",
+            "Period",
+            "DataType",
+            "DataTypeClass",
+            "ExtensionDtype",
+        }
+    )
+
+
+def frames_inside(value: Any) -> list[str]:
+    """Frames and arrays that a value holds, by shape alone, found without running any of its code."""
+    from claude_jupyter.content.arrays import is_array
     from claude_jupyter.content.frames import shape_of
 
     found: list[str] = []
-    pending: list[tuple[Any, int]] = [(value, 0)]
+    pending: deque[tuple[Any, int]] = deque([(value, 0)])
     seen: set[int] = set()
-    while pending and len(seen) < 1000:
-        current, level = pending.pop()
-        if id(current) in seen or isinstance(current, str | bytes | int | float | type | types.ModuleType):
+    while pending and len(seen) < LOOKED_AT and len(found) < 5:
+        current, hops = pending.popleft()
+        if isinstance(current, PLAIN) or id(current) in seen:
             continue
         seen.add(id(current))
-        shape = shape_of(current)
+        shape = shape_of(current) or (f"<{type_name(type(current))}>" if is_array(current) else None)
         if shape is not None:
             found.append(shape)
-        elif level < depth:
-            pending.extend((inner, level + 1) for inner in _inner(current))
-    return found[:5]
+        elif hops < HOPS:
+            pending.extend((held, hops + 1) for held in _held(current))
+    return found
 
 
-def _inner(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())[:100]
-    if isinstance(value, list | tuple | set | frozenset):
-        return list(value)[:100]
-    try:
-        inside = list(object.__getattribute__(value, "__dict__").values())[:100]
-    except Exception:
-        inside = []
-    for kind in type(value).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            try:
-                inside.append(object.__getattribute__(value, name))
-            except Exception:
-                continue
-    return inside
+def _held(value: Any) -> Sequence[Any]:
+    """What an object refers to; of a function what it closes over and its defaults, not the module it lives in."""
+    if isinstance(value, types.FunctionType):
+        return (
+            *(value.__defaults__ or ()),
+            *(value.__kwdefaults__ or {}).values(),
+            *(value.__closure__ or ()),
+        )
+    return gc.get_referents(value)
 
 
 def _text(value: str, label: str, rules: Rules) -> Attachment:
@@ -208,6 +238,8 @@ def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
     if isinstance(source, str) and source.strip():
         text = inspect.cleandoc("\n" + source) if source[:1].isspace() else source
         return _shown(text, label, kind, rules, f"source, {len(text.splitlines()):,} lines")
+    if rules.row_limit == 0 and frames_inside(value):
+        return _shown(f"{kind} {type_name(type(value))}", label, kind, rules, "type only")
     return _shown(_signature(value, kind), label, kind, rules, "signature")
 
 

@@ -252,7 +252,7 @@ def variable(value: Any, values: bool) -> str:
     from claude_jupyter.content.frames import is_frame, schema_line
 
     if is_frame(value):
-        return schema_line(value)
+        return schema_line(value, values=values)
     if values:
         return line(value, 120)
     return f"<{type_name(type(value))}>"
