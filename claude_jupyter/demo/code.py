@@ -21,11 +21,12 @@ def code_for(seen: Seen) -> str:
 
 def _frame_code(frame: Frame, prompt: str) -> str:
     label, load = frame.label, ""
-    if not _is_expression(label):
-        if not label.lower().endswith(".csv"):
-            return ""
-        load = f"import pandas as pd\n\ndf = pd.read_csv({_q(label)})\n"
-        label = "df"
+    if label.lower().endswith(".csv"):  # a file: `sales.csv` would also be an attribute
+        times = [c.name for c in frame.columns if c.is_time]
+        dates = f", parse_dates={json.dumps(times, ensure_ascii=False)}" if times else ""
+        load, label = f"import pandas as pd\n\ndf = pd.read_csv({_q(label)}{dates})\n", "df"
+    elif not _is_expression(label):
+        return ""
     elif frame.library == "polars":
         return _polars(label, frame, prompt)
     elif frame.library != "pandas" or "Series" in frame.title:

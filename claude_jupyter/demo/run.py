@@ -38,7 +38,7 @@ def open_lab(say: Say, parent: Path | None = None) -> int:
         say(missing)
         return 1
     copy = copy_notebook((parent or Path.cwd()) / FOLDER)
-    environ, words = _environment(copy.parent)
+    environ, words = answering(copy.parent)
     say(words)
     say(f"Opening {copy.parent.name}/{copy.name} in JupyterLab; Ctrl-C here ends it.")
     command = [sys.executable, "-m", "jupyterlab", str(copy)]
@@ -89,7 +89,7 @@ def execute(out: Path, say: Say) -> int:
     book: Any = nbformat.read(notebooks() / NOTEBOOK, as_version=4)
     problem = ""
     with tempfile.TemporaryDirectory(prefix="claude-jupyter-demo-") as folder:
-        environ, words = _environment(Path(folder))
+        environ, words = answering(Path(folder))
         say(words)
         for name in BESIDE:
             shutil.copyfile(notebooks() / name, Path(folder) / name)
@@ -130,12 +130,13 @@ def summary(book: Mapping[str, Any]) -> list[str]:
     ]
     usage = sum((Usage.from_json(a["usage"]) for a in answers), Usage())
     prices = [Decimal(a["cost"]) for a in answers if a.get("cost") is not None]
-    price = dollars(sum(prices, Decimal(0))) if len(prices) == len(answers) else "price unknown"
+    known = len(prices) == len(answers)
+    price = f"List price {dollars(sum(prices, Decimal(0)))}" if known else "List price unknown"
     free = bool(answers) and all(a["provider"] == "demo" or a.get("replayed") for a in answers)
     return [
         f"{ran} of {len(cells)} code cells ran, {len(answers)} questions were answered.",
         f"{usage.prompt:,} tokens in ({usage.cache_read:,} from the cache), {usage.output:,} out.",
-        f"List price {price}" + (" (demo, nothing billed)." if free else "."),
+        price + (" (demo, nothing billed)." if free else "."),
     ]
 
 
@@ -152,8 +153,8 @@ def _missing(*modules: str) -> str:
     return f'{" and ".join(names)} {verb} not installed here: pip install "claude-jupyter[lab]"'
 
 
-def _environment(folder: Path) -> tuple[dict[str, str], str]:
-    """The environment for Jupyter, and a line on who will answer: the demo only where nothing else is set up."""
+def answering(folder: Path) -> tuple[dict[str, str], str]:
+    """The environment for a Jupyter that works in `folder`, and a line on who will answer: the demo only where nothing else is set up."""
     environ = dict(os.environ)
     provider = environ.get("CLAUDE_JUPYTER_PROVIDER")
     if provider == "demo":
