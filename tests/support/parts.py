@@ -35,9 +35,9 @@ class Outcome:
     counts: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def _pytest(folder: str, *more: str) -> Callable[[Ground, Sequence[str]], list[Command]]:
+def _pytest(*words: str) -> Callable[[Ground, Sequence[str]], list[Command]]:
     def commands(ground: Ground, extra: Sequence[str]) -> list[Command]:
-        return [[str(ground.python), "-m", "pytest", folder, "-q", "--durations=5", *more, *extra]]
+        return [[str(ground.python), "-m", "pytest", "-q", "--durations=5", *words, *extra]]
 
     return commands
 
@@ -73,7 +73,7 @@ PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     "lint": _lint,
     "types": _types,
     "ts": _ts,
-    "unit": _pytest("tests/unit"),
+    "unit": _pytest("tests/unit", "tests/inert"),
     "kernel": _pytest("tests/kernel"),
     "wire": _pytest("tests/wire"),
     "notebooks": _pytest(
