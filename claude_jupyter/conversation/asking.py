@@ -43,6 +43,8 @@ class Asking:
         Ask it to stop the answer, from any thread.
     answer
         The answer as far as it is; final once the iteration is over.
+    tells_errors
+        Say in the answer what went wrong even where nothing of it came: no cell is there to fail.
     error
         Why there is no complete answer, or None.
     messages
@@ -59,6 +61,7 @@ class Asking:
     returns: Returns | None = None
     place: Place = field(default_factory=Place)
     notes: tuple[str, ...] = ()
+    tells_errors: bool = False
     stop: Stop = field(default_factory=Stop)
     error: ClaudeError | None = None
     messages: tuple[Message, ...] = ()
@@ -249,7 +252,7 @@ class Asking:
     def _notices(self, reason: str | None, complete: bool) -> Iterator[Notice]:
         if isinstance(self.error, StoppedError):
             yield "warn", "Stopped. What arrived is kept; `claude.resume()` continues from here."
-        elif self.error is not None and self._blocks.letters:
+        elif self.error is not None and (self._blocks.letters or self.tells_errors):
             yield "error", self.error.message
         elif complete and reason == "max_tokens":
             spent = "" if self._has_text() else " All of it went into thinking."

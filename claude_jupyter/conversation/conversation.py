@@ -1,29 +1,27 @@
-"""The object people hold: `from claude_jupyter import claude`. It asks, keeps the history, and gives it back edited or whole.
+"""The object people hold: `from claude_jupyter import claude`. It asks; what it keeps is `keeping.py`.
 
-How a question is answered is `asking.py`; how history follows the cells is `history.py`; async twins are `asynchronous.py`.
+How a question is answered is `asking.py`, how history follows the cells `history.py`, the ways to wait for it `streams.py`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from claude_jupyter.conversation import history
+from claude_jupyter.conversation import background
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool
-from claude_jupyter.conversation.history import Turns
-from claude_jupyter.conversation.preparing import Ask, State, prepare
+from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.conversation.keeping import Kept
+from claude_jupyter.conversation.preparing import Ask, State, follow, prepare
 from claude_jupyter.conversation.request import TTL
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
-from claude_jupyter.conversation.world import World
-from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Message, Turn
+from claude_jupyter.turns import Answer, View
 
 RESUME = "Continue exactly where your last answer stopped; do not repeat any of it."
 
@@ -31,41 +29,10 @@ _PAUSE = 300.0
 """Seconds after which a 5-minute cache entry is gone."""
 
 
-class Conversation:
-    """A conversation with Claude: history, tokens and costs of one chat in this kernel.
+class Conversation(Kept):
+    """A conversation with Claude: history, tokens and costs of one chat in this kernel."""
 
-    Parameters
-    ----------
-    world
-        Its surroundings.
-    name
-        The chat's name; the kernel's own is `main`.
-
-    Attributes
-    ----------
-    model
-        Model of the questions to come; None: the setting.
-    system
-        System prompt of the questions to come; None: the setting.
-    """
-
-    def __init__(self, world: World, name: str = "main", turns: Turns = ()) -> None:
-        self._world = world
-        self.name = name
-        self._lock = threading.RLock()
-        self._turns = turns
-        self._past: list[Turns] = []
-        self._spent: list[tuple[Usage, Cost | None]] = []
-        self._tools: list[Tool] = []
-        self._asked = 0
-        self._last_end: float | None = None
-        self._paused = False
-        self._last: Answer | None = None
-        self._broken: Turn | None = None
-        self.model: str | None = None
-        self.system: str | None = None
-
-    # -- asking ---------------------------------------------------------------------------------------------------------
+    _paused = False
 
     def ask(self, prompt: str | None = None, *values: Any, **options: Any) -> Answer:
         """Ask a question; the answer streams into the cell and stays there.
@@ -78,11 +45,12 @@ class Conversation:
             Values to look at: dataframes, figures, images, paths, anything.
         **options
             Named as the magic's: `model="opus"`, `effort="low"`, `rows="none"`, `chat="side"`, `tool=[f]`, `last=2` …
+            And `tool_results={id: value}`, to answer calls of dict tools by hand.
 
         Returns
         -------
         Answer
-            Complete; see `.text`, `.code`, `.value`, `.cost`.
+            Complete; see `.text`, `.code`, `.value`, `.cost`. With `background=True` it is the empty one it begins with.
 
         Raises
         ------
@@ -100,11 +68,27 @@ class Conversation:
         *,
         labels: Sequence[str] | None = None,
         results: Mapping[str, Any] | None = None,
+        finished: Callable[[Answer], None] | None = None,
     ) -> Answer:
-        """`ask` with the options as a value and the values' labels, as the magics use it."""
+        """`ask` with the options as a value and the values' labels, as the magics use it.
+
+        Parameters
+        ----------
+        finished
+            Called with the complete answer, also when it comes later (`--background`).
+        """
         chat = self._chosen(options)
         asking = chat._prepared(prompt, values, options, labels=labels, results=results)
-        return chat.run(asking, self._world.view(asking.answer.id, asking.stop, background=False))
+        view = self._world.view(asking.answer.id, asking.stop, background=options.background)
+        if options.background:
+            view.begin(asking.answer)
+            work = partial(chat._in_background, asking, view, finished)
+            background.start(chat.name, work, asking.stop, self._world.adopt())
+            return asking.answer
+        answer = chat.run(asking, view)
+        if finished is not None:
+            finished(answer)
+        return answer
 
     def stream(
         self, prompt: str | None = None, *values: Any, events: bool = False, **options: Any
@@ -146,15 +130,18 @@ class Conversation:
             Where there is nothing to go on from.
         """
         if self._broken is not None:
-            self._commit(self._broken)
-            self._broken = None
+            broken, self._broken = self._broken, None
+            self._commit(broken)
         elif self._last is None or (self._last.complete and self._last.stop_reason != "max_tokens"):
             raise UsageError("nothing to resume: the last answer is complete")
+        elif not any(t.answer.id == self._last.id for t in self._turns):
+            raise UsageError("nothing to resume: nothing of the last answer arrived. Ask again.")
         return self.ask(RESUME, **options)
 
-    def run(self, asking: Asking, view: Any) -> Answer:
+    def run(self, asking: Asking, view: View, *, begun: bool = False) -> Answer:
         """Drive a prepared question to its end, showing it in `view`."""
-        view.begin(asking.answer)
+        if not begun:
+            view.begin(asking.answer)
         parts = asking.parts()
         while True:
             try:
@@ -166,10 +153,8 @@ class Conversation:
                 asking.stop.ask()
         return self.finish(asking, view)
 
-    def finish(self, asking: Asking, view: Any = None) -> Answer:
+    def finish(self, asking: Asking, view: View | None = None) -> Answer:
         """Keep what a question that is over gave, and show it; raises what went wrong."""
-        from claude_jupyter.conversation.interrupts import uninterrupted
-
         with uninterrupted():
             answer = self._keep(asking)
             if view is not None:
@@ -178,6 +163,19 @@ class Conversation:
         if asking.error is not None:
             raise asking.error
         return answer
+
+    def _in_background(self, asking: Asking, view: View, finished: Callable[[Answer], None] | None) -> None:
+        """Answer on this thread; what goes wrong is said in the answer, because no cell is there to fail."""
+        from claude_jupyter.errors import ClaudeError
+
+        asking.tells_errors = True
+        asking.question = follow(asking.question, self._turns, asking.place)
+        try:
+            answer = self.run(asking, view, begun=True)
+        except ClaudeError:
+            return
+        if finished is not None:
+            finished(answer)
 
     def _prepared(
         self,
@@ -208,77 +206,7 @@ class Conversation:
             self._paused = True
         return "1h" if self._paused else "5m"
 
-    # -- keeping what came ----------------------------------------------------------------------------------------------
-
-    def _keep(self, asking: Asking) -> Answer:
-        answer, question = asking.answer, asking.question
-        self._last, self._last_end = answer, time.monotonic()
-        self._spent.append((answer.usage, answer.cost))
-        self._broken = None
-        if question.options.once or not asking.messages:
-            return answer
-        turn = history.sealed(
-            Turn(
-                messages=asking.messages,
-                answer=answer,
-                prefix=asking.prefix,
-                cell=asking.place.cell,
-                execution=asking.place.execution,
-                prompt=question.prompt,
-                starts=question.options.new,
-                system=question.options.system,
-            )
-        )
-        gone = history.replaced(self._turns, turn)
-        if answer.complete or not gone:
-            self._commit(turn)
-            if gone:
-                note = "replaces the earlier one" if gone == 1 else f"replaces the {gone} earlier ones"
-                answer = _with_notice(
-                    answer, f"Answer {answer.turn} {note} of this cell (kept: claude.undo())."
-                )
-                self._last = answer
-        else:
-            self._broken = turn
-        return answer
-
-    def _commit(self, turn: Turn) -> None:
-        with self._lock:
-            self._change(history.placed(self._turns, turn))
-
-    def _change(self, turns: Turns) -> None:
-        self._past.append(self._turns)
-        self._turns = turns
-
-    # -- what there is --------------------------------------------------------------------------------------------------
-
-    @property
-    def turns(self) -> Turns:
-        """The transcript, oldest first; hidden turns and those before a fresh start among them."""
-        return self._turns
-
-    @property
-    def messages(self) -> list[Message]:
-        """The messages that the next question will follow, as they go over the wire."""
-        default = self.system if self.system is not None else self._world.settings.system
-        tools = [dict(t.definition) for t in self._tools]
-        live = history.live(self._turns)
-        return list(history.sent(live, history.system_at(self._turns, default), tools).messages)
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens of everything asked in this chat, also what was stopped, replaced or undone."""
-        return sum((usage for usage, _ in self._spent), Usage())
-
-    @property
-    def cost(self) -> Cost:
-        """List price of everything asked in this chat: a `Decimal` with its `parts`."""
-        return Cost.total(cost for _, cost in self._spent)
-
-    @property
-    def last(self) -> Answer | None:
-        """The last answer, also a stopped or failed one."""
-        return self._last
+    # -- chats, client, tools -------------------------------------------------------------------------------------------
 
     @property
     def chats(self) -> Mapping[str, Conversation]:
@@ -293,15 +221,24 @@ class Conversation:
         UsageError
             For a name that is no name: letters, digits, blanks, `_`, `-` and `.` make one.
         """
-        if (
-            not name.strip()
-            or any(c in name for c in '/\\:*?"<>|')
-            or not name.isprintable()
-            or len(name) > 80
-        ):
-            raise UsageError(f"{name!r} cannot name a chat: use letters, digits, blanks, - and _")
-        chats = self._world.chats
-        return chats.setdefault(name, Conversation(self._world, name))
+        _checked_name(name)
+        return self._world.chats.setdefault(name, Conversation(self._world, name))
+
+    def fork(self, name: str) -> Conversation:
+        """A new chat that begins with this one's turns; the two go their own ways from here.
+
+        Raises
+        ------
+        UsageError
+            For a name that is no name, or is taken.
+        """
+        _checked_name(name)
+        if name in self._world.chats:
+            raise UsageError(f"there is a chat {name!r} already; fork takes a new name")
+        made = Conversation(self._world, name, self._turns)
+        made.model, made.system, made._tools = self.model, self.system, list(self._tools)
+        self._world.chats[name] = made
+        return made
 
     @property
     def client(self) -> Any:
@@ -311,27 +248,6 @@ class Conversation:
     @client.setter
     def client(self, client: Any) -> None:
         self._world.service.client = client
-
-    # -- editing --------------------------------------------------------------------------------------------------------
-
-    def undo(self, n: int = 1) -> Conversation:
-        """Take back the last `n` changes of the history: an answer is forgotten, a replaced or hidden one comes back.
-
-        Raises
-        ------
-        UsageError
-            Where there is nothing to undo.
-        """
-        if n < 1 or n > len(self._past):
-            raise UsageError(f"there are {len(self._past)} changes to undo, not {n}")
-        for _ in range(n):
-            self._turns = self._past.pop()
-        return self
-
-    def clear(self) -> Conversation:
-        """Forget the history (`undo` brings it back); what it cost stays counted."""
-        self._change(())
-        return self
 
     def tool(
         self, function: Callable[..., Any] | Mapping[str, Any] | None = None, *, confirm: bool = False
@@ -349,10 +265,7 @@ class Conversation:
         self._tools = [t for t in self._tools if t.name != made.name] + [made]
         return function
 
-    def __repr__(self) -> str:
-        turns = f"{len(self._turns)} turn" + ("" if len(self._turns) == 1 else "s")
-        return f"<Conversation {self.name!r}: {turns}, {self.usage.total:,} tokens>"
 
-
-def _with_notice(answer: Answer, text: str, level: Literal["info", "warn"] = "info") -> Answer:
-    return replace(answer, blocks=(*answer.blocks, {"type": "notice", "level": level, "text": text}))
+def _checked_name(name: str) -> None:
+    if not name.strip() or any(c in name for c in '/\\:*?"<>|') or not name.isprintable() or len(name) > 80:
+        raise UsageError(f"{name!r} cannot name a chat: use letters, digits, blanks, - and _")

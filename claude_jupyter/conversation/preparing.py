@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from claude_jupyter.conversation.request import TTL, Question, build, content_of
 from claude_jupyter.conversation.world import World
 from claude_jupyter.errors import UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Attachment
+from claude_jupyter.turns import Answer, Attachment, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,13 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     )
     notes = tuple(_notes(attachments, redacted))
     return Asking(world, question, answer, toolbox, keep_events, returns, place, notes)
+
+
+def follow(question: Question, turns: Turns, place: Place) -> Question:
+    """A question that waited for others: it now follows the turns that are finished."""
+    if question.options.once or question.options.new:
+        return question
+    return replace(question, earlier=history.live(history.before(turns, place)))
 
 
 def rules_for(world: World, options: Options, model: str, earlier: Turns) -> Rules:

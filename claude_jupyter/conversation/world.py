@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from claude_jupyter.client.service import Service
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.billing import Books
+from claude_jupyter.conversation.history import Turns
+from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Answer, Attachment, Place, View
 
@@ -18,6 +23,14 @@ class ViewMaker(Protocol):
     """Makes the view of one answer."""
 
     def __call__(self, answer_id: str, stop: Stop, *, background: bool) -> View: ...
+
+
+class Transcriber(Protocol):
+    """Renders a transcript."""
+
+    def __call__(
+        self, name: str, turns: Turns, usage: Usage, cost: Cost, /
+    ) -> tuple[dict[str, Any], dict[str, Any]]: ...
 
 
 class Cells(Protocol):
@@ -34,6 +47,10 @@ class Cells(Protocol):
     def last_error(self, rules: Rules) -> tuple[Attachment, ...]:
         """The last error with its cell and locals."""
         ...
+
+
+def _no_journal() -> Journal:
+    return Journal(None, "", None, lambda: "off", lambda _text: None)
 
 
 @dataclass
@@ -54,6 +71,12 @@ class World:
         Puts code into a new cell below.
     finished
         Told of every answer that ended, also stopped and failed ones (`_`, journal, the page).
+    adopt
+        Called in the cell: makes a context in which another thread's output lands in that cell.
+    transcript
+        Renders a transcript as a mimebundle.
+    notebook
+        The open notebook's file, where it is known and readable from here.
     chats
         The conversations of this kernel by name.
     """
@@ -68,5 +91,9 @@ class World:
     redact: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
     insert: Callable[[str, Answer], None] = lambda _code, _answer: None
     finished: Callable[[Answer], None] = lambda _answer: None
+    adopt: Callable[[], AbstractContextManager[object]] = nullcontext
     namespace: Callable[[], Mapping[str, Any]] = dict
+    transcript: Transcriber = lambda _name, _turns, _usage, _cost: ({"text/markdown": ""}, {})
+    journal: Journal = field(default_factory=_no_journal)
+    notebook: Path | None = None
     chats: dict[str, Any] = field(default_factory=dict[str, Any])

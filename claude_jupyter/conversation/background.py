@@ -1,0 +1,76 @@
+"""Answers that go on while the kernel is free: one thread a chat, in the order asked; the kernel's end stops them."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from claude_jupyter.client.wire import Stop
+
+_PATIENCE = 1.0
+"""Seconds that the end of the kernel waits for partial answers to be written down."""
+
+
+class _Job(NamedTuple):
+    work: Callable[[], None]
+    stop: Stop
+    output: AbstractContextManager[object]
+
+
+_lock = threading.Lock()
+_queues: dict[str, queue.SimpleQueue[_Job]] = {}
+_threads: dict[str, threading.Thread] = {}
+_running: list[Stop] = []
+
+
+def start(
+    chat: str, work: Callable[[], None], stop: Stop, output: AbstractContextManager[object] | None = None
+) -> None:
+    """Run `work` after what this chat has under way.
+
+    Parameters
+    ----------
+    output
+        Entered on the thread while `work` runs, so that what it prints lands in the cell that asked.
+    """
+    with _lock:
+        if not _queues:
+            atexit.register(stop_all)
+        jobs = _queues.setdefault(chat, queue.SimpleQueue())
+        _running.append(stop)
+        jobs.put(_Job(work, stop, output or contextlib.nullcontext()))
+        if chat not in _threads:
+            thread = threading.Thread(target=_drain, args=(chat,), name="claude-background", daemon=True)
+            _threads[chat] = thread
+            thread.start()
+
+
+def stop_all() -> None:
+    """Stop every background answer and wait a moment for what arrived to be kept."""
+    with _lock:
+        stops, threads = list(_running), list(_threads.values())
+    for stop in stops:
+        stop.ask()
+    for thread in threads:
+        thread.join(_PATIENCE)
+
+
+def _drain(chat: str) -> None:
+    while True:
+        with _lock:
+            jobs = _queues[chat]
+            if jobs.empty():
+                del _threads[chat]
+                return
+            job = jobs.get()
+        try:
+            with job.output:
+                job.work()
+        finally:
+            with _lock:
+                _running.remove(job.stop)

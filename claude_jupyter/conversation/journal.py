@@ -1,0 +1,173 @@
+"""Every finished turn on disk at once, so that a killed kernel loses none: one file a kernel, images beside it by their hash.
+
+Append-only JSON lines; a line that was cut by a kill is passed over. `restore.py` reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
+from claude_jupyter.turns import Turn
+
+_DAY = 86_400
+_GONE = "[an image that is no longer at hand]"
+
+
+@dataclass
+class Journal:
+    """The journal of one kernel.
+
+    Attributes
+    ----------
+    folder
+        The journal's folder; None where none can be made.
+    mode
+        `on`, `text` (images left out) or `off`, read at each write.
+    notebook
+        The notebook that this kernel belongs to, for finding the turns again.
+    warn
+        Told once when it cannot be written.
+    """
+
+    folder: Path | None
+    kernel: str
+    notebook: str | None
+    mode: Callable[[], str]
+    warn: Callable[[str], None]
+    _warned: bool = field(default=False, init=False)
+
+    def add(self, chat: str, turn: Turn) -> None:
+        """Write a turn down; costs the turn's line and one warning where that fails, never the answer."""
+        mode = self.mode()
+        if mode == "off" or self.folder is None:
+            return
+        try:
+            images = self._folder("images")
+            messages = [_outward(m, images if mode == "on" else None) for m in turn.messages]
+            entry = {
+                "version": 1,
+                "notebook": self.notebook,
+                "chat": chat,
+                "turn": {**turn_to_json(turn), "messages": messages},
+            }
+            line = json.dumps(entry, ensure_ascii=False) + "\n"
+            path = self._folder() / f"{self.kernel}.jsonl"
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(handle, line.encode("utf-8", "surrogatepass"))
+            finally:
+                os.close(handle)
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                self.warn(
+                    f"The journal cannot be written ({error.strerror}): a killed kernel would lose this conversation."
+                )
+
+    def turns(self, chat: str, *, kernel: str | None = None) -> Iterator[Turn]:
+        """Journalled turns of this notebook and chat, oldest first (of one kernel, or of all but this one)."""
+        if self.folder is None or self.notebook is None:
+            return
+        for path in sorted(self.folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime):
+            if kernel is not None and path.stem != kernel:
+                continue
+            for entry in _entries(path):
+                if entry.get("notebook") == self.notebook and entry.get("chat") == chat:
+                    turn = self._turn(entry["turn"])
+                    if turn is not None:
+                        yield turn
+
+    def prune(self, days: int) -> None:
+        """Delete what is older than `days`, and images that no turn needs any more."""
+        if self.folder is None or not self.folder.is_dir():
+            return
+        limit = time.time() - days * _DAY
+        for path in [*self.folder.glob("*.jsonl"), *self.folder.glob("images/*")]:
+            try:
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+            except OSError:
+                continue  # another kernel was quicker
+
+    def forget(self) -> int:
+        """Delete the whole journal, of all kernels; how many conversations that were."""
+        if self.folder is None or not self.folder.is_dir():
+            return 0
+        paths = list(self.folder.glob("*.jsonl"))
+        for path in [*paths, *self.folder.glob("images/*")]:
+            path.unlink(missing_ok=True)
+        return len(paths)
+
+    def _folder(self, name: str = "") -> Path:
+        assert self.folder is not None
+        path = self.folder / name
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def _turn(self, data: Mapping[str, Any]) -> Turn | None:
+        assert self.folder is not None
+        try:
+            messages = [_inward(m, self.folder / "images") for m in data["messages"]]
+            return turn_from_json({**data, "messages": messages})
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+            return None  # edited by hand: the notebook's own answer serves instead
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="surrogatepass").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # cut by a kill
+        if isinstance(entry, dict) and entry.get("version") == 1 and isinstance(entry.get("turn"), dict):
+            yield entry
+
+
+def _outward(value: Any, images: Path | None) -> Any:
+    """The message with base64 sources replaced by their hash; the bytes go beside, unless images are left out."""
+    if isinstance(value, list):
+        return [_outward(v, images) for v in value]
+    if not isinstance(value, Mapping):
+        return value
+    source: Mapping[str, Any] | Literal[0] = value.get("source") or 0
+    if isinstance(source, Mapping) and source.get("type") == "base64":
+        data = str(source["data"])
+        name = hashlib.sha256(data.encode()).hexdigest()
+        if images is None:
+            return {"type": "text", "text": _GONE}
+        path = images / name
+        if not path.exists():
+            path.write_text(data, encoding="ascii")
+            path.chmod(0o600)
+        return {**value, "source": {**source, "data": None, "sha256": name}}
+    return {k: _outward(v, images) for k, v in value.items()}
+
+
+def _inward(value: Any, images: Path) -> Any:
+    if isinstance(value, list):
+        return [_inward(v, images) for v in value]
+    if not isinstance(value, Mapping):
+        return value
+    source = value.get("source")
+    if isinstance(source, Mapping) and "sha256" in source:
+        name = str(source["sha256"])
+        try:
+            data = (images / name).read_text(encoding="ascii") if name.isalnum() else ""
+        except (OSError, UnicodeDecodeError):
+            data = ""
+        if hashlib.sha256(data.encode()).hexdigest() != name:
+            return {"type": "text", "text": _GONE}
+        return {**value, "source": {"type": "base64", "media_type": source.get("media_type"), "data": data}}
+    return {k: _inward(v, images) for k, v in value.items()}

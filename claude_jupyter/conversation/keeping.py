@@ -1,0 +1,251 @@
+"""What a conversation keeps: its turns, what it cost, and the ways to edit, save and restore them. It asks nothing itself."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from claude_jupyter.conversation import history, storage
+from claude_jupyter.conversation.asking import Asking
+from claude_jupyter.conversation.calls import Tool
+from claude_jupyter.conversation.history import Turns
+from claude_jupyter.conversation.restore import restored
+from claude_jupyter.conversation.world import World
+from claude_jupyter.costs.usage import Cost, Usage
+from claude_jupyter.errors import StorageError, UsageError
+from claude_jupyter.turns import Answer, Message, Turn
+
+_UNDOABLE = 200
+
+
+class Kept:
+    """The history and the bill of one chat.
+
+    Parameters
+    ----------
+    world
+        Its surroundings; None: the kernel's.
+    name
+        The chat's name; the kernel's own is `main`.
+
+    Attributes
+    ----------
+    model
+        Model of the questions to come; None: the setting.
+    system
+        System prompt of the questions to come; None: the setting.
+    """
+
+    def __init__(self, world: World | None = None, name: str = "main", turns: Turns = ()) -> None:
+        self._world = world or _kernels_world()
+        self.name = name
+        self.model: str | None = None
+        self.system: str | None = None
+        self._turns = turns
+        self._past: deque[Turns] = deque(maxlen=_UNDOABLE)
+        self._tools: list[Tool] = []
+        self._usage = Usage()
+        self._cost = Cost()
+        self._asked = max((t.answer.turn for t in turns), default=0)
+        self._last: Answer | None = turns[-1].answer if turns else None
+        self._last_end: float | None = None
+        self._broken: Turn | None = None
+        self._lock = threading.RLock()
+
+    # -- what there is --------------------------------------------------------------------------------------------------
+
+    @property
+    def turns(self) -> Turns:
+        """The transcript, oldest first; hidden turns and those before a fresh start among them."""
+        return self._turns
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that the next question will follow, as they go over the wire."""
+        default = self.system if self.system is not None else self._world.settings.system
+        tools = [dict(t.definition) for t in self._tools]
+        live = history.live(self._turns)
+        return list(history.sent(live, history.system_at(self._turns, default), tools).messages)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of everything asked in this chat, also what was stopped, replaced or undone."""
+        return self._usage
+
+    @property
+    def cost(self) -> Cost:
+        """List price of everything asked in this chat: a `Decimal` with its `parts`."""
+        return self._cost
+
+    @property
+    def last(self) -> Answer | None:
+        """The last answer, also a stopped or failed one."""
+        return self._last
+
+    def __repr__(self) -> str:
+        turns = f"{len(self._turns)} turn" + ("" if len(self._turns) == 1 else "s")
+        return f"<Conversation {self.name!r}: {turns}, {self.usage.total:,} tokens>"
+
+    # -- keeping what came ----------------------------------------------------------------------------------------------
+
+    def _keep(self, asking: Asking) -> Answer:
+        """Take in a question that is over; the answer with what is to be said of its place in the history."""
+        answer, question = asking.answer, asking.question
+        with self._lock:
+            self._last, self._last_end = answer, time.monotonic()
+            self._usage = self._usage + answer.usage
+            self._cost = Cost.total((self._cost, answer.cost))
+            self._broken = None
+            if question.options.once or not asking.messages:
+                return answer
+            turn = history.sealed(
+                Turn(
+                    messages=asking.messages,
+                    answer=answer,
+                    prefix=asking.prefix,
+                    cell=asking.place.cell,
+                    execution=asking.place.execution,
+                    prompt=question.prompt,
+                    starts=question.options.new,
+                    system=question.options.system,
+                )
+            )
+            gone = history.replaced(self._turns, turn)
+            if gone and not answer.complete:
+                self._broken = turn
+                return answer
+            self._commit(turn)
+            if gone:
+                self._last = answer = _told(answer, gone)
+            return answer
+
+    def _commit(self, turn: Turn) -> None:
+        self._change(history.placed(self._turns, turn))
+        self._world.journal.add(self.name, turn)
+
+    def _change(self, turns: Turns) -> None:
+        with self._lock:
+            self._past.append(self._turns)
+            self._turns = turns
+
+    # -- editing --------------------------------------------------------------------------------------------------------
+
+    def undo(self, n: int = 1) -> Self:
+        """Take back the last `n` changes of the history: an answer is forgotten, a replaced or hidden one comes back.
+
+        Raises
+        ------
+        UsageError
+            Where there is nothing to undo.
+        """
+        with self._lock:
+            if n < 1 or n > len(self._past):
+                count = len(self._past)
+                raise UsageError(
+                    f"there {'is 1 change' if count == 1 else f'are {count} changes'} to undo, not {n}"
+                )
+            for _ in range(n):
+                self._turns = self._past.pop()
+        return self
+
+    def hide(self, turn: int | Sequence[int]) -> Self:
+        """Leave turns out of what is sent; they stay in the transcript. Again: send them again.
+
+        Parameters
+        ----------
+        turn
+            Number in the transcript, from 1; negative ones count from the end.
+
+        Raises
+        ------
+        UsageError
+            For a number that no turn has.
+        """
+        numbers = [turn] if isinstance(turn, int) else list(turn)
+        turns = list(self._turns)
+        for number in numbers:
+            at = number - 1 if number > 0 else len(turns) + number
+            if number == 0 or not 0 <= at < len(turns):
+                raise UsageError(f"there is no turn {number}: this chat has {len(turns)}")
+            turns[at] = replace(turns[at], hidden=not turns[at].hidden)
+        self._change(tuple(turns))
+        return self
+
+    def clear(self) -> Self:
+        """Forget the history (`undo` brings it back); what it cost stays counted."""
+        self._change(())
+        return self
+
+    # -- keeping it longer than the kernel ------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the conversation, images included, to a versioned JSON file; `Conversation.load` reads it.
+
+        Raises
+        ------
+        StorageError
+            Where it cannot be written.
+        """
+        storage.save(path, self._turns, name=self.name, model=self.model, system=self.system)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, world: World | None = None) -> Self:
+        """A conversation from a file that `save` wrote. It is no named chat of this kernel: hold on to it.
+
+        Raises
+        ------
+        StorageError
+            For a file that is missing, cut, of a newer version or edited.
+        """
+        turns, name, model, system = storage.load(path)
+        made = cls(world, name, turns)
+        made.model, made.system = model, system
+        return made
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write the transcript as Markdown.
+
+        Raises
+        ------
+        StorageError
+            Where it cannot be written.
+        """
+        data, _ = self._world.transcript(self.name, self._turns, self.usage, self.cost)
+        try:
+            Path(path).expanduser().write_text(data["text/markdown"] + "\n", encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"{Path(path).name} cannot be written: {error.strerror}.") from None
+        return Path(path)
+
+    def restore(self) -> Self:
+        """Bring the conversation of the open notebook back: from its saved answers, with full turns from the journal.
+
+        Raises
+        ------
+        StorageError
+            Where neither is at hand.
+        """
+        world = self._world
+        self._change(restored(world.notebook, self.name, list(world.journal.turns(self.name))))
+        return self
+
+
+def _told(answer: Answer, gone: int) -> Answer:
+    """The answer with a note on what it replaced."""
+    what = "the earlier one" if gone == 1 else f"the {gone} earlier ones"
+    text = f"Answer {answer.turn} replaces {what} of this cell (kept: claude.undo())."
+    return replace(answer, blocks=(*answer.blocks, {"type": "notice", "level": "info", "text": text}))
+
+
+def _kernels_world() -> World:
+    # `Conversation("side")` from a notebook; the composition root stands above this layer, so it is asked when needed.
+    from importlib import import_module
+
+    return import_module("claude_jupyter.extension").home().world

@@ -1,0 +1,125 @@
+"""A conversation back in a fresh kernel: from the answers saved in the open notebook, with their full turns from the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from claude_jupyter.conversation import history
+from claude_jupyter.conversation.history import Turns, sealed
+from claude_jupyter.costs.usage import Usage
+from claude_jupyter.errors import StorageError
+from claude_jupyter.turns import Answer, Attachment, Turn
+
+MIME: Final = "application/vnd.claude-jupyter.answer+json"
+
+
+def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn]) -> Turns:
+    """The chat's turns as the notebook shows them; without a readable notebook as the journal has them.
+
+    Parameters
+    ----------
+    notebook
+        The open notebook's file, if known.
+    journalled
+        Turns of this notebook from the journal, oldest first.
+
+    Raises
+    ------
+    StorageError
+        Where there is neither.
+    """
+    known: dict[str, Turn] = {}
+    turns: Turns = ()
+    for turn in journalled:
+        known[turn.answer.id] = turn
+        turns = history.placed(turns, turn)
+    cells = _cells(notebook) if notebook is not None else None
+    if cells is None:
+        if not turns:
+            raise StorageError(
+                "There is nothing to restore: no journal of this notebook, and its file is not at hand."
+            )
+        return turns
+    found = [
+        known.get(answer.id) or _rebuilt(cell, answer, text)
+        for cell in cells
+        for answer, text in _answers(cell, chat)
+        if text.strip()
+    ]
+    return tuple(found) or turns
+
+
+def _cells(path: Path) -> list[Mapping[str, Any]] | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return [c for c in data["cells"] if c.get("cell_type") == "code"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _answers(cell: Mapping[str, Any], chat: str) -> Iterator[tuple[Answer, str]]:
+    for output in cell.get("outputs") or ():
+        data = output.get("data") or {}
+        saved = data.get(MIME)
+        if not isinstance(saved, Mapping) or saved.get("version") != 1 or saved.get("chat") != chat:
+            continue
+        text = data.get("text/plain") or ""
+        text = "".join(text) if isinstance(text, list) else str(text)
+        try:
+            yield _answer(saved, text), text
+        except (KeyError, TypeError, ValueError):
+            continue  # edited by hand: its Markdown is still there to read
+
+
+def _answer(saved: Mapping[str, Any], text: str) -> Answer:
+    from decimal import Decimal
+
+    from claude_jupyter.costs.usage import Cost
+
+    cost = saved.get("cost")
+    estimated = bool(saved.get("estimated"))
+    return Answer(
+        id=str(saved["id"]),
+        chat=str(saved["chat"]),
+        turn=int(saved.get("turn") or 0),
+        model=str(saved.get("model") or ""),
+        provider=str(saved.get("provider") or "anthropic"),
+        blocks=({"type": "text", "text": text},),
+        attachments=tuple(
+            Attachment(str(a["label"]), a["kind"], (), str(a["sent"]), int(a["tokens"]))
+            for a in saved.get("attachments") or ()
+        ),
+        usage=Usage.from_json(saved.get("usage") or {}),
+        cost=Cost({"output": Decimal(str(cost))}, estimated=estimated) if cost is not None else None,
+        estimated=estimated,
+        complete=bool(saved.get("complete")),
+        stop_reason=saved.get("stop_reason"),
+        started=datetime.fromisoformat(str(saved["started"])) if saved.get("started") else None,
+        seconds=float(saved.get("seconds") or 0),
+        replayed=bool(saved.get("replayed")),
+    )
+
+
+def _rebuilt(cell: Mapping[str, Any], answer: Answer, text: str) -> Turn:
+    """A turn from what the notebook shows: the prompt as typed, attachments named as gone, the answer's text."""
+    source = cell.get("source") or ""
+    lines = ("".join(source) if isinstance(source, list) else str(source)).splitlines()
+    start = next((i for i, line in enumerate(lines) if line.lstrip().startswith("%%claude")), None)
+    prompt = "\n".join(lines[start + 1 :] if start is not None else lines).strip() or "(question not kept)"
+    gone = [a.label for a in answer.attachments]
+    note = f"[{', '.join(gone)}: shown then, no longer at hand]\n\n" if gone else ""
+    return sealed(
+        Turn(
+            messages=(
+                {"role": "user", "content": [{"type": "text", "text": note + prompt}]},
+                {"role": "assistant", "content": [{"type": "text", "text": text}]},
+            ),
+            answer=answer,
+            cell=cell.get("id"),
+            prompt=prompt,
+        )
+    )
