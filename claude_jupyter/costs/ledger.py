@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from claude_jupyter.costs import disk
 from claude_jupyter.costs.calls import Allow, Call, Outcome, Spent, Sum, Where
-from claude_jupyter.costs.queries import Query, row_from, select_rows, select_sums, spent_in, sum_from
+from claude_jupyter.costs.queries import Query, merge_sums, row_from, select_rows, select_sums, spent_in
 from claude_jupyter.costs.records import complete, insert, new_id, reprice
 from claude_jupyter.costs.schema import RefusedError, is_current, migrate
 from claude_jupyter.errors import StorageError
@@ -120,7 +120,7 @@ class Ledger:
         Parameters
         ----------
         by
-            Columns of `calls` to sum by, or `slot` (quarters of an hour since 1970); empty for one sum of all.
+            Columns of `calls` to sum by, `day` (of this machine), or `slot` (quarters of an hour since 1970); empty for one sum of all.
 
         Raises
         ------
@@ -132,12 +132,7 @@ class Ledger:
         with self._files() as files:
             for path, db in files:
                 rows += self._ask(path, db, by, where, query)
-        groups: dict[tuple[Any, ...], list[Sum]] = {}
-        for one in (sum_from(row, len(by)) for row in rows):
-            if one is not None:
-                groups.setdefault(one.key, []).append(one)
-        merged = (found[0] if len(found) == 1 else Sum.total(found, key) for key, found in groups.items())
-        return sorted(merged, key=lambda s: (s.first, s.order))
+        return merge_sums(by, rows)
 
     def rows(self, where: Where = _ALL) -> Iterator[dict[str, Any]]:
         """Every call as a mapping of the columns of `calls`, oldest first within each file."""
@@ -301,9 +296,11 @@ class Ledger:
     def _ask(
         self, path: Path, db: sqlite3.Connection, by: tuple[str, ...], where: Where, query: Query
     ) -> list[Any]:
-        last = db.execute("SELECT max(call) FROM spent").fetchone()[0] or 0
         workers = min(4, os.cpu_count() or 1)
-        if last < _PARALLEL_FROM or where.kernel or where.notebook or "totals" in query[0] or workers == 1:
+        last = 0
+        if "NOT INDEXED" in query[0] and workers > 1:
+            last = db.execute("SELECT max(call) FROM spent").fetchone()[0] or 0
+        if last < _PARALLEL_FROM:
             return db.execute(*query).fetchall()
         edges = [last * n // workers for n in range(workers)] + [last]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
+from functools import cache
+from operator import add
 from typing import Any, Final
 
 from claude_jupyter.costs.calls import Spent, Sum, Where
 from claude_jupyter.costs.process import is_alive
-from claude_jupyter.costs.schema import COLUMNS, MEASURES, SLOT, Database
+from claude_jupyter.costs.schema import COLUMNS, MEASURES, SCOPES, SLOT, Database
 from claude_jupyter.costs.usage import Usage
 
 PICO: Final = Decimal("1e-12")
@@ -39,11 +41,16 @@ def slot_day(slot: int) -> date:
 def spent_in(db: Database, kernel: str, notebook: str | None, user: str) -> Spent:
     """What counts against budgets in one database."""
     first, last = day_slots()
-    billed = "coalesce((SELECT sum(billed) FROM totals WHERE scope = {} AND name = {} AND slot >= ? AND slot < ?), 0)"
     name = "(SELECT id FROM names WHERE text = ?)"
-    scopes = ("kernel", "notebook", "user")
-    query = "SELECT " + ", ".join(billed.format(f"'{s}'", name) for s in scopes)
-    row = db.execute(query, [kernel, 0, 1, notebook, 0, 1, user, first, last]).fetchone()
+    billed = "coalesce((SELECT sum(billed) FROM totals WHERE scope = '{}' AND a = " + name + "{}), 0)"
+    query = ", ".join(
+        (
+            billed.format("kernel", ""),
+            billed.format("model", ""),
+            billed.format("day", " AND b >= ? AND b < ?"),
+        )
+    )
+    row = db.execute(f"SELECT {query}", [kernel, notebook, user, first, last]).fetchone()
     spent = Spent(*(pico * PICO for pico in row))
     now = time.time()
     for slot, whose, kernel_, notebook_, input_pico, output_pico, process, expires in db.execute(
@@ -60,63 +67,81 @@ def spent_in(db: Database, kernel: str, notebook: str | None, user: str) -> Spen
 
 
 def select_sums(by: tuple[str, ...], where: Where, calls: tuple[int, int] | None = None) -> Query:
-    """Sums of calls by columns; `calls` limits it to a range of row numbers (first excluded)."""
-    if by == ("slot",) and not (where.kernel or where.notebook) and calls is None:
-        return _select_slots(where)
-    conditions, values = _slots(where)
-    for column in ("user", "kernel", "notebook"):
-        if (wanted := getattr(where, column)) is not None:
-            conditions.append(f"{column} = (SELECT id FROM names WHERE text = ?)")
-            values.append(wanted)
+    """Sums of calls by columns (`day` is summed by slot); each row: keys, first slot, first call, calls, measures.
+
+    Parameters
+    ----------
+    calls
+        Look at a range of row numbers only (first excluded); never answered from running sums.
+    """
+    columns = tuple("slot" if column == "day" else column for column in by)
+    filters = [c for c in ("user", "kernel", "notebook") if getattr(where, c) is not None]
+    timed = where.since is not None or where.until is not None
+    asked = {*columns, *filters, *(["slot"] if timed else [])}
+    scope = next((name for name, keys in SCOPES.items() if asked <= set(keys)), None)
+    if calls is None and scope is not None:
+        source = dict(zip(SCOPES[scope], ("a", "b"), strict=True))
+        conditions, values = [f"scope = '{scope}'"], list[Any]()
+        summed = ["min(first)", "min(began)", "sum(calls)"]
+        table = "totals"
+    else:
+        source = {column: column for column in asked}
+        conditions, values = list[str](), list[Any]()
+        summed = ["min(slot)", "min(call)", "count(*)"]
+        # Grouping by an index would fetch a million rows one by one.
+        table = "spent" if filters or timed else "spent NOT INDEXED"
+    for column in filters:
+        conditions.append(f"{source[column]} = (SELECT id FROM names WHERE text = ?)")
+        values.append(getattr(where, column))
+    if timed:
+        conditions.append(f"{source['slot']} >= ? AND {source['slot']} < ?")
+        values += _slots(where)
     if calls is not None:
         conditions.append("call > ? AND call <= ?")
         values += calls
-    keys = [f"{column} AS k{n}" for n, column in enumerate(by)]
-    summed = [
-        "min(slot) AS first",
-        "min(call) AS began",
-        "count(*) AS calls",
-        *(f"sum({m}) AS {m}" for m in MEASURES),
-    ]
-    inner = f"SELECT {', '.join(keys + summed)} FROM spent"
-    if conditions:
-        inner += f" WHERE {' AND '.join(conditions)}"
-    if by:
-        inner += f" GROUP BY {', '.join(by)}"
+    keys = [f"{source[column]} AS k{n}" for n, column in enumerate(columns)]
+    figures = [f"{sum_} AS f{n}" for n, sum_ in enumerate([*summed, *(f"sum({m})" for m in MEASURES)])]
+    inner = f"SELECT {', '.join(keys + figures)} FROM {table}"
+    inner += f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    inner += f" GROUP BY {', '.join(source[column] for column in columns)}" if columns else ""
     named = [
-        f"(SELECT text FROM names WHERE id = k{n})" if column in _NAMED else f"k{n}"
-        for n, column in enumerate(by)
+        f"(SELECT text FROM names WHERE id = k{n})" if c in _NAMED else f"k{n}" for n, c in enumerate(columns)
     ]
-    return f"SELECT {', '.join([*named, 'first', 'began', 'calls', *MEASURES])} FROM ({inner})", values
+    return f"SELECT {', '.join(named + [f'f{n}' for n in range(len(figures))])} FROM ({inner})", values
 
 
-def _select_slots(where: Where) -> Query:
-    conditions, values = _slots(where)
-    conditions.append("scope = 'user'")
-    if where.user is not None:
-        conditions.append("name = (SELECT id FROM names WHERE text = ?)")
-        values.append(where.user)
-    sums = ", ".join(f"sum({m})" for m in ("calls", *MEASURES))
-    condition = " AND ".join(conditions)
-    return f"SELECT slot, slot, slot, {sums} FROM totals WHERE {condition} GROUP BY slot", values
+def _slots(where: Where) -> tuple[int, int]:
+    return (
+        int(where.since.timestamp()) // SLOT if where.since else 0,
+        -(-int(where.until.timestamp()) // SLOT) if where.until else _LONGEST,
+    )
 
 
-def _slots(where: Where) -> tuple[list[str], list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if where.since is not None or where.until is not None:
-        conditions.append("slot >= ? AND slot < ?")
-        values.append(int(where.since.timestamp()) // SLOT if where.since else 0)
-        values.append(-(-int(where.until.timestamp()) // SLOT) if where.until else _LONGEST)
-    return conditions, values
+def merge_sums(by: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Sum]:
+    """Rows of `select_sums`, of one file or several, as values: one for each key, in the order they began."""
+    day = by.index("day") if "day" in by else None
+    keys = len(by)
+    day_of = cache(slot_day)
+    merged: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        if not row[keys + 2]:
+            continue
+        key = tuple(row[:keys])
+        if day is not None:
+            key = (*key[:day], day_of(key[day]), *key[day + 1 :])
+        if (found := merged.get(key)) is None:
+            merged[key] = list(row[keys:])
+        else:
+            first, began = min(found[0], row[keys]), min(found[1], row[keys + 1])
+            found[:] = map(add, found, row[keys:])
+            found[:2] = first, began
+    ordered = sorted(merged.items(), key=lambda item: item[1][:2])
+    return [_sum(key, figures) for key, figures in ordered]
 
 
-def sum_from(row: Sequence[Any], keys: int) -> Sum | None:
-    """A row of `select_sums` as a value; None for the sum of nothing."""
-    key, (first, began, calls) = tuple(row[:keys]), row[keys : keys + 3]
-    if not calls:
-        return None
-    m = dict(zip(MEASURES, row[keys + 3 :], strict=True))
+def _sum(key: tuple[Any, ...], figures: Sequence[int]) -> Sum:
+    first, began, calls = figures[:3]
+    m = dict(zip(MEASURES, figures[3:], strict=True))
     usage = Usage(
         m["input"], m["output"], m["cache_read"], m["write_5m"], m["write_1h"], m["thinking"], m["searches"]
     )
@@ -126,8 +151,9 @@ def sum_from(row: Sequence[Any], keys: int) -> Sum | None:
         "output": m["output_pico"] * PICO,
         "web_searches": m["search_pico"] * PICO,
     }
-    dollars = (m[name] * PICO for name in ("billed", "unbilled", "saved", "thinking_pico"))
-    billed, unbilled, saved, thinking = dollars
+    billed, unbilled, saved, thinking = (
+        m[n] * PICO for n in ("billed", "unbilled", "saved", "thinking_pico")
+    )
     return Sum(
         key, first * SLOT, calls, m["turns"], usage, billed, unbilled, saved, thinking, parts,
         m["unknown"], m["estimated"], m["unfinished"], began,

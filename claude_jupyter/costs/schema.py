@@ -5,8 +5,8 @@
 - `names` numbers the texts that calls are summed by;
 - `spent` repeats each call in whole numbers, narrow enough to sum a million of them at once; money is in picodollars (10⁻¹² USD),
   in which every list price of a token is whole;
-- `totals` keeps running sums by kernel, by notebook, and by user and quarter of an hour. Days are the machine's own: local midnight is
-  on a quarter of an hour in every time zone, so a day is a range of these whatever the zone or the season.
+- `totals` keeps running sums by each pair of columns in `SCOPES`, and by user and quarter of an hour. Days are the machine's own: local
+  midnight is on a quarter of an hour in every time zone, so a day is a range of these whatever the zone or the season.
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ COLUMNS: Final[tuple[str, ...]] = (
 
 SLOT: Final = 900
 """Seconds of a slot."""
+
+SCOPES: Final[dict[str, tuple[str, ...]]] = {
+    "model": ("notebook", "model"),
+    "cell": ("notebook", "cell"),
+    "chat": ("notebook", "chat"),
+    "kernel": ("kernel", "notebook"),
+    "day": ("user", "slot"),
+}
+"""What `totals` holds running sums by: the columns of its keys, by the name of the scope."""
 
 _NAMED = ("user", "kernel", "notebook", "cell", "chat", "provider", "model")
 _TOKENS = ("input", "write_5m", "write_1h", "cache_read", "output", "searches")
@@ -78,9 +87,10 @@ CREATE TABLE spent(
 
 _TOTALS = f"""
 CREATE TABLE totals(
-  scope TEXT NOT NULL, name INTEGER NOT NULL, slot INTEGER NOT NULL, calls INTEGER NOT NULL,
+  scope TEXT NOT NULL, a INTEGER NOT NULL, b INTEGER NOT NULL,
+  first INTEGER NOT NULL, began INTEGER NOT NULL, calls INTEGER NOT NULL,
   {", ".join(f"{m} INTEGER NOT NULL" for m in MEASURES)},
-  PRIMARY KEY (scope, name, slot)
+  PRIMARY KEY (scope, a, b)
 ) WITHOUT ROWID"""
 
 # What of a request that is under way counts against budgets; replaced by its real cost when it ends.
@@ -144,25 +154,26 @@ CREATE TRIGGER calls_deleted AFTER DELETE ON calls BEGIN
   DELETE FROM spent WHERE call = old.rowid;
 END"""
 
-_SCOPES = {"kernel": "0", "notebook": "0", "user": "{row}.slot"}
-
 
 def _add(scope: str, row: str, sign: str = "") -> str:
-    """Add a row of `spent` to (or with "-" take it from) its running sum."""
+    """Add a row of `spent` to (or with "-" take it from) a running sum; what has no name is summed under 0."""
+    keys = ", ".join(f"coalesce({row}.{column}, 0)" for column in SCOPES[scope])
     values = ", ".join(f"{sign}{row}.{m}" for m in MEASURES)
     sums = ", ".join(f"{m} = {m} + excluded.{m}" for m in ("calls", *MEASURES))
-    return f"""INSERT INTO totals VALUES ('{scope}', {row}.{scope}, {_SCOPES[scope].format(row=row)}, {sign}1, {values})
-  ON CONFLICT DO UPDATE SET {sums};"""
+    return f"""INSERT INTO totals VALUES ('{scope}', {keys}, {row}.slot, {row}.call, {sign}1, {values})
+  ON CONFLICT DO UPDATE SET first = min(first, excluded.first), began = min(began, excluded.began), {sums};"""
 
 
 def _change(scope: str) -> str:
     """Add what changed in a row of `spent` whose sums are still the same ones."""
+    a, b = SCOPES[scope]
     sums = ", ".join(f"{m} = {m} + new.{m} - old.{m}" for m in MEASURES)
-    slot = _SCOPES[scope].format(row="new")
-    return f"UPDATE totals SET {sums} WHERE scope = '{scope}' AND name = new.{scope} AND slot = {slot};"
+    return f"""UPDATE totals SET {sums}
+  WHERE scope = '{scope}' AND a = coalesce(new.{a}, 0) AND b = coalesce(new.{b}, 0);"""
 
 
-_SAME = "old.slot = new.slot AND " + " AND ".join(f"old.{s} IS new.{s}" for s in _SCOPES)
+_KEYS = sorted({column for columns in SCOPES.values() for column in columns})
+_SAME = " AND ".join(f"old.{column} IS new.{column}" for column in _KEYS)
 
 
 def _on_spent(name: str, event: str, body: str, when: str = "") -> str:
@@ -170,25 +181,14 @@ def _on_spent(name: str, event: str, body: str, when: str = "") -> str:
 
 
 def _each(*steps: tuple[str, str]) -> str:
-    """The steps for every scope whose name is not NULL."""
-    # A trigger has no IF; an INSERT … VALUES of a NULL name would fail, so unnamed rows are summed under name 0.
-    return " ".join(
-        _add(scope, row, sign).replace(f"{row}.{scope},", f"coalesce({row}.{scope}, 0),", 1)
-        for scope in _SCOPES
-        for row, sign in steps
-    )
+    return " ".join(_add(scope, row, sign) for scope in SCOPES for row, sign in steps)
 
 
 _SPENT_TRIGGERS = (
     _on_spent("spent_inserted", "INSERT", _each(("new", ""))),
     _on_spent("spent_deleted", "DELETE", _each(("old", "-"))),
     _on_spent("spent_moved", "UPDATE", _each(("old", "-"), ("new", "")), f"NOT ({_SAME})"),
-    _on_spent(
-        "spent_updated",
-        "UPDATE",
-        " ".join(_change(s).replace(f"name = new.{s}", f"name = coalesce(new.{s}, 0)") for s in _SCOPES),
-        _SAME,
-    ),
+    _on_spent("spent_updated", "UPDATE", " ".join(map(_change, SCOPES)), _SAME),
 )
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from claude_jupyter.costs import disk, queries
 from claude_jupyter.costs.calls import Call, Outcome, Reserve, Spent, Sum, Where
 from claude_jupyter.costs.ledger import Ledger, open_ledger
 from claude_jupyter.costs.prices import price
-from claude_jupyter.costs.schema import COLUMNS
+from claude_jupyter.costs.schema import COLUMNS, SCOPES
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import BudgetError, StorageError
 
@@ -145,11 +145,9 @@ def test_calls_are_summed_by_any_columns_and_found_by_notebook_kernel_user_and_t
     ):
         call = Call(MODEL, user=user, kernel=kernel, notebook=notebook, chat="main", turn=1, at=at)
         ledger.finish(ledger.start(call), outcome())
-    assert [s.key for s in ledger.sums(("kernel", "notebook"))] == [
-        ("k2", "a.ipynb"),
-        ("k2", None),
-        ("k1", "a.ipynb"),
-    ]
+    assert [s.key for s in ledger.sums(("kernel", "notebook"))][2] == ("k1", "a.ipynb")
+    assert {s.key for s in ledger.sums(("kernel", "notebook"))[:2]} == {("k2", "a.ipynb"), ("k2", None)}
+    assert [(s.key, s.calls) for s in ledger.sums(("notebook",))] == [(("a.ipynb",), 2), ((None,), 1)]
     count = lambda **w: sum(s.calls for s in ledger.sums(("model",), Where(**w)))  # noqa: E731
     assert (count(notebook="a.ipynb"), count(kernel="k2"), count(user="ada"), count(notebook="b")) == (
         2,
@@ -163,6 +161,9 @@ def test_calls_are_summed_by_any_columns_and_found_by_notebook_kernel_user_and_t
         3,
     )
     assert sum(s.calls for s in ledger.sums(("slot",), Where(user="bob"))) == 2
+    by_day = ledger.sums(("day",), Where(notebook="a.ipynb"))
+    assert [(s.key, s.calls) for s in by_day] == [((old.astimezone().date(),), 1), ((date.today(),), 1)]
+    assert [s.key for s in ledger.sums(("day",))] == [s.key for s in by_day]
     assert len(list(ledger.rows(Where(kernel="k2", since=old)))) == 2
     assert ledger.sums((), Where(notebook="nowhere")) == []
 
@@ -237,11 +238,16 @@ def test_totals_always_equal_the_sum_of_the_rows(ledger: Ledger):
         if rng.random() < 0.8:
             ledger.finish(rng.choice(rows), outcome(rng.randrange(1, 10_000)))
     assert ledger.path
-    for scope, column in (("kernel", "kernel"), ("notebook", "notebook"), ("user", "user")):
-        totals = table(ledger.path, f"SELECT name, sum(billed), sum(calls), sum(unfinished) FROM totals"
-                                    f" WHERE scope = '{scope}' GROUP BY 1 ORDER BY 1")  # fmt: skip
-        direct = table(ledger.path, f"SELECT coalesce({column}, 0), sum(billed), count(*), sum(unfinished)"
-                                    f" FROM spent GROUP BY 1 ORDER BY 1")  # fmt: skip
+    for scope, (a, b) in SCOPES.items():
+        figures = "sum(billed), sum(unfinished), sum(output), sum(saved)"
+        totals = table(
+            ledger.path,
+            f"SELECT a, b, sum(calls), {figures} FROM totals WHERE scope = '{scope}' GROUP BY 1, 2",
+        )
+        direct = table(
+            ledger.path,
+            f"SELECT coalesce({a}, 0), coalesce({b}, 0), count(*), {figures} FROM spent GROUP BY 1, 2",
+        )
         assert totals == direct
     exact = sum(
         D(str(r[0])) for r in table(ledger.path, "SELECT cost_usd FROM calls WHERE cost_usd NOT NULL")
