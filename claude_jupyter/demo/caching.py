@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.demo.pictures import images
-from claude_jupyter.demo.signing import as_blocks, bare, canonical
+from claude_jupyter.demo.signing import as_blocks, bare, canonical, readable
 from claude_jupyter.demo.tokens import MESSAGE, TOOL_PROMPT, block_tokens, text_tokens
 from claude_jupyter.models import Model
 
@@ -71,6 +71,8 @@ def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[bytes, Mapping[str, Any] 
     role = ""
     for message in body.get("messages") or ():
         for block in as_blocks(message.get("content")):
+            if not readable(block, str(body.get("model"))):
+                continue
             new = message["role"] != role
             role = message["role"]
             yield b"\0block" + (role.encode() if new else b""), block, MESSAGE if new else 0
@@ -119,6 +121,7 @@ class Cache:
         total = prompt[-1].tokens if prompt else 0
         with self._lock:
             now = self._clock()
+            self._entries = {k: v for k, v in self._entries.items() if v[0] > now}
             hit = max((self._find(prompt, mark, model.id, key, now) for mark in marks), default=-1)
             read = prompt[hit].tokens if hit >= 0 else 0
             written = {"5m": 0, "1h": 0}

@@ -1,22 +1,52 @@
-"""Working code for a dataframe that was shown: by its own name and its own columns, so that `--code` gives a cell that runs."""
+"""Code in the demo's answers that runs: for a dataframe that was shown, by its own name and columns; for an error, the cell again.
+
+So that `--code` and `%claude_fix` give a cell that runs. The one mistake that can be corrected without understanding is a misspelt name.
+"""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
+from difflib import get_close_matches
+from typing import Final, NamedTuple
 
 from claude_jupyter.demo.reading import Column, Frame, Seen
 
-FEW = 50
+FEW: Final = 50
 """Groups that fit a table."""
+_CELL = re.compile(r"the failing cell:\n(.*?)\n\n(?=Traceback|\w+(?:Error|Exception|Warning)\b)", re.DOTALL)
+_UNDEFINED = re.compile(r"^NameError: name '(\w+)' is not defined", re.MULTILINE)
+_VARIABLE = re.compile(r"^  (\w+) = ", re.MULTILINE)
 
 
-def code_for(seen: Seen) -> str:
-    """A short cell for the first dataframe, or for the failing cell of an error; empty where there is neither."""
+class Code(NamedTuple):
+    """Code, and the words before it."""
+
+    words: str
+    text: str
+
+
+def code_for(seen: Seen) -> Code | None:
+    """A short cell for an error's cell or for the first dataframe; None where there is neither."""
+    for text in seen.texts:
+        if text.kind == "error" and (cell := _CELL.search(text.text)):
+            return _corrected(cell[1].strip("\n"), text.text)
     for frame in seen.frames:
-        if frame.columns:
-            return _frame_code(frame, seen.prompt)
-    return ""
+        if frame.columns and (code := _frame_code(frame, seen.prompt)):
+            return Code("Code that runs on it as it is:", code)
+    return None
+
+
+def _corrected(cell: str, told: str) -> Code:
+    """The cell with a misspelt name put right, else as it was."""
+    if wrong := _UNDEFINED.search(told):
+        words = set(re.findall(r"[^\W\d]\w*", cell)) | set(_VARIABLE.findall(told))
+        near = get_close_matches(wrong[1], sorted(words - {wrong[1]}), n=1, cutoff=0.7)
+        if near:
+            text = re.sub(rf"\b{wrong[1]}\b", near[0], cell)
+            return Code(f"The name `{wrong[1]}` is not defined; `{near[0]}` is the nearest one:", text)
+    return Code("The offline demo cannot correct this; here is the failing cell as it was:", cell)
 
 
 def _frame_code(frame: Frame, prompt: str) -> str:

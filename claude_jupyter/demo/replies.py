@@ -95,7 +95,8 @@ def _described(seen: Seen) -> str:
         parts.append(_FORMULA)
     code = code_for(seen)
     if code:
-        parts.append(f"Code that runs on it as it is:\n\n```python\n{code}\n```")
+        fence = _fence(code.text)
+        parts.append(f"{code.words}\n\n{fence}python\n{code.text}\n{fence}")
     return "\n\n".join(parts)
 
 
@@ -116,9 +117,13 @@ def _size(text: str) -> str:
 
 def _result(name: str, text: str, failed: bool) -> str:
     """What a tool gave back, read back in a fence longer than any inside."""
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", text)), 3)
+    fence = _fence(text)
     verb = "failed with" if failed else "returned"
     return f"The tool `{name}` {verb}:\n\n{fence}text\n{text[:2000]}\n{fence}"
+
+
+def _fence(text: str) -> str:
+    return "`" * max([3, *(len(run) + 1 for run in re.findall(r"`+", text))])
 
 
 def _frame(frame: Frame) -> str:

@@ -138,7 +138,7 @@ class DemoServer:
             self._counted += usage
 
     def remember(self, received: Received) -> None:
-        """Note a request; the shared server keeps the newest only, without bodies piling up for a whole kernel's life."""
+        """Note a request; the shared server keeps the newest few only, as bodies may be large and kernels live long."""
         with self._lock:
             self.requests.append(received)
             old = self.requests[: -self._keep] if self._keep is not None else []
@@ -220,7 +220,7 @@ def shared() -> DemoServer:
     with _shared_lock:
         if _shared is None or _shared.closed or _shared.pid != os.getpid():
             pace = float(os.environ.get("CLAUDE_JUPYTER_DEMO_PACE") or PACE)
-            _shared = start(pace=pace, first=FIRST if pace else 0.0, keep=20)
+            _shared = start(pace=pace, first=FIRST if pace else 0.0, keep=3)
         return _shared
 
 

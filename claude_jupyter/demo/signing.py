@@ -73,6 +73,14 @@ def as_blocks(content: Any) -> list[Mapping[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
 
 
+def readable(block: Mapping[str, Any], model: str) -> bool:
+    """False for thinking that another model made: it is dropped silently and not billed."""
+    if block.get("type") != "thinking":
+        return True
+    signature = Signature.decode(str(block.get("signature") or ""))
+    return signature is None or signature.model == _digest(b"model", model.encode())
+
+
 class Chain:
     """A walk through a request's conversation that knows, at any block, the digest of all before it."""
 

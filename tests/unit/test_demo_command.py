@@ -175,10 +175,28 @@ def test_the_code_in_a_demo_answer_runs(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     df.to_csv("figures.csv", index=False)
     for label in ("df", "tables[0]", "figures.csv"):
-        code = code_for(shown(label))
+        code = code_for(shown(label)).text
         assert '["n"]' in code
         space: dict[str, Any] = {"df": df, "tables": [df]}
         exec(code, space)
         assert space["by_month"].to_dict() == {1: 1.5, 2: 3.0}
-    assert code_for(shown("a drawing.png")) == ""
-    assert '"a b"' in code_for(shown("df", "the mean of a b?"))
+    assert code_for(shown("a drawing.png")) is None
+    assert '"a b"' in code_for(shown("df", "the mean of a b?")).text
+
+
+def test_a_misspelt_name_is_corrected_in_the_failing_cell() -> None:
+    from claude_jupyter.content.rules import Rules
+    from claude_jupyter.content.tracebacks import attach
+
+    def answer(cell: str, space: dict[str, Any]) -> str:
+        try:
+            exec(cell, space)
+        except Exception as error:
+            blocks = [
+                *attach(error, "the last error", Rules(), cell=cell).blocks,
+                {"type": "text", "text": "Why?"},
+            ]
+        return code_for(read({"model": "x", "messages": [{"role": "user", "content": blocks}]})).text
+
+    assert answer("weather = 1\nprint(weathr)", {}) == "weather = 1\nprint(weather)"
+    assert answer("x = 1\n\n1 / 0", {}) == "x = 1\n\n1 / 0"
