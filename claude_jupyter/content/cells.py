@@ -167,7 +167,7 @@ class Recorder:
         """The newest `count` images that the notebook has shown, oldest first."""
         from claude_jupyter.content import recent
 
-        return recent.plots(self.images(count), rules)
+        return recent.plots(self.images(count), count, rules)
 
     def last_error(self, rules: Rules) -> tuple[Attachment, ...]:
         """The last error: traceback, the failing cell, its variables."""

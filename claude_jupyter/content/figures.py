@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Final
 
-from claude_jupyter.content import browser, images, mpl
+from claude_jupyter.content import browser, embedded, images, mpl
 from claude_jupyter.content.guard import guarded, libraries, method, mro
 from claude_jupyter.content.media import decode
 from claude_jupyter.content.rules import Rules
@@ -52,23 +52,29 @@ def draw(value: Any, label: str, rules: Rules) -> Attachment | None:
     return _by_repr(value, label, rules)
 
 
-def from_json(media_type: str, data: Any, label: str, rules: Rules) -> Attachment:
-    """A chart that a notebook shows from JSON (Plotly's and Vega's own mime types), drawn as its library draws it.
+def from_shown(media_type: str, data: Any, label: str, rules: Rules) -> Attachment:
+    """A chart that a notebook shows from JSON, HTML or JavaScript (`recorded.Shown`), drawn as its library draws it.
 
     Raises
     ------
     AttachmentError, MissingExtraError
         Where it cannot be drawn.
     """
+    if media_type == embedded.BOKEH:
+        return _bokeh_script(data, label, rules)
+    if media_type == embedded.PAGE:
+        found = embedded.chart_in(data)
+        if found is None:
+            raise AttachmentError(f"{label} is a chart drawn by the page alone: name the figure instead.")
+        media_type, data = found
     if media_type.startswith("application/vnd.plotly"):
         _need("plotly", "a Plotly figure", "plotly", label)
-        from plotly.graph_objects import Figure
+        from plotly.io import to_image
 
-        with _quietly(label):
-            figure = Figure(
-                {key: data[key] for key in ("data", "layout", "frames") if key in data}, skip_invalid=True
-            )
-        return _plotly(figure, label, rules) or _unknown(label)
+        figure = {key: data[key] for key in ("data", "layout") if key in data}
+        _need("kaleido", "a Plotly figure", "kaleido", label)
+        drawn = browser.run(lambda: to_image(figure, format="png", validate=False), label, "a Plotly figure")
+        return images.from_bytes(drawn, label, rules)
     _need("vl_convert", "an Altair chart", "vl-convert-python", label)
     import vl_convert
 
@@ -78,8 +84,15 @@ def from_json(media_type: str, data: Any, label: str, rules: Rules) -> Attachmen
     return images.from_bytes(drawn, label, rules)
 
 
-def _unknown(label: str) -> Attachment:
-    raise AttachmentError(f"{label} could not be drawn.")
+def _bokeh_script(script: str, label: str, rules: Rules) -> Attachment:
+    _need("choreographer", "a Bokeh figure", "kaleido, with choreographer", label)
+    from bokeh.resources import INLINE
+
+    page = embedded.bokeh_page(script, INLINE.render())
+    if page is None:
+        raise AttachmentError(f"{label} is a Bokeh figure drawn by the page alone: name the figure instead.")
+    drawn = browser.run(lambda: browser.screenshot(page), label, "a Bokeh figure")
+    return images.from_bytes(drawn, label, rules)
 
 
 def _matplotlib(figure: Any, label: str, rules: Rules, about: str = "") -> Attachment:

@@ -55,6 +55,15 @@ def figure_of(value: Any) -> Any:
     return figures.popitem()[1] if len(figures) == 1 else None
 
 
+def open_figures() -> tuple[Any, ...]:
+    """The figures that pyplot holds open, oldest first: in a terminal, or with a window or widget of their own."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    if helpers is None:
+        return ()
+    managers = sorted(helpers.Gcf.get_all_fig_managers(), key=lambda manager: manager.num)
+    return tuple(manager.canvas.figure for manager in managers)
+
+
 def _root(value: Any) -> Any:
     figure = value.figure
     return None if figure is None else figure.figure

@@ -40,26 +40,41 @@ def last_cells(cells: Sequence[Cell], rules: Rules) -> tuple[Attachment, ...]:
     return tuple(found)
 
 
-def plots(shown: Sequence[tuple[Cell, Shown]], rules: Rules) -> tuple[Attachment, ...]:
-    """Pictures that cells showed.
+def plots(shown: Sequence[tuple[Cell, Shown]], count: int, rules: Rules) -> tuple[Attachment, ...]:
+    """The newest `count` pictures that cells showed; where none was (a terminal, a window), pyplot's open figures.
 
     Raises
     ------
     UsageError
-        Where none was recorded.
+        Where there is neither.
     """
     if not shown:
-        raise UsageError(
-            "no picture has been shown since %load_ext claude_jupyter: name the figure instead (%%claude fig), or run its cell again."
-        )
-    numbers: dict[str, int] = {}
+        return _open_figures(count, rules)
     found: list[Attachment] = []
-    for cell, picture in shown:
-        numbers[cell.label] = number = numbers.get(cell.label, 0) + 1
-        several = sum(c.label == cell.label for c, _ in shown) > 1
-        name = f"plot of {cell.label}" + (f" ({number})" if several else "")
-        found.append(_picture(picture, name, replace(rules, images_before=rules.images_before + len(found))))
+    for place, (cell, picture) in enumerate(shown):
+        same = [i for i, (other, _) in enumerate(shown) if other.label == cell.label]
+        name = f"plot of {cell.label}" + (f" ({same.index(place) + 1})" if len(same) > 1 else "")
+        found.append(_picture(picture, name, _after(rules, len(found))))
     return tuple(found)
+
+
+def _open_figures(count: int, rules: Rules) -> tuple[Attachment, ...]:
+    from claude_jupyter.content import figures, mpl
+
+    drawn: list[Attachment] = []
+    for figure in mpl.open_figures()[-count:]:
+        attachment = figures.draw(figure, f"figure {figure.number}", _after(rules, len(drawn)))
+        drawn += [attachment] if attachment is not None else []
+    if not drawn:
+        raise UsageError(
+            "no picture has been shown since %load_ext claude_jupyter: name the figure instead (%%claude fig), "
+            "or run its cell again."
+        )
+    return tuple(drawn)
+
+
+def _after(rules: Rules, images_before: int) -> Rules:
+    return replace(rules, images_before=rules.images_before + images_before)
 
 
 def last_error(error: BaseException | None, failed: Cell | None, rules: Rules) -> tuple[Attachment, ...]:
@@ -85,9 +100,7 @@ def _pictures(cell: Cell, shown: Sequence[Shown], rules: Rules, before: int) -> 
     for number, picture in enumerate(shown, 1):
         name = f"{cell.label} picture {number}" if len(shown) > 1 else f"{cell.label} picture"
         try:
-            yield _picture(
-                picture, name, replace(rules, images_before=rules.images_before + before + number - 1)
-            )
+            yield _picture(picture, name, _after(rules, before + number - 1))
         except ClaudeError as problem:
             yield problem.message  # a cell is still worth showing without one of its pictures
 
@@ -97,7 +110,7 @@ def _picture(shown: Shown, label: str, rules: Rules) -> Attachment:
     if not shown.media_type.startswith("image/"):
         from claude_jupyter.content import figures
 
-        return figures.from_json(shown.media_type, data, label, rules)
+        return figures.from_shown(shown.media_type, data, label, rules)
     if shown.media_type == "image/svg+xml":
         return images.from_svg(
             data if isinstance(data, str) else bytes(data).decode("utf-8", "replace"), label, rules

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from claude_jupyter.content.embedded import BOKEH, PAGE, holds_chart
+
 IMAGES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
 SPECS: Final = ("application/vnd.plotly", "application/vnd.vegalite", "application/vnd.vega")
 """Charts that reach the page as JSON and are drawn there: mime types beginning so."""
@@ -108,8 +110,12 @@ def shown_in(
     kinds += [kind for kind in bundle if kind.startswith(SPECS)]
     if kinds:
         return (Shown(kinds[0], bundle[kinds[0]], display_id, value=value),)
-    text = bundle.get("text/markdown") or bundle.get("text/plain") or bundle.get("text/latex")
     html = bundle.get("text/html")
+    if BOKEH in bundle and isinstance(bundle.get("application/javascript"), str):
+        return (Shown(BOKEH, bundle["application/javascript"], display_id, value=value),)
+    if isinstance(html, str) and holds_chart(html):
+        return (Shown(PAGE, html, display_id, value=value),)
+    text = bundle.get("text/markdown") or bundle.get("text/plain") or bundle.get("text/latex")
     table = isinstance(html, str) and "<table" in html
     if not isinstance(text, str):
         return ()
