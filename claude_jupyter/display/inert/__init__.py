@@ -1,0 +1,58 @@
+"""Markdown from a model, made inert: nothing in it runs, and no viewer fetches anything by itself.
+
+What is stored in a notebook is read by parsers that disagree (marked behind JupyterLab's extraction of mathematics, mistune
+in nbconvert, the CommonMark of GitHub and VS Code), and the first two sanitise nothing. So this is a scanner that leaves a
+risky character as it is only where all of them must agree that it is code, and elsewhere writes what looks the same
+and cannot act. It is no parser and no renderer; our own views sanitise besides. `tests/inert/` holds it to both pipelines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from claude_jupyter.display.inert.regions import ODD, State, lines_of, regions
+from claude_jupyter.display.inert.text import Reader
+
+__all__ = ["inert", "inert_parts", "literal"]
+
+
+def inert(markdown: str) -> str:
+    """The same Markdown, safe in viewers that sanitise nothing.
+
+    Ordinary text, mathematics and code come back byte for byte. Raw HTML shows as text (bare `<br>`, `<sub>`, `<sup>` and
+    `<kbd>` pass), links of other schemes than http, https and mailto lead nowhere, images become links with their host
+    shown, TeX that loads or links is shown instead of run, and a fence that was left open is closed. Takes linear time. What
+    follows can change how an earlier part is treated, so give it whole texts, not deltas.
+
+    Examples
+    --------
+    >>> inert("![chart](https://example.org/c.png) <img src=x onerror=alert(1)>")
+    '[chart (image: example.org)](https://example.org/c.png) &lt;img src=x onerror=alert(1)>'
+    """
+    return inert_parts([markdown])[0]
+
+
+def inert_parts(parts: Sequence[str]) -> list[str]:
+    """Texts that will stand in one Markdown document, a blank line between each two: what one leaves open must not reach the next."""
+    divided = [lines_of(part) for part in parts]
+    reader = Reader("\n\n".join("\n".join(lines) for lines in divided))
+    state = State()
+    shown: list[str] = []
+    for lines in divided:
+        out: list[str] = []
+        for region in regions(lines, state):
+            made = region.lines if region.fence else reader.text(region)
+            if region.apart and out and out[-1].strip() and made[0].strip():
+                out.append("")
+            out += made
+        shown.append("\n".join(out))
+    return shown
+
+
+def literal(text: str) -> str:
+    """Text on one line that shows as it is, whatever it holds: nothing in it is Markdown, HTML, mathematics or an address."""
+    words = " ".join(text.translate(ODD).split())
+    return re.sub(
+        r"[^\w\s.,;?(%)='/·–—…≥-]|_|(?<=www)\.|^[-+=.]|(?<=\d)[.)]", lambda m: f"&#{ord(m[0])};", words
+    )
