@@ -6,7 +6,10 @@ What the options are is the table in `claude_jupyter.options`. Braces in the pro
 from __future__ import annotations
 
 import ast
+import builtins
 import re
+import typing
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -135,6 +138,19 @@ def value_of(source: str, namespace: Mapping[str, Any]) -> Any:
     except Exception as error:
         text = " ".join(str(error).split())[:160]
         raise UsageError(f"{source}: {type(error).__name__}{': ' if text else ''}{text}") from None
+
+
+def type_of(source: str, namespace: Mapping[str, Any]) -> Any:
+    """The type that `--returns` names: as `value_of`, with Python's own types and those of `typing`; or "dataframe".
+
+    Raises
+    ------
+    UsageError
+        As `resolve`.
+    """
+    if source == "dataframe" and source not in namespace:
+        return source
+    return value_of(source, ChainMap(dict(namespace), vars(builtins), vars(typing)))
 
 
 def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], bool]:

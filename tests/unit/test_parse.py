@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from claude_jupyter.errors import UsageError
-from claude_jupyter.magics.parse import Name, parse_cell, parse_line, resolve, value_of
+from claude_jupyter.magics.parse import Name, parse_cell, parse_line, resolve, type_of, value_of
 from claude_jupyter.magics.words import words
 from claude_jupyter.options import Options
 
@@ -238,3 +239,18 @@ def test_no_line_crashes(line, body):
             parse()
         except UsageError as error:
             assert "\n" not in str(error)
+
+
+def test_types_for_returns_need_no_imports():
+    class Row:
+        pass
+
+    space = {"Row": Row, "kinds": {"a": int}}
+    assert type_of("list[str]", space) == list[str]
+    assert type_of('Literal["a", "b c"]', space) == Literal["a", "b c"]
+    assert type_of("dict[str, list[Row]]", space) == dict[str, list[Row]]
+    assert type_of("int | None", space) == int | None
+    assert type_of("kinds['a']", space) is int
+    assert type_of("dataframe", space) == "dataframe"
+    with pytest.raises(UsageError, match="did you mean Row"):
+        type_of("list[Rov]", space)
