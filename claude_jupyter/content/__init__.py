@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -67,7 +68,14 @@ def attach(value: Any, label: str, rules: Rules) -> tuple[Attachment, ...]:
     AttachmentError
         Where the value names something that cannot be sent (a missing file, a picture bomb): nothing half is sent.
     """
-    return _attach(value, label, rules, 0, ())
+    return tuple(_tidy(a, rules) for a in _safely(value, label, rules, 0, ()))
+
+
+def _tidy(attachment: Attachment, rules: Rules) -> Attachment:
+    """What the answer shows of it (label, notes) redacted as its blocks are."""
+    label = rules.redact(attachment.label)[0]
+    notes = tuple(dict.fromkeys(rules.redact(note)[0] for note in attachment.notes))
+    return replace(attachment, label=label, notes=notes)
 
 
 def attach_file(path_or_url: str | Path, rules: Rules) -> tuple[Attachment, ...]:
@@ -80,7 +88,25 @@ def attach_file(path_or_url: str | Path, rules: Rules) -> tuple[Attachment, ...]
     """
     from claude_jupyter.content import documents
 
-    return documents.attach(path_or_url, rules)
+    return tuple(_tidy(a, rules) for a in documents.attach(path_or_url, rules))
+
+
+def _safely(
+    value: Any, label: str, rules: Rules, depth: int, seen: tuple[int, ...]
+) -> tuple[Attachment, ...]:
+    """The value's attachments; where its own code fails on the way, a placeholder that says so."""
+    try:
+        return _attach(value, label, rules, depth, seen)
+    except ClaudeError:
+        raise
+    except BaseException as error:
+        # Some libraries' panics, and an `exit()` in somebody's property, are no Exception; an interrupt must stay one.
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        from claude_jupyter.content import objects
+
+        problem = f"looking at it raised {type_name(type(error), short=True)}"
+        return (objects.placeholder(value, label, rules, problem),)
 
 
 def _attach(
@@ -136,8 +162,8 @@ def _by_kind(
 ) -> tuple[Attachment, ...]:
     from claude_jupyter.content import arrays, frames, objects, tracebacks
 
-    if isinstance(value, str):
-        return (_text(value, label, rules),)
+    if issubclass(type(value), str):
+        return (_text(str.__str__(value), label, rules),)
     if isinstance(value, bytes | bytearray | memoryview):
         from claude_jupyter.content import documents
 
@@ -152,15 +178,14 @@ def _by_kind(
     drawn = _drawn(value, label, rules)
     if drawn is not None:
         return (drawn,)
-    array = arrays.attach(value, label, rules)
-    if array is not None:
-        return (array,)
-    if isinstance(value, BaseException):
+    if issubclass(type(value), BaseException):
         return (tracebacks.attach(value, label, rules),)
+    if not arrays.of_objects(value) and (array := arrays.attach(value, label, rules)) is not None:
+        return (array,)
     parts = _parts(value, label, depth, seen, keys=rules.row_limit != 0)
     if parts is not None:
         return _each(value, parts, label, rules, depth, seen)
-    return (objects.attach(value, label, rules),)
+    return (arrays.attach(value, label, rules) or objects.attach(value, label, rules),)
 
 
 def _text(value: str, label: str, rules: Rules) -> Attachment:
@@ -193,7 +218,7 @@ def _drawn(value: Any, label: str, rules: Rules) -> Attachment | None:
 
 def _seems_drawable(value: Any) -> bool:
     """Whether a container could be one drawing: artists as `plt.plot()` or `plt.hist()` return them."""
-    elements = list(value)[:8] if not isinstance(value, dict) else []
+    elements = [element for _, element in _elements(value)[:8]] if not isinstance(value, dict) else []
     return any("matplotlib" in libraries(element) for element in elements) and not any(
         type_name(kind, short=True) in ("FigureBase", "_AxesBase") for e in elements for kind in mro(e)
     )
@@ -208,26 +233,42 @@ def _parts(
     """
     if depth >= DEPTH or id(value) in seen:
         return None
-    if type_name(type(value), short=True) == "ndarray" and "numpy" in libraries(value):
-        flat = list(value.flat[: PARTS * 50]) if value.dtype == object else []
-        pairs = [(f"{label}[{i}]", element) for i, element in enumerate(flat)]
-    elif isinstance(value, Mapping):
-        names = list(value)[: PARTS * 50]
-        pairs = [
-            (f"{label}[{_key(key) if keys else f'key {i}'}]", value[key]) for i, key in enumerate(names, 1)
-        ]
-    elif isinstance(value, list | tuple):
-        pairs = [(f"{label}[{i}]", element) for i, element in enumerate(value[: PARTS * 50])]
-    else:
-        return None
+    pairs = [
+        (f"{label}[{_key(key) if keys or isinstance(key, _Place) else f'key {i}'}]", element)
+        for i, (key, element) in enumerate(_elements(value), 1)
+    ]
     rich = any(_rich(element, depth + 1, (*seen, id(value))) for _, element in pairs)
     return pairs if rich else None
+
+
+class _Place(int):
+    """Where an element stands in a sequence: unlike a key it tells nothing."""
+
+
+def _elements(value: Any) -> list[tuple[Any, Any]]:
+    """The first elements of a container with their keys or places, whatever its subclass makes of iteration."""
+    most = PARTS * 50
+    kind = type(value)
+    if issubclass(kind, dict):
+        return list(islice(dict.items(value), most))
+    if issubclass(kind, list):
+        found = list.__getitem__(value, slice(most))
+    elif issubclass(kind, tuple):
+        found = tuple.__getitem__(value, slice(most))
+    elif type_name(kind, short=True) == "ndarray" and "numpy" in libraries(value):
+        found = list(value.flat[:most]) if value.dtype == object else []
+    elif isinstance(value, Mapping):
+        pairs: Mapping[Any, Any] = value
+        return guarded(lambda: list(islice(pairs.items(), most))).value or []
+    else:
+        found = []
+    return [(_Place(i), element) for i, element in enumerate(found)]
 
 
 def _key(key: Any) -> str:
     from claude_jupyter.content.short import line
 
-    return line(key, 60)
+    return str(int(key)) if isinstance(key, _Place) else line(key, 60)
 
 
 def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
@@ -266,7 +307,7 @@ def _each(
     plain = [(name, element) for name, element in parts if not _rich(element, depth + 1, inside)]
     shown: list[Attachment] = []
     for name, element in rich[:PARTS]:
-        shown.extend(_attach(element, name, rules, depth + 1, inside))
+        shown.extend(_safely(element, name, rules, depth + 1, inside))
     total = guarded(lambda: len(value)).value or len(parts)
     left_out = max(len(rich) - PARTS, 0) + max(total - len(parts), 0)
     if plain or left_out:

@@ -33,6 +33,11 @@ def is_array(value: Any) -> bool:
     return bool(found & TENSORS) and _has_shape(value)
 
 
+def of_objects(value: Any) -> bool:
+    """Whether it is a NumPy array of Python objects, which may each be worth showing."""
+    return is_array(value) and "numpy" in libraries(value) and value.dtype.kind == "O"
+
+
 def is_picture(value: Any) -> bool:
     """Whether it is a uint8 array shaped (h, w, 3 or 4)."""
     if not is_array(value) or "numpy" not in libraries(value):
@@ -43,7 +48,7 @@ def is_picture(value: Any) -> bool:
 
 
 def attach(value: Any, label: str, rules: Rules) -> Attachment | None:
-    """The array's profile as text; None for what is no array (or one of objects, which the dispatcher looks into)."""
+    """The array's profile as text; None for what is no array."""
     if not is_array(value):
         return None
     if "xarray" in libraries(value):

@@ -10,6 +10,7 @@ import contextvars
 import ctypes
 import inspect
 import threading
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -112,11 +113,13 @@ def libraries(value: object) -> frozenset[str]:
 
 def method(value: object, name: str) -> Callable[..., Any] | None:
     """A method the value really has, found without running `__getattr__` (a Mock or a proxy has every name)."""
-    if isinstance(value, type):
+    if issubclass(type(value), type):
         return None
     try:
-        inspect.getattr_static(value, name)
-        found = getattr(value, name)
+        static = inspect.getattr_static(value, name)
     except Exception:
         return None
+    if isinstance(static, types.FunctionType | classmethod | staticmethod):
+        return getattr(value, name)
+    found = guarded(lambda: getattr(value, name)).value  # a property: code of its own
     return found if callable(found) else None

@@ -15,7 +15,7 @@ from claude_jupyter.content.guard import guarded, libraries, mro, root_module, t
 
 LOOK_AHEAD: Final = 4000
 REPR_LIMIT: Final = 200_000
-ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")
+ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+| id='\d+'")
 PLAIN_LIBRARIES: Final = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress"})
 _DEPTH: Final = 4
 
