@@ -16,13 +16,15 @@ from typing import Any
 from claude_jupyter import settings as config
 from claude_jupyter.client.service import Service
 from claude_jupyter.client.wire import Stop
-from claude_jupyter.content.secrets import Redactor
+from claude_jupyter.content.secrets import Redactor, find_key
 from claude_jupyter.conversation.billing import Books, Owner
 from claude_jupyter.conversation.conversation import Conversation
+from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.world import World
+from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.shell import Shell
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer, View
+from claude_jupyter.turns import Answer, Turn, View
 
 _WARM_AFTER = 0.3
 
@@ -47,12 +49,18 @@ class Home:
         self.magics: Any = None
         settings = self._settings()
         self.shell = Shell(ip, settings)
-        self.redactor = Redactor(os.environ)
         folder = Path.cwd()
         service = Service(settings, folder)
+        try:
+            data: Path | None = config.data_dir()
+        except OSError as error:
+            self.shell.warn(
+                f"User data cannot be written ({error.strerror}): costs and history stay in this kernel."
+            )
+            data = None
         books = Books(
             settings,
-            _ledger(settings, self.shell),
+            _ledger(settings, data, self.shell),
             Owner(config.user_name(settings), kernel_id(), notebook_path()),
             provider=lambda: service.provider,
             cell=self.shell.cell_hash,
@@ -66,7 +74,17 @@ class Home:
             confirm=self.shell.confirm,
             redact=self._redact,
             insert=self.shell.insert,
-            finished=self._finished,
+            finished=self.shell.remember,
+            adopt=self.shell.adopt,
+            transcript=_rendered,
+            journal=Journal(
+                data / "journal" if data else None,
+                kernel_id(),
+                notebook_path(),
+                lambda: settings.journal,
+                self.shell.warn,
+            ),
+            notebook=notebook_file(),
             namespace=lambda: ip.user_ns if ip is not None else sys.modules["__main__"].__dict__,
         )
         self.claude = Conversation(self.world)
@@ -82,13 +100,19 @@ class Home:
         return self.magics
 
     def _redact(self, text: str) -> tuple[str, tuple[str, ...]]:
-        return self.redactor(text) if self.world.settings.redact else (text, ())
+        key = self.world.service.key
+        environ = {**os.environ, "ANTHROPIC_API_KEY": key} if key else os.environ
+        return Redactor.from_environment(environ, self.world.settings.redact)(text)
+
+    def _warn_of_key(self, info: Any) -> None:
+        name = find_key(info.raw_cell or "")
+        if name:
+            self.shell.warn(
+                f"this cell holds a key ({name}), and the notebook will keep it. Delete it there; enter keys with %claude_key."
+            )
 
     def _view(self, answer_id: str, stop: Stop, *, background: bool) -> View:
         return self.shell.view(answer_id, stop, background=background)
-
-    def _finished(self, answer: Answer) -> None:
-        self.shell.remember(answer)
 
     def load(self) -> None:
         """Put the magics, completion, recorder and formatters into IPython."""
@@ -102,6 +126,7 @@ class Home:
         self.recorder = Recorder(self.ip)
         self.recorder.install()
         self.world.cells = self.recorder
+        self.ip.events.register("pre_run_cell", self._warn_of_key)
         self.shell.load({Answer: bundle, Conversation: _transcript})
         self._timer = threading.Timer(_WARM_AFTER, _warm)
         self._timer.daemon = True
@@ -117,6 +142,7 @@ class Home:
         complete.uninstall(self.ip)
         self.recorder.uninstall()
         self.world.cells = None
+        self.ip.events.unregister("pre_run_cell", self._warn_of_key)
         self.shell.unload()
         for kind in ("line", "cell"):
             for name in self.magics.magics[kind]:
@@ -164,20 +190,22 @@ def _warm() -> None:
         _home.shell.warm()
 
 
-def _transcript(conversation: Conversation) -> tuple[dict[str, Any], dict[str, Any]]:
+def _rendered(
+    name: str, turns: tuple[Turn, ...], usage: Usage, cost: Cost
+) -> tuple[dict[str, Any], dict[str, Any]]:
     from claude_jupyter.display.transcript import transcript
 
-    return transcript(conversation.name, conversation.turns, conversation.usage, conversation.cost)
+    return transcript(name, turns, usage, cost)
 
 
-def _ledger(settings: Settings, shell: Shell) -> Any:
+def _transcript(conversation: Conversation) -> tuple[dict[str, Any], dict[str, Any]]:
+    return _rendered(conversation.name, conversation.turns, conversation.usage, conversation.cost)
+
+
+def _ledger(settings: Settings, data: Path | None, shell: Shell) -> Any:
     from claude_jupyter.costs.ledger import Ledger
 
-    try:
-        path = Path(settings.ledger).expanduser() if settings.ledger else config.data_dir() / "ledger.db"
-    except OSError as error:
-        shell.warn(f"The ledger cannot be written ({error.strerror}); costs are kept in this kernel only.")
-        path = None
+    path = Path(settings.ledger).expanduser() if settings.ledger else data / "ledger.db" if data else None
     return Ledger(path, warn=shell.warn, kernel=kernel_id())
 
 
@@ -203,3 +231,13 @@ def notebook_path() -> str | None:
         return path
     main = sys.modules.get("__main__")
     return getattr(main, "__vsc_ipynb_file__", None)
+
+
+def notebook_file() -> Path | None:
+    """The open notebook's file, if it can be read from here."""
+    path = notebook_path()
+    if path is None:
+        return None
+    # Jupyter Server gives a path below its root; the kernel runs in the notebook's folder.
+    candidates = (Path(path), Path.cwd() / Path(path).name)
+    return next((p for p in candidates if p.is_file()), None)

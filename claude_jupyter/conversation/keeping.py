@@ -209,6 +209,31 @@ class Kept:
         made.model, made.system = model, system
         return made
 
+    def replace_by(self, path: str | os.PathLike[str]) -> Self:
+        """Go on with the turns of a saved conversation instead of one's own; `undo` brings those back.
+
+        Raises
+        ------
+        StorageError
+            As `load`.
+        """
+        turns, _, self.model, self.system = storage.load(path)
+        self._change(turns)
+        return self
+
+    def forget(self) -> int:
+        """Delete the journal on disk, of all kernels; how many conversations that were.
+
+        Raises
+        ------
+        StorageError
+            Where a file does not let itself be deleted.
+        """
+        try:
+            return self._world.journal.forget()
+        except OSError as error:
+            raise StorageError(f"The journal cannot be deleted: {error.strerror}.") from None
+
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write the transcript as Markdown.
 

@@ -173,6 +173,12 @@ class Cost(Decimal):
         self.unknown = unknown
         return self
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name.replace('_', ' ')} ${usd:f}" for name, usd in self.parts.items() if usd)
+        text = f"${self:f}" + (f" ({told})" if told else "")
+        text = f"≥ {text}" if self.estimated else text
+        return text + (f", {self.unknown} of unknown price" if self.unknown else "")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _cost, (self.parts, self.estimated, self.unknown)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from claude_jupyter.client.wire import Stop
@@ -82,6 +83,21 @@ class Shell:
         # A result of the cell itself (`claude.ask(…)` as last line) sets `_` again; a `_` of the user's own is left alone.
         hook = self._ip.displayhook
         return self._ip.user_ns.get("_", hook._) is not hook._
+
+    @contextlib.contextmanager
+    def _adopted(self, parent: dict[str, Any]) -> Generator[None]:
+        # ipykernel 7.4 and later; before, only updates of the answer's own output reach the cell (TRAPS section 10).
+        token = self._ip.set_thread_parent(parent)
+        try:
+            yield
+        finally:
+            self._ip.reset_thread_parent(token)
+
+    def adopt(self) -> contextlib.AbstractContextManager[object]:
+        """A context in which what another thread prints and shows lands in the cell that runs now."""
+        if not hasattr(self._ip, "set_thread_parent"):
+            return contextlib.nullcontext()
+        return self._adopted(self._parent())
 
     def confirm(self, question: str) -> bool | None:
         """Ask yes or no in the cell; None where nobody can answer."""

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from claude_jupyter.content.prompt import fill
-from claude_jupyter.content.secrets import find_key
-from claude_jupyter.errors import ClaudeError, UsageError
 from claude_jupyter.magics import help as help_text
 from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, value_of
 from claude_jupyter.options import Options
 from claude_jupyter.settings import Settings
+from claude_jupyter.turns import Answer
 
 if TYPE_CHECKING:
     from claude_jupyter.conversation.conversation import Conversation
@@ -46,9 +45,7 @@ class ClaudeMagics(Settings, Magics):
 
     def _ask(self, asked: Asked) -> None:
         space: dict[str, Any] = self.shell.user_ns
-        if find_key(asked.prompt):
-            raise UsageError("There is a key in the question: it was not sent. Enter keys with %claude_key.")
-        filled = fill(asked.prompt, space)
+        filled = fill(asked.prompt, space, named=[n.source for n in asked.names])
         labels: list[str] = []
         values: list[Any] = []
         for name, value in resolve(asked.names, space):
@@ -60,18 +57,32 @@ class ClaudeMagics(Settings, Magics):
         options = _with_objects(asked.options, space)
         for hint in filled.hints:
             self._home.shell.warn(hint)
-        answer = self._claude.question(filled.text, values, options, labels=labels)
-        if options.out:
-            space[options.out] = answer.value if options.returns is not None else answer
-        if options.code and answer.code:
-            self._home.shell.insert(answer.code, answer)
+
+        def finished(answer: Answer) -> None:
+            if options.out:
+                space[options.out] = answer.value if options.returns is not None else answer
+            if options.code and answer.code:
+                self._home.shell.insert(answer.code, answer)
+
+        self._claude.question(filled.text, values, options, labels=labels, finished=finished)
+
+    @line_magic
+    def claude_chat(self, line: str) -> Any:
+        """List, show, fork, undo, save and restore conversations; `%claude_chat --help` lists all."""
+        from claude_jupyter.magics import chat
+
+        result = chat.run(line, self._claude)
+        if not isinstance(result, str):
+            return result
+        print(result)  # noqa: T201
+        return None
 
     @line_magic
     def claude_key(self, line: str) -> None:
         """Enter a key with a hidden input; it is kept in this kernel. `--save` keeps it in the system's keyring."""
         from claude_jupyter.magics.key import enter_key
 
-        enter_key(line, self._home)
+        print(enter_key(line, self._home))  # noqa: T201
 
 
 def _with_objects(options: Options, space: Mapping[str, Any]) -> Options:
@@ -88,4 +99,4 @@ def _as_file(name: str) -> Any:
 
 ClaudeMagics.claude.__doc__ = help_text.docstring()
 
-__all__ = ["ClaudeError", "ClaudeMagics"]
+__all__ = ["ClaudeMagics"]

@@ -48,7 +48,6 @@ def enter_key(line: str, home: Any) -> str:
     if any(c.isspace() for c in key):
         raise UsageError("that is no key: it holds blanks")
     home.world.service.key = key
-    home.redactor.add("%claude_key", key)
     if word == "--save":
         _save(key)
         return "The key is in use, and kept in the system's keyring."
