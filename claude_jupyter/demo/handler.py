@@ -6,8 +6,11 @@ import json
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +19,7 @@ from claude_jupyter.demo import batches, catalogue, rules, wire
 from claude_jupyter.demo.caching import prompt_tokens
 from claude_jupyter.demo.refused import Refused, invalid
 from claude_jupyter.demo.script import Script
+from claude_jupyter.demo.tokens import rate
 from claude_jupyter.models import facts
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ LIMIT: Final = 32 * 1024 * 1024
 BATCH_LIMIT: Final = 256 * 1024 * 1024
 _SECRET_HEADERS: Final = frozenset(("authorization", "x-api-key", "cookie", "proxy-authorization"))
 _BUFFER: Final = 16 * 1024
+_GENERATED: Final = ("text", "thinking", "partial_json")
 
 
 class Gone(ConnectionError):
@@ -150,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         if script.raw is not None:
             received.status = 200
-            self._stream(received, script, iter([(script.raw, 0.0)]))
+            self._stream(received, script, ((data, 0.0) for data in (script.raw,)))
             return
         reply = wire.reply(script, body)
         prompt = self.demo.cache.account(body, facts(str(body.get("model"))), key)
@@ -168,17 +173,36 @@ class Handler(BaseHTTPRequestHandler):
 
     def _framed(
         self, reply: wire.Reply, prompt: Usage, script: Script, received: Received
-    ) -> Iterator[tuple[bytes, float]]:
+    ) -> Generator[tuple[bytes, float]]:
         pace = self.demo.pace if script.pace is None else script.pace
-        for event, delay in wire.events(reply, prompt, script.usage, script.fail):
-            if event["type"] in ("message_delta", "error"):
-                received.usage = reply.usage(prompt)
-            seconds = self._first(script) if delay == wire.FIRST else pace if delay == wire.CHUNK else delay
-            data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-            # The service pads its data lines before the last brace; a reader must not mind.
-            yield f"event: {event['type']}\ndata: {data[:-1]}  }}\n\n".encode(), float(seconds)
+        whole, made = reply.usage(prompt), 0
+        try:
+            for event, delay in wire.events(reply, prompt, script.usage, script.fail):
+                kind = event["type"]
+                if kind == "content_block_delta":
+                    made += sum(len(event["delta"].get(name, "")) for name in _GENERATED)
+                elif kind == "message_delta":
+                    received.usage = whole
+                seconds = self._seconds(delay, pace, script)
+                data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+                # The service pads its data lines before the last brace; a reader must not mind.
+                yield f"event: {kind}\ndata: {data[:-1]}  }}\n\n".encode(), seconds
+        finally:
+            if (
+                received.usage is not whole
+            ):  # what was generated is billed, though a broken stream never tells it
+                received.usage = replace(prompt, output=min(whole.output, ceil(made / rate(reply.model))))
 
-    def _stream(self, received: Received, script: Script, frames: Iterator[tuple[bytes, float]]) -> None:
+    def _seconds(self, delay: wire.Delay, pace: float, script: Script) -> float:
+        return self._first(script) if delay == wire.FIRST else pace if delay == wire.CHUNK else float(delay)
+
+    def _stream(self, received: Received, script: Script, frames: Generator[tuple[bytes, float]]) -> None:
+        with closing(frames):
+            self._send_frames(received, script, frames)
+
+    def _send_frames(
+        self, received: Received, script: Script, frames: Generator[tuple[bytes, float]]
+    ) -> None:
         self._head(received, 200, script.content_type, dict(script.headers))
         self.send_header("transfer-encoding", "chunked")
         self.send_header("cache-control", "no-cache")

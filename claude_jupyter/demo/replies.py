@@ -90,7 +90,8 @@ def _described(seen: Seen) -> str:
     if seen.texts:
         parts.append("\n".join(f"- `{t.label}` ({t.kind}): {_size(t.text)}" for t in seen.texts))
     if not (seen.frames or seen.shown or seen.texts or seen.results):
-        parts.append(f"Nothing was attached; the question has {len(seen.prompt.split())} words.")
+        count = len(seen.prompt.split())
+        parts.append(f"Nothing was attached; the question has {count} word{'s' * (count != 1)}.")
     if _MATHS.search(seen.prompt):
         parts.append(_FORMULA)
     code = code_for(seen)

@@ -371,6 +371,17 @@ def test_what_came_is_noted_without_the_key(serve: Any) -> None:
     assert received.body["messages"] == HI
 
 
+def test_a_broken_stream_is_billed_for_what_was_generated(serve: Any) -> None:
+    client, server = serve(Script(text="word " * 700, fail=("overloaded_error", "Overloaded")))
+    with pytest.raises(anthropic.APIStatusError):
+        ask(client)
+    assert server.usage.output == 1000
+    client, server = serve(Script(text="word " * 7000, cut=20_000))
+    with pytest.raises(httpx2.RemoteProtocolError):
+        ask(client)
+    assert 0 < server.usage.output < 4000
+
+
 def test_replies_are_used_up_in_order(serve: Any) -> None:
     client, _ = serve(["one", Script(status=529), "three"])
     assert ask(client).content[0].text == "one"
