@@ -87,14 +87,13 @@ class Handler(BaseHTTPRequestHandler):
             self._send_json(received, refused.status, refused.body(received.request_id), refused.headers)
         except ConnectionError as error:
             received.gone = not isinstance(error, Gone) or error.args == ("left",)
+            received.finished = False
             self.close_connection = True
         except Exception as error:
             # A bug of ours must look like one, not like a broken line.
             wrong = Refused(500, f"The demo model failed: {type(error).__name__}: {error}")
             self._send_json(received, 500, wrong.body(received.request_id), {"x-should-retry": "false"})
             self.close_connection = True
-        else:
-            received.finished = True
 
     def _route(self, received: Received) -> None:
         size = int(self.headers.get("content-length") or 0)
@@ -233,6 +232,7 @@ class Handler(BaseHTTPRequestHandler):
         self._chunk(pending)
         if script.cut is not None and left is not None:
             raise Gone("cut")
+        received.finished = True  # before the client can know
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunk(self, data: bytearray) -> None:
@@ -274,7 +274,8 @@ class Handler(BaseHTTPRequestHandler):
             self._head(received, status, content_type, headers or {})
             self.send_header("content-length", str(len(data)))
             self.end_headers()
+            received.finished = True
             self.wfile.write(data)
         except ConnectionError:
-            received.gone = True
+            received.gone, received.finished = True, False
             self.close_connection = True
