@@ -208,7 +208,7 @@ def parse(data: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(told, Mapping) or not isinstance(told.get("id"), str) or not told["id"]:
         return None
     markdown = _joined(data.get("text/markdown"))
-    usage = told.get("usage") if isinstance(told.get("usage"), Mapping) else {}
+    usage: Any = told.get("usage") if isinstance(told.get("usage"), Mapping) else {}
     return {
         "version": VERSION,
         "id": told["id"],

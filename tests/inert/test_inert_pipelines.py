@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from inert_fragments import CODE, MORE, PAYLOADS, documents
+from inert_fragments import CODE, FRAGMENTS, MORE, PAYLOADS, documents
 from inert_pages import live
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
+from claude_jupyter.display.bundle import bundle
 from claude_jupyter.display.inert import inert
+from claude_jupyter.turns import Answer, Block
 
 HERE = Path(__file__).parent
 DOCUMENTS = int(os.environ.get("INERT_DOCUMENTS", "3000"))
@@ -91,3 +94,36 @@ def test_the_judge_sees_what_runs_unprotected(render: Pipeline):
 )
 def test_code_reads_the_same_as_before(render: Pipeline, text: str):
     assert render([inert(text)]) == render([text])
+
+
+def test_nothing_is_live_in_bundles_of_several_blocks(render: Pipeline):
+    chance = random.Random(SEED + 2)
+    texts = [
+        bundle(_answer(chance, text))[0]["text/markdown"] for text in documents(DOCUMENTS // 3, SEED + 2)
+    ]
+    pages = render(texts)
+    assert [(text, found) for text, html in zip(texts, pages, strict=True) if (found := live(html))][:3] == []
+
+
+def _answer(chance: random.Random, text: str) -> Answer:
+    """An answer whose text is in pieces, with hostile notices and sources between them."""
+    blocks: list[Block] = []
+    at = 0
+    while at < len(text):
+        end = at + chance.randint(1, len(text))
+        other = chance.choice(FRAGMENTS)
+        blocks.append({"type": "text", "text": text[at:end]})
+        blocks.append(
+            chance.choice(
+                [
+                    {"type": "notice", "level": "info", "text": other},
+                    {"type": "citation", "n": at, "title": other, "url": "https://a.example/" + other},
+                    {"type": "citation", "n": at, "title": "t", "url": other},
+                    {"type": "thinking", "text": other},
+                ]
+            )
+        )
+        at = end
+    return Answer(
+        id="a", model=chance.choice(FRAGMENTS), blocks=tuple(blocks), complete=chance.random() < 0.5
+    )

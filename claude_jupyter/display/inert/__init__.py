@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from claude_jupyter.display.inert.code import GAP
 from claude_jupyter.display.inert.regions import ODD, State, lines_of, regions
 from claude_jupyter.display.inert.text import Reader
 
@@ -53,6 +54,9 @@ def inert_parts(parts: Sequence[str]) -> list[str]:
 def literal(text: str) -> str:
     """Text on one line that shows as it is, whatever it holds: nothing in it is Markdown, HTML, mathematics or an address."""
     words = " ".join(text.translate(ODD).split())
-    return re.sub(
-        r"[^\w\s.,;?(%)='/·–—…≥-]|_|(?<=www)\.|^[-+=.]|(?<=\d)[.)]", lambda m: f"&#{ord(m[0])};", words
-    )
+    return re.sub(r"^\d+[.)]|^[-+=:]|[^\w\s.,;?(%)='/:·–—…≥-]|_|:(?=/)|(?<=www)\.", _entities, words)
+
+
+def _entities(m: re.Match[str]) -> str:
+    # An entity hides a TeX command from parsers only: what is typeset is the text that the page shows.
+    return "".join(f"&#{ord(c)};" + (GAP if c == "\\" else "") if not c.isalnum() else c for c in m[0])
