@@ -9,7 +9,6 @@ import ast
 import builtins
 import re
 import typing
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -150,7 +149,7 @@ def type_of(source: str, namespace: Mapping[str, Any]) -> Any:
     """
     if source == "dataframe" and source not in namespace:
         return source
-    return value_of(source, ChainMap(dict(namespace), vars(builtins), vars(typing)))
+    return value_of(source, {**vars(typing), **vars(builtins), **namespace})
 
 
 def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], bool]:
