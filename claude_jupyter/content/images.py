@@ -157,29 +157,47 @@ def from_display(value: Any, label: str, rules: Rules) -> Attachment | None:
 
 
 def shrink(attachment: Attachment, limit: int = sizes.MANY_SIDE) -> Attachment:
-    """The same attachment with its picture's sides at most `limit` px: for requests that turn out to hold over 20 images.
+    """The same attachment with its pictures' sides at most `limit` px: for requests that turn out to hold over 20 images.
 
-    One that fits (or holds no picture of ours) comes back as it is, byte for byte.
+    What fits (or is a picture by its address) comes back as it is, byte for byte.
     """
-    if attachment.size is None or max(attachment.size) <= limit:
+    blocks: list[Block] = []
+    size, saved = attachment.size, 0
+    for block in attachment.blocks:
+        small = _shrunk(block, limit) if block["type"] == "image" else None
+        blocks.append(block if small is None else small[0])
+        if small is not None:
+            saved += sizes.tokens(*small[1]) - sizes.tokens(*small[2])
+            size = small[2]
+    if not saved:
         return attachment
-    from PIL import Image
-
-    source = next(b["source"] for b in attachment.blocks if b["type"] == "image")
-    image = Image.open(io.BytesIO(base64.b64decode(source["data"])))
-    photo = image.format == "JPEG"
-    picture = image.resize(
-        sizes.fit(*image.size, limit, sizes.SIDE * sizes.SIDE, limit), Image.Resampling.LANCZOS
-    )
-    data, media_type = pixels.encode(pixels.Picture(picture, photo), sizes.BYTES)
-    new = _image_block(data, media_type)
+    alone = attachment.kind == "image" and size is not None
     return replace(
         attachment,
-        blocks=tuple(new if b["type"] == "image" else b for b in attachment.blocks),
-        tokens=attachment.tokens - sizes.tokens(*attachment.size) + sizes.tokens(*picture.size),
-        size=picture.size,
-        sent=_sent(picture.size),
+        blocks=tuple(blocks),
+        tokens=attachment.tokens - saved,
+        size=size if alone else attachment.size,
+        sent=_sent(size) if alone and size is not None else attachment.sent,
     )
+
+
+def _shrunk(block: Block, limit: int) -> tuple[Block, tuple[int, int], tuple[int, int]] | None:
+    """The smaller block, and its sizes before and after; None where it fits already."""
+    from PIL import Image
+
+    source = block["source"]
+    if source["type"] != "base64":
+        return None
+    image = Image.open(io.BytesIO(base64.b64decode(source["data"])))
+    before = image.size
+    if max(before) <= limit:
+        return None
+    photo = image.format == "JPEG"
+    after = sizes.fit(*before, sizes.SIDE * 2, sizes.SIDE * sizes.SIDE, limit)
+    image = image.resize(after, Image.Resampling.LANCZOS)
+    image.info.clear()
+    data, media_type = pixels.encode(pixels.Picture(image, photo), sizes.CLOUD_BYTES)
+    return {**block, **_image_block(data, media_type)}, before, after
 
 
 def _attach(picture: pixels.Picture, label: str, rules: Rules, about: str = "") -> Attachment:

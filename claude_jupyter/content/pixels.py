@@ -89,12 +89,16 @@ def _eight_bit(image: Image) -> Image:
             return image.convert("RGBA")
         return image
     if mode in ("P", "PA"):
-        return image.convert("RGBA" if mode == "PA" or "transparency" in image.info else "RGB")
+        palette = image.palette.mode if image.palette is not None else ""
+        clear = mode == "PA" or palette == "RGBA" or "transparency" in image.info
+        return image.convert("RGBA" if clear else "RGB")
     if mode == "1":
         return image.convert("L")
     if mode == "F" or mode.startswith("I"):
         return _scaled(image)
-    return image.convert("RGBA" if mode in ("RGBa", "La") else "RGB")
+    if mode in ("La", "RGBa"):
+        return image.convert("LA" if mode == "La" else "RGBA")
+    return image.convert("RGB")
 
 
 def _scaled(image: Image) -> Image:

@@ -35,7 +35,7 @@ def last_cells(cells: Sequence[Cell], rules: Rules) -> tuple[Attachment, ...]:
         )
     found: list[Attachment] = []
     for cell in cells:
-        pictures = list(_pictures(cell, cell.images[-PICTURES:], rules, len(found)))
+        pictures = list(_pictures(cell, rules, sum(a.kind == "image" for a in found)))
         found += [_cell(cell, pictures, rules), *(p for p in pictures if isinstance(p, Attachment))]
     return tuple(found)
 
@@ -51,11 +51,16 @@ def plots(shown: Sequence[tuple[Cell, Shown]], count: int, rules: Rules) -> tupl
     if not shown:
         return _open_figures(count, rules)
     found: list[Attachment] = []
-    for place, (cell, picture) in enumerate(shown):
-        same = [i for i, (other, _) in enumerate(shown) if other.label == cell.label]
-        name = f"plot of {cell.label}" + (f" ({same.index(place) + 1})" if len(same) > 1 else "")
-        found.append(_picture(picture, name, _after(rules, len(found))))
+    for cell, picture in shown:
+        found.append(_picture(picture, _name(cell, picture), _after(rules, len(found))))
     return tuple(found)
+
+
+def _name(cell: Cell, picture: Shown) -> str:
+    """The same for `-l` and `-p`, so that a picture pointed at twice is known to be the same."""
+    several = len(cell.images) > 1
+    number = next(n for n, other in enumerate(cell.images, 1) if other is picture) if several else 0
+    return f"{cell.label} picture" + (f" {number}" if several else "")
 
 
 def _open_figures(count: int, rules: Rules) -> tuple[Attachment, ...]:
@@ -96,11 +101,10 @@ def last_error(error: BaseException | None, failed: Cell | None, rules: Rules) -
     raise UsageError("there has been no error in this kernel: run the failing cell, then ask with -e.")
 
 
-def _pictures(cell: Cell, shown: Sequence[Shown], rules: Rules, before: int) -> Iterator[Attachment | str]:
-    for number, picture in enumerate(shown, 1):
-        name = f"{cell.label} picture {number}" if len(shown) > 1 else f"{cell.label} picture"
+def _pictures(cell: Cell, rules: Rules, before: int) -> Iterator[Attachment | str]:
+    for number, picture in enumerate(cell.images[-PICTURES:]):
         try:
-            yield _picture(picture, name, _after(rules, before + number - 1))
+            yield _picture(picture, _name(cell, picture), _after(rules, before + number))
         except ClaudeError as problem:
             yield problem.message  # a cell is still worth showing without one of its pictures
 

@@ -98,7 +98,9 @@ def _pixels(length: str) -> float:
 def _resvg(text: str, width: int, height: int) -> bytes:
     import resvg_py
 
-    return bytes(resvg_py.svg_to_bytes(svg_string=text, width=width, height=height, background="#ffffff"))
+    return bytes(
+        resvg_py.svg_to_bytes(svg_string=text, width=width, height=height, background="#ffffff", dpi=96)
+    )
 
 
 def _cairo(text: str, width: int, height: int) -> bytes:
