@@ -58,6 +58,8 @@ class _Page(HTMLParser):
         self.drawn = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # MathJax looks for formulas within what no tag but a line break parts.
+        self.text.append("" if tag == "br" else "\n")
         self.code += tag in ("code", "pre")
         self.drawn += tag == "x-mermaid" or (tag == "pre" and ("class", "mermaid") in attrs)
         if tag not in TAGS:
@@ -71,6 +73,7 @@ class _Page(HTMLParser):
                 self.found.append(f"href={value}")
 
     def handle_endtag(self, tag: str) -> None:
+        self.text.append("\n")
         self.code = max(0, self.code - (tag in ("code", "pre")))
         self.drawn = 0 if tag in ("x-mermaid", "pre") else self.drawn
 

@@ -9,7 +9,6 @@ from typing import Final
 GAP: Final = "\u200b"
 """Invisible, and no tag, link, image or TeX command goes on after it."""
 
-TAG: Final = re.compile(r"<(?=[a-zA-Z/!?])")
 LOADS: Final = (
     "bbox|class|cssId|csname|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|unicode|url|"
     "fetch[a-zA-Z]*|img|image|tex(?:tip|html)|mathtip"
@@ -69,4 +68,6 @@ def spelled(content: str) -> str:
     """A code span as HTML that looks the same: every character that any parser gives a meaning is a numeric entity."""
     if len(content) > 2 and content[0] == content[-1] == " " and content.strip():
         content = content[1:-1]
+    # Where the tag does not count (in a title, say) the page would typeset what the entities stand for.
+    content = TEX.sub(lambda m: m[0] + GAP, content)
     return "<code>" + re.sub(r"[^\w\s]|_", lambda m: f"&#{ord(m[0])};", content) + "</code>"

@@ -211,13 +211,20 @@ def _pieces(text: str) -> Iterator[tuple[int, int, bool]]:
         last[end - start] = n
     at = n = 0
     while n < len(runs):
-        if n in partner:
+        if n in partner and not _escaped(text, runs[n][0]):
             start, end = runs[n][0], runs[partner[n]][1]
             yield at, start, False
             yield start, end, True
             at, n = end, partner[n]
         n += 1
     yield at, len(text), False
+
+
+def _escaped(text: str, at: int) -> bool:
+    start = at
+    while start and text[start - 1] == "\\":
+        start -= 1
+    return (at - start) % 2 == 1
 
 
 class _Intervals:
