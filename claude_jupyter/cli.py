@@ -28,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         case "demo":
             from claude_jupyter.demo import run
 
-            return run.open_lab(_say) if asked.execute is None else run.execute(asked.execute, _say)
+            return (
+                run.open_lab(_say, asked.options)
+                if asked.execute is None
+                else run.execute(asked.execute, _say)
+            )
         case _:
             _parser().print_help()
             return 2
@@ -55,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="OUT.ipynb",
         help="run it without a browser instead, write it executed, and print what it cost",
+    )
+    demo.add_argument(
+        "options",
+        nargs="*",
+        metavar="-- OPTION",
+        help="for JupyterLab, after --: claude-jupyter demo -- --no-browser",
     )
     commands.add_parser("check", help="say in ten lines whether all is well")
     commands.add_parser("cost", help="what was spent, by cell, day, model, … (claude-jupyter cost --help)")

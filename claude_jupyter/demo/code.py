@@ -15,6 +15,7 @@ from claude_jupyter.demo.reading import Column, Frame, Seen
 
 FEW: Final = 50
 """Groups that fit a table."""
+_ASKS_FOR_CODE = re.compile(r"\b(code|cell|pandas|polars|compute|calculate|function|script)\b", re.IGNORECASE)
 _CELL = re.compile(r"the failing cell:\n(.*?)\n\n(?=Traceback|\w+(?:Error|Exception|Warning)\b)", re.DOTALL)
 _UNDEFINED = re.compile(r"^NameError: name '(\w+)' is not defined", re.MULTILINE)
 _VARIABLE = re.compile(r"^  (\w+) = ", re.MULTILINE)
@@ -32,9 +33,9 @@ def code_for(seen: Seen) -> Code | None:
     for text in seen.texts:
         if text.kind == "error" and (cell := _CELL.search(text.text)):
             return _corrected(cell[1].strip("\n"), text.text)
-    for frame in seen.frames:
+    for frame in seen.frames or (seen.before if _ASKS_FOR_CODE.search(seen.prompt) else ()):
         if frame.columns and (code := _frame_code(frame, seen.prompt)):
-            return Code("Code that runs on it as it is:", code)
+            return Code(f"Code that runs on `{frame.label}` as it is:", code)
     return None
 
 
@@ -89,9 +90,9 @@ def _pandas(label: str, frame: Frame, prompt: str) -> str:
         return f"{label}.describe()"
     if time is not None:
         by = f'{label}[{_q(time.name)}].dt.month.rename("month")'
-        return f"by_month = {label}.groupby({by})[{_q(number.name)}].mean().round(2)\nby_month"
+        return f"{label}.groupby({by})[{_q(number.name)}].mean().round(2)"
     if group is not None:
-        return f"by_group = {label}.groupby({_q(group.name)})[{_q(number.name)}].mean().round(2)\nby_group"
+        return f"{label}.groupby({_q(group.name)})[{_q(number.name)}].mean().round(2)"
     return f"{label}[{_q(number.name)}].describe()"
 
 
@@ -102,5 +103,5 @@ def _polars(label: str, frame: Frame, prompt: str) -> str:
         return f"{label}.describe()"
     return (
         "import polars as pl\n\n"
-        f"by_group = {label}.group_by({_q(group.name)}).agg(pl.col({_q(number.name)}).mean()).sort({_q(group.name)})\nby_group"
+        f"{label}.group_by({_q(group.name)}).agg(pl.col({_q(number.name)}).mean()).sort({_q(group.name)})"
     )

@@ -83,7 +83,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request, read."""
+    """A request, read: the newest question with what came with it, then `before`: what earlier questions showed."""
 
     prompt: str
     frames: tuple[Frame, ...]
@@ -91,6 +91,8 @@ class Seen:
     shown: tuple[Shown, ...]
     results: tuple[tuple[str, str, bool], ...]
     earlier: tuple[str, ...]
+    before: tuple[Frame, ...]
+    labels_before: tuple[str, ...]
     system: str
 
 
@@ -110,12 +112,17 @@ def read(body: Body) -> Seen:
         if b.get("type") == "tool_result"
     )
     frames, texts = _attached(blocks)
+    past = [b for k in questions[:-1] for b in as_blocks(messages[k]["content"])]
+    old_frames, old_texts = _attached(past)
+    old_shown = _shown(past, str(body.get("model")))
     return Seen(
         prompt=_prompt(blocks),
         frames=frames,
         texts=texts,
         shown=tuple(_shown(blocks, str(body.get("model")))),
         results=results,
+        before=old_frames[::-1],
+        labels_before=tuple(dict.fromkeys(v.label for v in (*old_frames, *old_texts, *old_shown))),
         earlier=tuple(_prompt(as_blocks(messages[k]["content"])) for k in questions[:-1]),
         system=_text_of(body.get("system")),
     )

@@ -91,7 +91,12 @@ def _described(seen: Seen) -> str:
         parts.append("\n".join(f"- `{t.label}` ({t.kind}): {_size(t.text)}" for t in seen.texts))
     if not (seen.frames or seen.shown or seen.texts or seen.results):
         count = len(seen.prompt.split())
-        parts.append(f"Nothing was attached; the question has {count} word{'s' * (count != 1)}.")
+        kept = _listed(seen.labels_before)
+        parts.append(
+            f"Nothing new came with it; I still have {kept} from before."
+            if kept
+            else f"Nothing was attached; the question has {count} word{'s' * (count != 1)}."
+        )
     if _MATHS.search(seen.prompt):
         parts.append(_FORMULA)
     code = code_for(seen)
@@ -99,6 +104,11 @@ def _described(seen: Seen) -> str:
         fence = _fence(code.text)
         parts.append(f"{code.words}\n\n{fence}python\n{code.text}\n{fence}")
     return "\n\n".join(parts)
+
+
+def _listed(labels: Sequence[str]) -> str:
+    *most, last = [f"`{label}`" for label in labels] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _quoted(text: str) -> str:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,16 +32,16 @@ def notebooks() -> Path:
     return packed if packed.is_dir() else Path(__file__).parents[2] / "notebooks"
 
 
-def open_lab(say: Say, parent: Path | None = None) -> int:
+def open_lab(say: Say, options: Sequence[str] = ()) -> int:
     """Copy the notebook into `claude-jupyter-demo` and open JupyterLab on it; returns JupyterLab's exit status."""
     if missing := _missing("jupyterlab", "pandas", "matplotlib"):
         say(missing)
         return 1
-    copy = copy_notebook((parent or Path.cwd()) / FOLDER)
+    copy = copy_notebook(Path.cwd() / FOLDER)
     environ, words = answering(copy.parent)
     say(words)
     say(f"Opening {copy.parent.name}/{copy.name} in JupyterLab; Ctrl-C here ends it.")
-    command = [sys.executable, "-m", "jupyterlab", str(copy)]
+    command = [sys.executable, "-m", "jupyterlab", str(copy), *options]
     with subprocess.Popen(command, env=environ) as lab:
         while True:
             try:
@@ -110,7 +110,7 @@ def execute(out: Path, say: Say) -> int:
         except DeadKernelError:
             problem = "The kernel died."
     nbformat.write(book, out)
-    for line in summary(book):
+    for line in summary(book, failed=bool(problem)):
         say(line)
     say(f"Written to {out}.")
     if problem:
@@ -118,10 +118,13 @@ def execute(out: Path, say: Say) -> int:
     return 1 if problem else 0
 
 
-def summary(book: Mapping[str, Any]) -> list[str]:
-    """What an executed notebook's answers cost, from what stands in them: cells, questions, tokens, list price."""
+def summary(book: Mapping[str, Any], *, failed: bool = False) -> list[str]:
+    """What an executed notebook's answers cost, from what stands in them: cells, questions, tokens, list price.
+
+    `failed` says that the last cell that was begun did not run through; not every failure leaves an error output.
+    """
     cells = [c for c in book["cells"] if c["cell_type"] == "code"]
-    ran = sum(c.get("execution_count") is not None and not _failed(c) for c in cells)
+    ran = sum(c.get("execution_count") is not None for c in cells) - failed
     answers = [
         output["data"][ANSWER]
         for cell in cells
@@ -138,10 +141,6 @@ def summary(book: Mapping[str, Any]) -> list[str]:
         f"{usage.prompt:,} tokens in ({usage.cache_read:,} from the cache), {usage.output:,} out.",
         price + (" (demo, nothing billed)." if free else "."),
     ]
-
-
-def _failed(cell: Mapping[str, Any]) -> bool:
-    return any(output["output_type"] == "error" for output in cell.get("outputs", ()))
 
 
 def _missing(*modules: str) -> str:
