@@ -171,7 +171,10 @@ def _new_widget(answer: dict[str, Any], stop: dict[str, str]) -> Any:
     if not _shares():
         return classes.answer(_esm=_code("widget"), answer=answer, stop=stop)
     return classes.answer(
-        _esm=_code("stub"), answer=answer, stop=stop, library={"id": _library().model_id, "version": _version()}
+        _esm=_code("stub"),
+        answer=answer,
+        stop=stop,
+        library={"id": _library().model_id, "version": _version()},
     )
 
 

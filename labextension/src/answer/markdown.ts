@@ -9,8 +9,14 @@ import { CodeView, frame } from './code';
 import { el } from './dom';
 import type { Services } from './services';
 
+/** Settled pieces stand together on pages of about so many characters: the browser skips those that are out of sight. */
+const PAGE = 6000;
+
 export class MarkdownStream {
   readonly node = el('div', 'cj-md');
+  private page = this.node.appendChild(el('div', 'cj-page'));
+  private pageSize = 0;
+  private full: HTMLElement[] = []; // pages that have not been measured yet
   private readonly splitter = new Splitter();
   private readonly caret = el('span', 'cj-caret');
   private queue: Piece[] = [];
@@ -55,9 +61,10 @@ export class MarkdownStream {
 
   /** Paint until the deadline; true if something is left. Never called again before it is done. */
   async paint(deadline: number): Promise<boolean> {
+    this.measurePages();
     while (this.queue.length) {
       await this.settle(this.queue.shift()!);
-      if (performance.now() > deadline && this.queue.length) {
+      if (performance.now() > deadline) {
         return true;
       }
     }
@@ -65,7 +72,18 @@ export class MarkdownStream {
       this.stale = false;
       await this.paintTail();
     }
-    return this.queue.length > 0;
+    return this.queue.length > 0 || this.full.length > 0;
+  }
+
+  /** Pages drawn in an earlier frame: their height is known now, so that they can be skipped without a jump. */
+  private measurePages(): void {
+    for (const page of this.full.splice(0)) {
+      const height = page.offsetHeight;
+      if (height > 0) {
+        page.style.containIntrinsicHeight = `auto ${height}px`;
+        page.classList.add('cj-settled');
+      }
+    }
   }
 
   private async settle(piece: Piece): Promise<void> {
@@ -83,6 +101,7 @@ export class MarkdownStream {
       this.place(node, piece);
       this.polish(node, piece);
     }
+    this.pageSize += piece.src.length;
   }
 
   private async paintTail(): Promise<void> {
@@ -98,9 +117,8 @@ export class MarkdownStream {
       if (!this.tail?.code) {
         this.clear();
         const code = new CodeView(piece.lang, this.services);
-        const node = el('div', 'cj-piece', code.node);
-        this.node.append(node);
-        this.tail = { key: piece.key, src: '', nodes: [node], code };
+        const nodes = this.place(el('div', 'cj-piece', code.node), piece);
+        this.tail = { key: piece.key, src: '', nodes, code };
       }
       const code = this.tail.code!;
       await code.update(piece.code, false);
@@ -123,11 +141,16 @@ export class MarkdownStream {
 
   /** Put a drawn piece at the end, or its content into the piece before it; returns what stands there now. */
   private place(node: HTMLElement, piece: Piece): ChildNode[] {
-    const moved = piece.glue ? glue(this.node.lastElementChild, node, piece.kind) : null;
+    const moved = piece.glue ? glue(this.page.lastElementChild, node, piece.kind) : null;
     if (moved) {
       return moved;
     }
-    this.node.append(node);
+    if (this.pageSize > PAGE) {
+      this.full.push(this.page);
+      this.page = this.node.appendChild(el('div', 'cj-page'));
+      this.pageSize = 0;
+    }
+    this.page.append(node);
     return [node];
   }
 

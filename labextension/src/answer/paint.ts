@@ -5,13 +5,18 @@ export interface Paintable {
   paint(deadline: number): boolean | Promise<boolean>;
 }
 
-const INTERVAL = 48; // ms: 20 a second, less the jitter of frames
+const FASTEST = 48; // ms between paints: 20 a second, less the jitter of frames
+const SLOWEST = 160;
+/** A slow page is painted more rarely, so that painting takes no more than this part of its time. */
+const SHARE = 0.12;
 const SLICE = 10; // ms of a frame
 const HIDDEN = 250; // ms: a page in the background gets no frames
 
 export class Painter {
   private dirty = new Set<Paintable>();
   private last = -Infinity;
+  private interval = FASTEST;
+  private cost = 0;
   private backlog = false;
   private waiting = false;
 
@@ -29,7 +34,7 @@ export class Painter {
       return;
     }
     this.waiting = true;
-    const wait = this.backlog ? 0 : this.last + INTERVAL - performance.now();
+    const wait = this.backlog ? 0 : this.last + this.interval - performance.now();
     if (document.hidden) {
       setTimeout(() => void this.frame(), HIDDEN);
     } else if (wait > 16) {
@@ -51,6 +56,18 @@ export class Painter {
       }
     }
     this.waiting = false;
+    this.measure(this.last);
     this.schedule();
+  }
+
+  /** What a paint costs the page, layout and drawing by the browser included: the next task comes after them. */
+  private measure(began: number): void {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      this.cost += (performance.now() - began - this.cost) / 4;
+      this.interval = Math.min(Math.max(this.cost / SHARE, FASTEST), SLOWEST);
+      port1.close();
+    };
+    port2.postMessage(null);
   }
 }

@@ -1,7 +1,10 @@
 /** Follow a growing answer, but only while its end is in sight: whoever reads further up is left alone. */
 
+const LOOK_AGAIN = 1000; // ms: the page may have been rearranged
+
 export class Follower {
   private scroller: HTMLElement | null = null;
+  private looked = -Infinity;
   private following = false;
   private top = 0;
 
@@ -9,15 +12,14 @@ export class Follower {
 
   /** Before something is drawn: is the end in sight? */
   before(): void {
-    this.scroller = scrollerOf(this.node);
+    this.find();
     if (!this.scroller) {
-      this.following = false;
       return;
     }
     const end = this.node.getBoundingClientRect().bottom;
     const view = this.scroller.getBoundingClientRect();
-    const up = this.scroller.scrollTop < this.top - 2; // scrolled up since we last followed
-    this.following = end > view.top && end <= view.bottom + 24 && !(this.following && up);
+    const up = this.following && this.scroller.scrollTop < this.top - 2; // by the reader, since we last followed
+    this.following = end > view.top && end <= view.bottom + 24 && !up;
   }
 
   after(): void {
@@ -29,6 +31,15 @@ export class Follower {
       this.scroller.scrollTop += hidden;
     }
     this.top = this.scroller.scrollTop;
+  }
+
+  private find(): void {
+    const now = performance.now();
+    if (now - this.looked > LOOK_AGAIN || !this.scroller?.isConnected) {
+      this.looked = now;
+      this.scroller = scrollerOf(this.node);
+      this.following = this.following && this.scroller !== null;
+    }
   }
 }
 
