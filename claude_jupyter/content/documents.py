@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
+from claude_jupyter.content.fence import Redactor, clip_middle, fenced, text_attachment
+from claude_jupyter.content.pdf import TOKENS_A_PAGE
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of, tokens_of_text
 from claude_jupyter.errors import AttachmentError
+from claude_jupyter.models import facts
 from claude_jupyter.turns import Attachment
 
 MEGABYTE: Final = 1 << 20
@@ -31,6 +33,7 @@ TABLES: Final = frozenset({".csv", ".tsv", ".parquet", ".pq", ".feather", ".arro
 URL_IMAGES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 FETCHING: Final = frozenset({"bedrock", "vertex", "google_cloud"})
 _SCHEME: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):(?=//)|^(data|mailto|javascript|file):")
+_IN_QUERY: Final = re.compile(r"\b(png|jpe?g|gif|webp|pdf)\b", re.IGNORECASE)
 _PDF_TEXT: Final = re.compile(r"\s*(data:application/pdf;base64,|)JVBERi0[A-Za-z0-9+/]{16}")
 
 
@@ -43,11 +46,17 @@ def attach(path_or_url: str | Path, rules: Rules) -> tuple[Attachment, ...]:
         In one line: what is wrong and what to do.
     """
     name = str(path_or_url)
+    if isinstance(path_or_url, str) and (data := decoded(name)) is not None:
+        return (from_bytes(data, "data", rules),)
     scheme = _SCHEME.match(name)
     if scheme and isinstance(path_or_url, str):
         return (from_url(name, rules),)
-    path = Path(name).expanduser()
-    if not path.exists() and glob.has_magic(name):
+    try:
+        path = Path(name).expanduser()
+        several = glob.has_magic(name) and not path.exists()
+    except (OSError, RuntimeError) as error:
+        raise AttachmentError(f"{_shown(Path(name).name)} cannot be read: {error.args[-1]}") from None
+    if several:
         return _glob(name, path, rules)
     return (from_path(path, rules),)
 
@@ -57,7 +66,10 @@ def _glob(name: str, pattern: Path, rules: Rules) -> tuple[Attachment, ...]:
     found = sorted(path for path in map(Path, names) if path.is_file())
     if not found:
         raise AttachmentError(f"no file matches {_shown(name)}")
-    shown: list[Attachment] = [from_path(path, rules) for path in found[:FILES]]
+    shown: list[Attachment] = []
+    for path in found[:FILES]:
+        same = sum(path.name == earlier.name for earlier in found[: found.index(path)])
+        shown.append(from_path(path, rules, label=f"{path.name} ({same + 1})" if same else path.name))
     if len(found) > FILES:
         left_out = len(found) - FILES
         text = f"{len(found):,} files match {Path(name).name}; the first {FILES} by name are shown, {left_out:,} are not"
@@ -69,15 +81,16 @@ def _glob(name: str, pattern: Path, rules: Rules) -> tuple[Attachment, ...]:
     return tuple(shown)
 
 
-def from_path(path: Path, rules: Rules) -> Attachment:
-    """One file as an attachment."""
+def from_path(path: Path, rules: Rules, *, label: str = "") -> Attachment:
+    """One file as an attachment, labelled with its name."""
     from claude_jupyter.content import notebooks, tables
 
     size = _checked_size(path)
     suffix = path.suffix.lower()
+    label = label or path.name
     try:
         if suffix in TABLES:
-            return tables.attach(path, rules)
+            return tables.attach(path, rules, label)
         if size > LARGEST:
             raise AttachmentError(
                 f"{path.name} is {_megabytes(size)}; at most {_megabytes(LARGEST)} can be sent"
@@ -86,8 +99,8 @@ def from_path(path: Path, rules: Rules) -> Attachment:
     except OSError as error:
         raise AttachmentError(f"{path.name} cannot be read: {error.strerror or error}") from None
     if suffix == ".ipynb":
-        return notebooks.attach(data, path.name, rules)
-    return from_bytes(data, path.name, rules, suffix=suffix)
+        return notebooks.attach(data, label, rules)
+    return from_bytes(data, label, rules, suffix=suffix)
 
 
 def _checked_size(path: Path) -> int:
@@ -143,6 +156,10 @@ def from_bytes(data: bytes, label: str, rules: Rules, *, suffix: str = "") -> At
             "(an empty file)" if suffix else "(no bytes)", label, "text", rules, sent="empty"
         )
     text, encoding = _decode(data)
+    if encoding is None and suffix:
+        raise AttachmentError(
+            f"{label} is no image, PDF, text or table; load it in Python and show what you get"
+        )
     if encoding is None:
         return _binary(data, label, rules)
     return text_file(text, label, rules, encoding=encoding, suffix=suffix)
@@ -156,12 +173,13 @@ def text_file(
     lines = text.count("\n") + 1
     shown, cut = clip_middle(redactor(text), characters_of(TEXT_TOKENS))
     notes = [f"{label}: {len(text):,} characters, the middle left out"] if cut else []
-    if encoding not in ("utf-8", "ascii"):
-        notes.append(f"{label}: read as {encoding}")
+    odd = "" if encoding == "utf-8" else f", read as {encoding}"
+    if odd:
+        notes.append(f"{label}{odd}")
     return text_attachment(
         shown,
         label,
-        kind or (f"file {suffix}" if suffix else "text"),
+        (kind or (f"file {suffix}" if suffix else "text")) + odd,
         rules,
         sent=f"{lines:,} lines" + (", shortened" if cut else ""),
         notes=notes,
@@ -241,6 +259,8 @@ def from_url(url: str, rules: Rules, *, label: str | None = None) -> Attachment:
     name = unquote(parts.path.rsplit("/", 1)[-1]) or parts.hostname
     label = label or name
     suffix = Path(name).suffix.lower()
+    if suffix not in URL_IMAGES and suffix != ".pdf" and (said := _IN_QUERY.search(parts.query)):
+        suffix = f".{said[1].lower()}"
     if rules.provider in FETCHING:
         return _fetched(url, label, rules)
     if suffix == ".pdf":
@@ -254,8 +274,8 @@ def from_url(url: str, rules: Rules, *, label: str | None = None) -> Attachment:
 
 def _by_url(url: str, label: str, kind: Any, rules: Rules) -> Attachment:
     redactor = Redactor(rules)
-    words = f"{label} ({kind} from a URL):"
-    tokens = tokens_of_text(words) + (1600 if kind == "image" else 3000)
+    words = fenced(f"A {kind} by its URL: it follows here.", redactor(label), kind)
+    most = facts(rules.model).image_tokens if kind == "image" else TOKENS_A_PAGE
     return Attachment(
         label=label,
         kind=kind,
@@ -264,7 +284,7 @@ def _by_url(url: str, label: str, kind: Any, rules: Rules) -> Attachment:
             {"type": kind, "source": {"type": "url", "url": url}},
         ),
         sent="by URL, fetched by the service",
-        tokens=tokens,
+        tokens=tokens_of_text(words) + most,
         notes=(f"{label}: tokens are a guess, its size is not known here", *redactor.notes),
     )
 

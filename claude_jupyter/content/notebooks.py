@@ -50,12 +50,9 @@ def attach(data: bytes, label: str, rules: Rules) -> Attachment:
         notes.append(f"{label}: {IMAGES} of its {len(pictures)} pictures are shown")
     shown = text_attachment(
         text, label, "notebook", rules, sent=_sent(len(parts), min(len(pictures), IMAGES)), notes=notes, redactor=redactor,
-        rows=rules.row_limit != 0 and "<table" in data[:LOOK].decode("utf-8", "replace"),
+        rows=rules.row_limit != 0 and any(cell.get("outputs") for cell in cells if isinstance(cell, Mapping)),
     )  # fmt: skip
     return _with_pictures(shown, pictures[-IMAGES:], label, rules)
-
-
-LOOK: Final = 5_000_000
 
 
 def _with_pictures(

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from claude_jupyter.content.fence import Redactor
+from claude_jupyter.content.fence import Redactor, fenced
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import tokens_of_text
 from claude_jupyter.errors import AttachmentError
@@ -51,7 +51,7 @@ def attach(data: bytes, label: str, rules: Rules) -> Attachment:
         )
     redactor = Redactor(rules)
     many = "pages unknown" if pages is None else f"{pages:,} {'page' if pages == 1 else 'pages'}"
-    words = redactor(f"{' '.join(label.split())} (PDF, {many}):")
+    words = fenced(f"A PDF, {many}: it follows here.", redactor(label), "document")
     source = {
         "type": "base64",
         "media_type": "application/pdf",

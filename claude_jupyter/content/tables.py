@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +30,8 @@ LIBRARIES: Final = {
 }
 
 
-def attach(path: Path, rules: Rules) -> Attachment:
-    """The table's profile under the rules for frames, labelled with the file's name.
+def attach(path: Path, rules: Rules, label: str) -> Attachment:
+    """The table's profile under the rules for frames.
 
     Raises
     ------
@@ -38,32 +40,52 @@ def attach(path: Path, rules: Rules) -> Attachment:
     MissingExtraError
         Where nothing is installed that reads it.
     """
-    from dataclasses import replace
-
-    from claude_jupyter.content import frames
-
     text = path.suffix.lower() in TEXT_TABLES
+    if text and _large(path):
+        _check_lines(path)
     reader = _reader(path, text)
     if reader is None:
-        return _as_text(path, rules)
+        return _as_text(path, rules, label)
     try:
-        frame, note = reader(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # mixed dtypes and the like: the profile says it better
+            frame, note = reader(path)
     except OSError as error:
-        raise AttachmentError(f"{path.name} cannot be read: {error.strerror or _first_line(error)}") from None
+        raise AttachmentError(f"{label} cannot be read: {error.strerror or _first_line(error)}") from None
     except Exception as error:
-        if text:
-            shown = _as_text(path, rules)
-            problem = (
-                f"{path.name} does not read as a table ({type_name(type(error), short=True)}): shown as text"
+        if not text:
+            raise AttachmentError(
+                f"{label} cannot be read as {path.suffix[1:]}: {_first_line(error)}"
+            ) from None
+        shown = _as_text(path, rules, label)
+        problem = f"{label} does not read as a table ({type_name(type(error), short=True)}): shown as text"
+        return replace(shown, notes=(*shown.notes, problem))
+    return _profile(frame, note, label, rules)
+
+
+def _profile(frame: Any, note: str, label: str, rules: Rules) -> Attachment:
+    from claude_jupyter.content import backends, frames
+
+    table = backends.table(frame)
+    if table is None:
+        raise AttachmentError(f"{label} cannot be read as a table")
+    table = replace(
+        table, title=f"file read as {table.title}", facts=[*table.facts, *([note] if note else [])]
+    )
+    attachment = frames.attach_table(table, label, rules, [note] if note else [])
+    # Of a file that was read in part, the rows counted are those read.
+    part = "rows" in note
+    return replace(attachment, sent=attachment.sent.replace(" of ", " of the first ")) if part else attachment
+
+
+def _check_lines(path: Path) -> None:
+    """Refuse a large file that is no table before a reader takes its one endless line into memory."""
+    with path.open("rb") as stream:
+        if b"\n" not in stream.read(1 << 20):
+            size = path.stat().st_size / (1 << 30)
+            raise AttachmentError(
+                f"{path.name} ({size:.1f} GB) is no table: its first line is longer than 1 MB"
             )
-            return replace(shown, notes=(*shown.notes, problem))
-        raise AttachmentError(
-            f"{path.name} cannot be read as {path.suffix[1:]}: {_first_line(error)}"
-        ) from None
-    attachment = frames.attach(frame, path.name, rules)
-    if attachment is None:
-        raise AttachmentError(f"{path.name} cannot be read as {path.suffix[1:]}")
-    return replace(attachment, notes=(*attachment.notes, note)) if note else attachment
 
 
 def _reader(path: Path, text: bool) -> Callable[[Path], tuple[Any, str]] | None:
@@ -149,12 +171,19 @@ def _is_feather(path: Path) -> bool:
 
 def _pyarrow_columnar(arrow: Any, path: Path) -> tuple[Any, str]:
     if _is_feather(path):
-        return importlib.import_module("pyarrow.feather").read_table(path, memory_map=True), ""
+        reader = importlib.import_module("pyarrow.ipc").open_file(arrow.memory_map(str(path)))
+        if not _large(path) or reader.num_record_batches < 2:
+            return reader.read_all(), ""
+        table = arrow.Table.from_batches([reader.get_batch(0)])
+        return table, _note(path, table.num_rows)
     file = importlib.import_module("pyarrow.parquet").ParquetFile(path)
     rows, columns = file.metadata.num_rows, max(file.metadata.num_columns, 1)
-    if rows * columns <= EXACT_CELLS:
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    if rows * columns <= EXACT_CELLS and size <= WHOLE * 4:
         return file.read(), ""
-    batch = next(file.iter_batches(batch_size=max(EXACT_CELLS // columns, 1000)))
+    fitting = max(WHOLE * 4 * rows // max(size, 1), 10)
+    batch = next(file.iter_batches(batch_size=min(max(EXACT_CELLS // columns, 1000), fitting)))
     table = arrow.Table.from_batches([batch])
     return table, f"{path.name} has {rows:,} rows; the first {table.num_rows:,} were read"
 
@@ -193,10 +222,8 @@ _COLUMNAR: Final = {
 }
 
 
-def _as_text(path: Path, rules: Rules) -> Attachment:
+def _as_text(path: Path, rules: Rules, label: str) -> Attachment:
     """The beginning of a CSV as text; with `--rows none` its header alone, because its lines are rows."""
-    from dataclasses import replace
-
     from claude_jupyter.content import documents
 
     if path.suffix.lower() not in TEXT_TABLES:
@@ -209,7 +236,7 @@ def _as_text(path: Path, rules: Rules) -> Attachment:
     limit = rules.row_limit
     lines = text.splitlines()
     shown = lines if limit is None else lines[: limit + 1]
-    attachment = documents.text_file("\n".join(shown), path.name, rules, suffix=path.suffix)
+    attachment = documents.text_file("\n".join(shown), label, rules, suffix=path.suffix)
     sent = (
         "header only, no rows" if limit == 0 else f"header + first {max(len(shown) - 1, 0):,} rows, as text"
     )

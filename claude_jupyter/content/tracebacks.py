@@ -74,8 +74,21 @@ def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") ->
         as_kind="error",
         notes=notes,
         redactor=redactor,
-        rows=values,
+        rows=values and _near_frames(error),
     )
+
+
+def _near_frames(error: BaseException) -> bool:
+    """Whether a dataframe's values can be in the message or the variables: one is at hand, or its library raised."""
+    from claude_jupyter.content.frames import FRAMES, is_frame
+
+    for link, _ in _chain(error):
+        for frame, _line in _frames(link):
+            if str(frame.f_globals.get("__name__", "")).partition(".")[0] in FRAMES:
+                return True
+            if any(is_frame(value) for value in list(frame.f_locals.values())[:500]):
+                return True
+    return False
 
 
 def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
