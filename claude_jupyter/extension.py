@@ -24,7 +24,7 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.shell import Shell
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer, Turn, View
+from claude_jupyter.turns import Answer, Models, Receipt, Turn, View
 
 _WARM_AFTER = 0.3
 
@@ -64,6 +64,7 @@ class Home:
             Owner(config.user_name(settings), kernel_id(), notebook_path()),
             provider=lambda: service.provider,
             cell=self.shell.cell_hash,
+            count=service.counted,
         )
         self.world = World(
             settings=settings,
@@ -75,6 +76,7 @@ class Home:
             redact=self._redact,
             insert=self.shell.insert,
             finished=self.shell.remember,
+            show=self.shell.show,
             adopt=self.shell.adopt,
             transcript=_rendered,
             journal=Journal(
@@ -118,6 +120,8 @@ class Home:
         """Put the magics, completion, recorder and formatters into IPython."""
         from claude_jupyter.content.cells import Recorder
         from claude_jupyter.display.bundle import bundle
+        from claude_jupyter.display.receipt import rendered
+        from claude_jupyter.display.tables import models_table
         from claude_jupyter.magics import complete, lines
 
         self.ip.register_magics(self.magics)
@@ -127,7 +131,7 @@ class Home:
         self.recorder.install()
         self.world.cells = self.recorder
         self.ip.events.register("pre_run_cell", self._warn_of_key)
-        self.shell.load({Answer: bundle, Conversation: _transcript})
+        self.shell.load({Answer: bundle, Conversation: _transcript, Receipt: rendered, Models: models_table})
         self._timer = threading.Timer(_WARM_AFTER, _warm)
         self._timer.daemon = True
         self._timer.start()
@@ -182,10 +186,11 @@ def _warm() -> None:
     from claude_jupyter.client.service import warm
 
     warm()
-    import claude_jupyter.costs.prices
-    import claude_jupyter.display.bundle
+    from claude_jupyter.costs import prices
+    from claude_jupyter.display import bundle  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
-    claude_jupyter.costs.prices.price_date()
+    prices.price_date()
+    prices.list_price(config.DEFAULT_MODEL)
     if _home is not None:
         _home.shell.warm()
 

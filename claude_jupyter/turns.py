@@ -6,9 +6,10 @@ Pure and frozen: no network, no display, no IPython. `conversation/` makes them,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
 from claude_jupyter.costs.usage import Cost, Usage
@@ -73,6 +74,101 @@ class Attachment:
         return data
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One model of `claude.models`.
+
+    Attributes
+    ----------
+    context, max_output
+        Tokens.
+    input, output, cache_read
+        List prices in USD per million tokens; None where not known.
+    thinking
+        What it does by itself and what it takes.
+    retires
+        ISO date of its end, where one is announced.
+    """
+
+    id: str
+    context: int
+    max_output: int
+    input: Decimal | None
+    output: Decimal | None
+    cache_read: Decimal | None
+    thinking: str
+    retires: str | None = None
+
+
+class Models(tuple[Listed, ...]):
+    """The models that can be asked, newest lines first; a table when shown.
+
+    Attributes
+    ----------
+    source
+        `Models API`, or the date of the built-in table where there is no key.
+    """
+
+    source: str
+
+    def __new__(cls, models: Iterable[Listed], source: str) -> Models:
+        made = super().__new__(cls, tuple(models))
+        made.source = source
+        return made
+
+    @property
+    def ids(self) -> list[str]:
+        """The model ids."""
+        return [m.id for m in self]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one request carries: what `--dry-run` shows before, and `Answer.sent` afterwards.
+
+    Attributes
+    ----------
+    model, provider, chat
+        Who is asked, in which conversation.
+    prompt
+        The question, secrets replaced.
+    attachments
+        What it points at, with the blocks that leave.
+    parts
+        (name, estimated tokens) of everything in the prompt: system, tools, earlier turns, each attachment, the question.
+    least, most
+        USD for the prompt alone, and with the longest answer; None where the price is not known.
+    max_tokens
+        The longest answer.
+    request
+        The parameters as they go over the wire; no header, no key.
+    notes
+        What was left out, cut or replaced.
+    """
+
+    model: str
+    provider: str
+    chat: str
+    prompt: str
+    attachments: tuple[Attachment, ...]
+    parts: tuple[tuple[str, int], ...]
+    least: Decimal | None
+    most: Decimal | None
+    max_tokens: int
+    request: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Estimated tokens of the whole prompt."""
+        return sum(count for _, count in self.parts)
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {count:,} tokens" for name, count in self.parts]
+        texts = [b["text"] for a in self.attachments for b in a.blocks if b.get("type") == "text"]
+        return "\n".join([*lines, *texts, self.prompt])
+
+
 _FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -93,7 +189,7 @@ class Answer:
     value
         The validated structured value, where one was asked for.
     sent
-        The request's messages, model and parameters, as `--dry-run` shows them.
+        What the first request carried, as `--dry-run` shows it.
     estimated
         True where tokens and cost are a lower bound (stopped, broken stream).
     cost
@@ -120,7 +216,7 @@ class Answer:
     billed: bool = True
     message: Mapping[str, Any] | None = None
     value: Any = None
-    sent: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sent: Receipt | None = None
 
     @property
     def text(self) -> str:
@@ -181,6 +277,8 @@ class Turn:
         Digest of what stood before it when it was asked (system, tools, earlier messages): its thinking is bound to that.
     digest, bare
         Digests of `messages` as they are, and without thinking.
+    tokens
+        Estimated tokens of `messages`.
     """
 
     messages: tuple[Message, ...]
@@ -188,6 +286,7 @@ class Turn:
     prefix: str = ""
     digest: str = ""
     bare: str = ""
+    tokens: int = 0
     cell: str | None = None
     execution: str | None = None
     prompt: str = ""

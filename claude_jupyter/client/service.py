@@ -152,6 +152,14 @@ class Service:
         name = type(self._client).__name__.removeprefix("Anthropic").removesuffix("Mantle").lower()
         return {"": "anthropic", "googlecloud": "google_cloud"}.get(name, name)
 
+    @property
+    def reachable(self) -> bool:
+        """Whether there is a client to ask with: one of the user's own, or a key."""
+        try:
+            return self.client is not None
+        except errors.ClaudeError:
+            return False
+
     def send(self, request: Request, stop: Stop, *, keep_events: bool = False) -> Generator[Event]:
         """Send a request; yield what arrives, at most 20 times a second and the first at once; last a `Reply`.
 
@@ -274,6 +282,13 @@ class Service:
             return int(self.client.messages.count_tokens(**params).input_tokens)
         except Exception as error:
             raise self._told(error, request) from None
+
+    def counted(self, request: Request) -> int | None:
+        """`count`, or None where the service cannot be asked."""
+        try:
+            return self.count(request)
+        except errors.ClaudeError:
+            return None
 
     def models(self) -> list[Mapping[str, Any]]:
         """The models that the service lists for this key, as plain dicts.

@@ -20,11 +20,12 @@ from claude_jupyter.conversation.billing import Bill
 from claude_jupyter.conversation.blocks import Blocks
 from claude_jupyter.conversation.calls import Toolbox
 from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.conversation.receipts import receipt
 from claude_jupyter.conversation.request import Question, build
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import ClaudeError, RefusalError, ReturnsError, StoppedError
-from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Status
+from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Receipt, Status
 
 _METER_EVERY = 1.0
 _STOPPED_NOTE = "(The answer was stopped here.)"
@@ -109,7 +110,7 @@ class Asking:
         request, history, notes = build(self.question, world.settings, self._rounds)
         if number == 0:
             self.prefix = history.prefix
-            self.answer = replace(self.answer, started=datetime.now(UTC), sent=as_receipt(request))
+            self.answer = replace(self.answer, started=datetime.now(UTC), sent=self._receipt(request))
             yield tuple(self._note("info", n) for n in (*self.notes, *notes))
         self._blocks.round()
         with uninterrupted():
@@ -131,6 +132,9 @@ class Asking:
                 self._settle(bill, reply)
         if reply is not None and reply.error is not None:
             raise reply.error
+
+    def _receipt(self, request: Request) -> Receipt:
+        return receipt(self.world, self.question, request, self.answer, self.notes)
 
     def _told(self, event: Arrived | Waiting) -> Iterator[Part]:
         if isinstance(event, Waiting):
@@ -262,6 +266,9 @@ class Asking:
             )
         elif complete and reason == "model_context_window_exceeded":
             yield "warn", "The context is full. Begin afresh with -n, or attach less."
+        spent = self.world.books.warning()
+        if spent:
+            yield "warn", spent
 
     def _has_text(self) -> bool:
         return any(b["type"] == "text" for b in self._blocks.frozen())
@@ -308,8 +315,3 @@ def _no_result(tool_id: str) -> dict[str, Any]:
         "content": "The user stopped before this tool had run.",
         "is_error": True,
     }
-
-
-def as_receipt(request: Request) -> dict[str, Any]:
-    """What was sent, for `Answer.sent` and `--dry-run`: the parameters, no header and no key."""
-    return {**request.params, **({"betas": list(request.betas)} if request.betas else {})}

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from claude_jupyter.client.service import Reply, Request
-from claude_jupyter.conversation.request import Question
-from claude_jupyter.costs.calls import Accounts, Call, Outcome
+from claude_jupyter.conversation.request import Question, prompt_of
+from claude_jupyter.costs import budget
+from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Outcome, Spent
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Answer
-
-_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class Books:
         The ledger; None where it cannot be written (said once, when it failed).
     cell
         The hash of the cell that runs, for the ledger.
+    count
+        Prompt tokens by the service's own counting; None where it cannot be asked.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Books:
     owner: Owner
     provider: Callable[[], str]
     cell: Callable[[], str | None] = lambda: None
+    count: Callable[[Request], int | None] = lambda _request: None
 
     def open(self, request: Request, answer: Answer, question: Question) -> tuple[Request, Bill]:
         """Write down that a request starts.
@@ -70,8 +72,80 @@ class Books:
             turn=answer.turn,
             at=datetime.now(UTC),
         )
-        row = self.accounts.start(call) if self.accounts is not None else None
+        row: str | None = None
+        if self.accounts is not None:
+            budgets = budget.Budgets.of(self.settings)
+            if any(limit is not None for limit in (budgets.kernel, budgets.notebook, budgets.day)):
+                wanted = self.estimate(request, question, counted=True)
+                row, allowed = budget.admit(
+                    self.accounts, call, budgets, wanted, overrides=self.settings.prices
+                )
+                request = clamped(request, allowed)
+            else:
+                row = self.accounts.start(call)
         return request, Bill(self, call, row, request.params, question.ttl or "5m")
+
+    def estimate(
+        self, request: Request, question: Question, *, counted: bool = False, exact: int | None = None
+    ) -> budget.Estimate:
+        """What a request is likely to cost.
+
+        Parameters
+        ----------
+        counted
+            Ask the service to count the prompt (free), where it can; else it is estimated.
+        exact
+            Its tokens where they were counted already.
+        """
+        prompt = prompt_of(question)
+        if exact is None and counted and self.provider() not in UNBILLED:
+            exact = self.count(request)
+        if exact is not None and prompt.prompt:
+            prompt = _scaled(prompt, exact)
+        return budget.estimate(
+            question.model,
+            prompt,
+            int(request.params["max_tokens"]),
+            ttl=question.ttl or "5m",
+            speed=request.params.get("speed"),
+            geo=request.params.get("inference_geo"),
+            overrides=self.settings.prices,
+        )
+
+    def ask_first(self, request: Request, question: Question, ask: Callable[[str], bool | None]) -> None:
+        """Refuse what a budget will not allow, and ask about what may cost more than `confirm_above`, before anything is shown.
+
+        Raises
+        ------
+        BudgetError
+            As the budgets say, or where the user said no or nobody could be asked.
+        """
+        if self.provider() in UNBILLED:
+            return
+        budgets = budget.Budgets.of(self.settings)
+        wanted = self.estimate(request, question)
+        if self.accounts is not None:
+            budget.check(self._spent(), budgets, wanted, overrides=self.settings.prices)
+
+        def answered(text: str) -> bool:
+            said = ask(text)
+            if said is None:
+                budget.confirm(wanted, self.settings.confirm_above, None)
+            return bool(said)
+
+        budget.confirm(wanted, self.settings.confirm_above, answered)
+
+    def warning(self) -> str | None:
+        """A word from 80 % of a budget on."""
+        budgets = budget.Budgets.of(self.settings)
+        if self.accounts is None or budgets == budget.Budgets():
+            return None
+        return budget.warning(self._spent(), budgets)
+
+    def _spent(self) -> Spent:
+        assert self.accounts is not None
+        owner = self.owner
+        return self.accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user)
 
     def price(self, usage: Usage, question: Question) -> Cost | None:
         """What these tokens cost at list price by the question's model."""
@@ -145,6 +219,19 @@ def _reason(reply: Reply) -> str:
     if reply.stopped or reply.error is None:
         return "stopped"
     return f"error {reply.error.status}" if reply.error.status else "error"
+
+
+def _scaled(prompt: Usage, exact: int) -> Usage:
+    """The same split of a prompt, with as many tokens as were counted."""
+    read = round(prompt.cache_read * exact / prompt.prompt)
+    new = exact - read
+    return replace(
+        prompt,
+        cache_read=read,
+        input=new if prompt.input else 0,
+        cache_write_5m=new if prompt.cache_write_5m else 0,
+        cache_write_1h=new if prompt.cache_write_1h else 0,
+    )
 
 
 def clamped(request: Request, max_tokens: int) -> Request:

@@ -16,12 +16,14 @@ from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.keeping import Kept
+from claude_jupyter.conversation.listing import listed
 from claude_jupyter.conversation.preparing import Ask, State, follow, prepare
+from claude_jupyter.conversation.receipts import Counted, counted, dry_run
 from claude_jupyter.conversation.request import TTL
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
 from claude_jupyter.errors import UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, View
+from claude_jupyter.turns import Answer, Models, Receipt, View
 
 RESUME = "Continue exactly where your last answer stopped; do not repeat any of it."
 
@@ -34,7 +36,7 @@ class Conversation(Kept):
 
     _paused = False
 
-    def ask(self, prompt: str | None = None, *values: Any, **options: Any) -> Answer:
+    def ask(self, prompt: str | None = None, *values: Any, **options: Any) -> Any:
         """Ask a question; the answer streams into the cell and stays there.
 
         Parameters
@@ -50,7 +52,8 @@ class Conversation(Kept):
         Returns
         -------
         Answer
-            Complete; see `.text`, `.code`, `.value`, `.cost`. With `background=True` it is the empty one it begins with.
+            Complete; see `.text`, `.code`, `.value`, `.cost`. With `background=True` it is the empty one it begins with,
+            with `dry_run=True` a `Receipt`.
 
         Raises
         ------
@@ -69,7 +72,7 @@ class Conversation(Kept):
         labels: Sequence[str] | None = None,
         results: Mapping[str, Any] | None = None,
         finished: Callable[[Answer], None] | None = None,
-    ) -> Answer:
+    ) -> Answer | Receipt:
         """`ask` with the options as a value and the values' labels, as the magics use it.
 
         Parameters
@@ -79,6 +82,10 @@ class Conversation(Kept):
         """
         chat = self._chosen(options)
         asking = chat._prepared(prompt, values, options, labels=labels, results=results)
+        if options.dry_run:
+            made = dry_run(asking)
+            self._world.show(made)
+            return made
         view = self._world.view(asking.answer.id, asking.stop, background=options.background)
         if options.background:
             view.begin(asking.answer)
@@ -120,6 +127,17 @@ class Conversation(Kept):
     ) -> AsyncTextStream:
         """`stream` for asyncio: `async for text in claude.astream(…)`, also `async with`."""
         return AsyncTextStream(self.stream(prompt, *values, events=events, **options))
+
+    def count(self, prompt: str, *values: Any, **options: Any) -> Counted:
+        """Tokens and price of a question, without sending it: by the service's own counting, or estimated without a key.
+
+        Raises
+        ------
+        ClaudeError
+            As `ask`, for what is wrong with the question.
+        """
+        given = Options.of(**options, dry_run=True)
+        return counted(self._world, self._chosen(given)._prepared(prompt, values, given))
 
     def resume(self, **options: Any) -> Answer:
         """Go on from an answer that was stopped, broke off or was cut at `max_tokens`.
@@ -190,7 +208,10 @@ class Conversation(Kept):
         with self._lock:
             self._asked += 1
             ask = Ask(prompt or "", tuple(values), options, labels, results, self._asked)
-            state = State(self.name, self._turns, tuple(self._tools), self.model, self.system, self._ttl())
+            ttl = self._ttl()
+            state = State(
+                self.name, self._turns, tuple(self._tools), self.model, self.system, ttl, self._is_warm(ttl)
+            )
         return prepare(self._world, state, ask, keep_events=keep_events)
 
     def _chosen(self, options: Options) -> Conversation:
@@ -205,6 +226,12 @@ class Conversation(Kept):
         if self._last_end is not None and time.monotonic() - self._last_end > _PAUSE:
             self._paused = True
         return "1h" if self._paused else "5m"
+
+    def _is_warm(self, ttl: TTL | None) -> bool:
+        """Whether the last question's cache entries are likely to be there still."""
+        if ttl is None or self._last_end is None:
+            return False
+        return time.monotonic() - self._last_end < (_PAUSE if ttl == "5m" else 3600.0)
 
     # -- chats, client, tools -------------------------------------------------------------------------------------------
 
@@ -239,6 +266,11 @@ class Conversation(Kept):
         made.model, made.system, made._tools = self.model, self.system, list(self._tools)
         self._world.chats[name] = made
         return made
+
+    @property
+    def models(self) -> Models:
+        """The models that can be asked: ids, list prices, context, thinking, retirement. A table when shown."""
+        return listed(self._world)
 
     @property
     def client(self) -> Any:

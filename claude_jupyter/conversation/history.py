@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from claude_jupyter.conversation.measure import tokens_of
 from claude_jupyter.turns import Message, Place, Turn
 
 Turns = tuple[Turn, ...]
@@ -122,11 +123,12 @@ def without_thinking(messages: Sequence[Message]) -> list[Message]:
 
 
 def sealed(turn: Turn) -> Turn:
-    """The turn with its digests, so that building a request never reads old messages again."""
+    """The turn with its digests and tokens, so that building a request never reads old messages again."""
     digest = digest_of(turn.messages)
     bare = without_thinking(turn.messages)
     same = all(a is b for a, b in zip(bare, turn.messages, strict=True))
-    return replace(turn, digest=digest, bare=digest if same else digest_of(bare))
+    tokens = tokens_of(turn.messages, turn.answer.attachments)
+    return replace(turn, digest=digest, bare=digest if same else digest_of(bare), tokens=tokens)
 
 
 def digest_of(value: Any) -> str:

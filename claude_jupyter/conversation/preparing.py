@@ -54,6 +54,7 @@ class State:
     model: str | None
     system: str | None
     ttl: TTL | None
+    warm: bool
 
 
 def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) -> Asking:
@@ -92,8 +93,13 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         tools=tuple(dict(t.definition) for t in tools),
         format=returns.schema if returns is not None else None,
         ttl=state.ttl,
+        warm=state.warm,
     )
-    build(question, settings)  # what the model does not take is refused before anything is shown
+    request, _, _ = build(
+        question, settings
+    )  # what the model does not take is refused before anything is shown
+    if not options.dry_run:
+        world.books.ask_first(request, question, world.confirm)
     answer = Answer(
         id=uuid.uuid4().hex,
         chat=state.name,

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from claude_jupyter.client.service import Request
 from claude_jupyter.conversation.history import Sent, Turns, sent
+from claude_jupyter.conversation.measure import tokens_of, tokens_of_json
+from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import ContentTooLargeError, UsageError
 from claude_jupyter.models import Model, facts
 from claude_jupyter.options import Options
@@ -47,6 +49,8 @@ class Question:
         JSON schema of a structured answer, or None.
     ttl
         How long cache entries are to live; None: no caching.
+    warm
+        Whether the earlier turns are likely to be read from the cache.
     """
 
     prompt: str
@@ -59,6 +63,26 @@ class Question:
     tools: tuple[Block, ...] = ()
     format: Mapping[str, Any] | None = None
     ttl: TTL | None = "5m"
+    warm: bool = False
+
+
+def prompt_of(question: Question) -> Usage:
+    """The tokens of the prompt as they are likely to be billed."""
+    earlier = sum(t.tokens for t in question.earlier)
+    fixed = (
+        tokens_of_json(question.system)
+        + tokens_of_json(list(question.tools))
+        + tokens_of_json(question.format)
+    )
+    own = tokens_of([{"role": "user", "content": question.content}], question.attachments)
+    if question.ttl is None:
+        return Usage(input=earlier + fixed + own)
+    read, new = (earlier + fixed, own) if question.warm else (0, earlier + fixed + own)
+    return (
+        Usage(cache_read=read, cache_write_1h=new)
+        if question.ttl == "1h"
+        else Usage(cache_read=read, cache_write_5m=new)
+    )
 
 
 def content_of(prompt: str, attachments: Sequence[Attachment]) -> tuple[Block, ...]:

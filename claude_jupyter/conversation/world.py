@@ -71,6 +71,8 @@ class World:
         Puts code into a new cell below.
     finished
         Told of every answer that ended, also stopped and failed ones (`_`, journal, the page).
+    show
+        Shows a value in the cell that runs.
     adopt
         Called in the cell: makes a context in which another thread's output lands in that cell.
     transcript
@@ -91,6 +93,7 @@ class World:
     redact: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
     insert: Callable[[str, Answer], None] = lambda _code, _answer: None
     finished: Callable[[Answer], None] = lambda _answer: None
+    show: Callable[[Any], None] = print
     adopt: Callable[[], AbstractContextManager[object]] = nullcontext
     namespace: Callable[[], Mapping[str, Any]] = dict
     transcript: Transcriber = lambda _name, _turns, _usage, _cost: ({"text/markdown": ""}, {})

@@ -84,6 +84,16 @@ class Shell:
         hook = self._ip.displayhook
         return self._ip.user_ns.get("_", hook._) is not hook._
 
+    def show(self, value: Any) -> None:
+        """Show a value in the cell that runs, in its own way where it has one."""
+        bundle = self._formats.get(type(value))
+        if bundle is None:
+            print(value)  # noqa: T201
+            return
+        self._shown.add(str(id(value)))
+        data, metadata = bundle(value)
+        self._ip.display_pub.publish(data, metadata)
+
     @contextlib.contextmanager
     def _adopted(self, parent: dict[str, Any]) -> Generator[None]:
         # ipykernel 7.4 and later; before, only updates of the answer's own output reach the cell (TRAPS section 10).
@@ -137,7 +147,7 @@ class Shell:
         self, bundle: Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
     ) -> Callable[[Any], None]:
         def show(value: Any) -> None:
-            if getattr(value, "id", None) not in self._shown:
+            if getattr(value, "id", str(id(value))) not in self._shown:
                 data, metadata = bundle(value)
                 self._ip.display_pub.publish(data, metadata)
 

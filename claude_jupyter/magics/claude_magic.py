@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from claude_jupyter.content.prompt import fill
 from claude_jupyter.magics import help as help_text
-from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, value_of
+from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, type_of, value_of
 from claude_jupyter.options import Options
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Answer
@@ -88,7 +88,8 @@ class ClaudeMagics(Settings, Magics):
 def _with_objects(options: Options, space: Mapping[str, Any]) -> Options:
     """The options with the objects that `--tool` and `--returns` name."""
     tools = tuple(value_of(t, space) if isinstance(t, str) else t for t in options.tool)
-    return replace(options, tool=tools)
+    returns = type_of(options.returns, space) if isinstance(options.returns, str) else options.returns
+    return replace(options, tool=tools, returns=returns)
 
 
 def _as_file(name: str) -> Any:

@@ -1,0 +1,76 @@
+"""`--dry-run`: what would be sent, readable: every part with its tokens, the texts as they leave, pictures as thumbnails, the price."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from claude_jupyter.costs.usage import dollars
+from claude_jupyter.turns import Attachment, Receipt
+
+_STYLE = (
+    "border:1px solid var(--jp-border-color2,#ddd);border-radius:4px;padding:8px 12px;"
+    "font-family:var(--jp-content-font-family,system-ui);font-size:13px;color:var(--jp-content-font-color1,inherit)"
+)
+_PRE = (
+    "white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;margin:2px 0 8px;padding:6px 8px;"
+    "background:var(--jp-layout-color2,rgba(128,128,128,.1));font-size:12px"
+)
+
+
+def rendered(receipt: Receipt) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The mimebundle of a receipt: HTML for notebooks, plain text elsewhere."""
+    return {"text/html": _html(receipt), "text/plain": _plain(receipt)}, {}
+
+
+def _price(receipt: Receipt) -> str:
+    if receipt.least is None:
+        return "price unknown"
+    free = " (demo, nothing would be billed)" if receipt.provider == "demo" else ""
+    return (
+        f"{dollars(receipt.least)} to read, at most {dollars(receipt.most)} with "
+        f"{receipt.max_tokens:,} tokens of answer{free}"
+    )
+
+
+def _head(receipt: Receipt) -> str:
+    chat = "" if receipt.chat == "main" else f" · chat {receipt.chat}"
+    return f"Nothing was sent. {receipt.model}{chat} · about {receipt.tokens:,} tokens"
+
+
+def _plain(receipt: Receipt) -> str:
+    width = max(len(name) for name, _ in receipt.parts)
+    lines = [_head(receipt), _price(receipt), ""]
+    lines += [f"  {name:<{width}}  {count:>9,} tokens" for name, count in receipt.parts]
+    for a in receipt.attachments:
+        lines += ["", f"--- {a.label} · {a.sent}", *_texts(a)]
+    lines += ["", "--- question", receipt.prompt, *(f"Note: {n}" for n in receipt.notes)]
+    return "\n".join(lines)
+
+
+def _html(receipt: Receipt) -> str:
+    rows = "".join(
+        f'<tr><td style="text-align:left">{escape(name)}</td><td style="text-align:right">{count:,}</td></tr>'
+        for name, count in receipt.parts
+    )
+    shown = "".join(_attachment(a) for a in receipt.attachments)
+    notes = "".join(f"<div>{escape(note)}</div>" for note in receipt.notes)
+    return (
+        f'<div style="{_STYLE}"><div><b>{escape(_head(receipt))}</b></div><div>{escape(_price(receipt))}</div>'
+        f'<table style="margin:6px 0 8px 0"><thead><tr><th style="text-align:left">part</th><th>tokens</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>{shown}"
+        f'<div>question</div><pre style="{_PRE}">{escape(receipt.prompt)}</pre>{notes}</div>'
+    )
+
+
+def _attachment(a: Attachment) -> str:
+    head = f"<div><b>{escape(a.label)}</b> · {escape(a.sent)}</div>"
+    picture = ""
+    if a.thumbnail and a.thumbnail.startswith("data:image/"):
+        picture = f'<img alt="" src="{escape(a.thumbnail, quote=True)}" style="display:block;margin:4px 0">'
+    texts = "\n".join(_texts(a))
+    return head + picture + (f'<pre style="{_PRE}">{escape(texts)}</pre>' if texts else "")
+
+
+def _texts(a: Attachment) -> list[str]:
+    return [b["text"] for b in a.blocks if b.get("type") == "text"]
