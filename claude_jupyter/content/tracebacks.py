@@ -162,12 +162,20 @@ def _failing(frames: list[tuple[types.FrameType, int]]) -> types.FrameType:
 def _frame(frame: types.FrameType, number: int, *, own: bool) -> list[str]:
     code = frame.f_code
     lines = [f"  {_place(frame)}, line {number}, in {code.co_name}"]
-    first, last = (max(number - CONTEXT, code.co_firstlineno), number + CONTEXT) if own else (number, number)
+    first, last = _context(code, number) if own else (number, number)
     for at in range(first, last + 1):
         source = linecache.getline(code.co_filename, at, frame.f_globals).rstrip("\n")
         if source.strip():
             lines.append(f"  {'-->' if at == number else '   '} {at:4} {clip(source, 200)}")
     return lines
+
+
+def _context(code: types.CodeType, number: int) -> tuple[int, int]:
+    """The lines around one, within its function."""
+    last = number + CONTEXT
+    if code.co_name != "<module>":
+        last = min(last, max((at for *_, at in code.co_lines() if at is not None), default=number))
+    return max(number - CONTEXT, code.co_firstlineno), max(last, number)
 
 
 def _place(frame: types.FrameType) -> str:

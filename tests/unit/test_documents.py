@@ -347,10 +347,8 @@ def test_image_and_pdf_urls_are_passed_on_and_not_fetched() -> None:
 
 
 class _Files(BaseHTTPRequestHandler):
-    files: dict[str, bytes] = {"/a.png": png(), "/a.pdf": pdf(2), "/page.png": b"<html>no</html>"}
-
     def do_GET(self) -> None:
-        data = self.files.get(self.path)
+        data = {"/a.png": png(), "/a.pdf": pdf(2), "/page.png": b"<html>no</html>"}.get(self.path)
         self.send_response(200 if data else 404)
         self.end_headers()
         self.wfile.write(data or b"")
