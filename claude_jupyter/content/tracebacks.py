@@ -238,7 +238,7 @@ def _masked(text: str, allowed: frozenset[str]) -> str:
         return found if known else "…"
 
     masked = re.sub(r"[^\s'\"\[\](){},:;=<>`]+", lambda m: _word(m[0], word), text)
-    return re.sub(r"(?:…[\s,'\"]*){2,}", "… ", masked)
+    return re.sub(r"…(?:['\"]?[\s,]+['\"]?…)+", "…", masked)
 
 
 def _word(found: str, word: Any) -> str:

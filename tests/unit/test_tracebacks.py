@@ -148,7 +148,7 @@ def test_rows_none_keeps_the_words_of_a_message_and_not_its_values() -> None:
     said = text(caught(lambda: sales["price"].astype(float)), rows="none")
     assert "ValueError: could not convert string to float: '…'" in said
     assert "sales = pandas DataFrame 1 × 1: price str" in said
-    assert "Anna Smith owes 17" not in said.replace('"Anna Smith owes 17"', "")
+    assert said.count("Anna") == said.count('"Anna Smith owes 17"')  # as source: what the user typed
 
 
 def test_rows_none_keeps_column_names() -> None:
