@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 TAGS = {
-    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "a", "hr", "br", "blockquote"),
+    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "s", "code", "pre", "a", "hr", "br", "blockquote"),
     *("ul", "ol", "li", "dl", "dt", "dd", "table", "thead", "tbody", "tr", "th", "td", "input", "div", "span"),
     *("sub", "sup", "kbd", "x-mermaid"),
 }  # fmt: skip
@@ -27,7 +27,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b]+")
 _ALIGN = re.compile(r"text-align: ?(left|right|center)")
 _TEX = re.compile(
-    r"\\(?:bbox|class|cssId|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|url|unicode|texttip)(?![a-zA-Z])"
+    r"\\(?:bbox|class|cssId|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|url)(?![a-zA-Z])"
 )
 _MATH = re.compile(r"\$|\\[(\[]|\\begin\{")
 _DRAWS = re.compile(r"@\{|//|url\(|%%\{|\\|<img", re.IGNORECASE)

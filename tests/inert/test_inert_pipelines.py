@@ -1,7 +1,8 @@
-"""Whatever a model writes, an answer opened in JupyterLab or exported by nbconvert runs nothing and fetches nothing.
+"""Whatever a model writes, an answer opened in JupyterLab, exported by nbconvert or read on GitHub runs nothing and fetches nothing.
 
-Both pipelines are the real ones: nbconvert's own function, and JupyterLab's modules in Node (`lab_pipeline.mjs`). Each document is a
-random join of what was seen to fool one of them. INERT_DOCUMENTS=50000 (and INERT_SEED) asks for more than the daily few thousand.
+The pipelines are the real ones: nbconvert's own function, JupyterLab's modules in Node (`lab_pipeline.mjs`); and markdown-it, as
+VS Code uses it, for CommonMark. Each document is a random join of what was seen to fool one of them.
+INERT_DOCUMENTS=50000 (and INERT_SEED) asks for more than the daily few thousand.
 """
 
 from __future__ import annotations
@@ -29,19 +30,18 @@ SEED = int(os.environ.get("INERT_SEED", "20261122"))
 Pipeline = Callable[[Sequence[str]], list[str]]
 
 
-def in_lab(markdown: Sequence[str]) -> list[str]:
-    """JupyterLab's HTML of each document."""
-    lines = "".join(json.dumps(text) + "\n" for text in markdown)
-    done = subprocess.run(
-        ["node", "lab_pipeline.mjs"],
-        input=lines,
-        cwd=HERE,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def in_node(script: str) -> Pipeline:
+    """The HTML that a script beside this file makes of each document."""
+
+    def render(markdown: Sequence[str]) -> list[str]:
+        lines = "".join(json.dumps(text) + "\n" for text in markdown)
+        done = subprocess.run(
+            ["node", script], input=lines, cwd=HERE, capture_output=True, encoding="utf-8", check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return render
 
 
 def in_nbconvert(markdown: Sequence[str]) -> list[str]:
@@ -49,13 +49,14 @@ def in_nbconvert(markdown: Sequence[str]) -> list[str]:
     return [markdown2html_mistune(text) for text in markdown]
 
 
-@pytest.fixture(scope="session", params=["JupyterLab", "nbconvert"])
+@pytest.fixture(scope="session", params=["JupyterLab", "nbconvert", "CommonMark"])
 def render(request: pytest.FixtureRequest) -> Pipeline:
     if request.param == "nbconvert":
         return in_nbconvert
-    if not (HERE / "node_modules" / ".package-lock.json").exists():
+    installed = HERE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
         subprocess.run(["npm", "ci"], cwd=HERE, check=True, capture_output=True)
-    return in_lab
+    return in_node("lab_pipeline.mjs" if request.param == "JupyterLab" else "commonmark_pipeline.mjs")
 
 
 def test_every_known_payload_is_dead(render: Pipeline):

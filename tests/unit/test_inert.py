@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_jupyter.display.inert import inert
+from claude_jupyter.display.inert import inert, inert_parts, literal
 
 ORDINARY = [
     "# Result\n\nThe mean is **3.2** (n = 48,210), *not* ~~4~~; see `df.mean()` and \"quotes\".\n\n---\n",
@@ -136,6 +136,23 @@ def test_an_open_fence_is_closed_so_that_what_follows_is_not_code():
 def test_mermaid_that_would_load_is_shown_and_not_drawn():
     drawn = '```mermaid\nflowchart TD\n  A@{ img: "https://host.example/x.png" }\n```'
     assert inert(drawn) == drawn.replace("mermaid", "text")
+
+
+def test_what_one_part_leaves_open_does_not_reach_the_next():
+    code = "```html\n<b>\n```"
+    assert inert_parts(["text", code]) == ["text", code]
+    assert inert_parts(["a $$", code])[1] == "```html\n<\u200bb>\n```"
+    assert inert_parts(["```html\n<b>", code]) == ["```html\n<b>\n```", code]
+    assert inert_parts(["![a][l]", "[l]: https://host.example/x"])[0] == "[a (image: host.example)][l]"
+
+
+def test_literal_text_shows_as_it_is():
+    assert (
+        literal("Two  words:\nsales (10 of 48,210 rows), 95% – ok?")
+        == "Two words: sales (10 of 48,210 rows), 95% – ok?"
+    )
+    assert literal("1. *a* <b>") == "1&#46; &#42;a&#42; &#60;b&#62;"
+    assert literal("https://x www.y") == "https&#58;//x www&#46;y"
 
 
 @given(st.text(alphabet="<>![]()`~$\\\"'@:#&;|-*_ \t\nabiXmg=/1.", max_size=200))

@@ -9,10 +9,9 @@ from typing import Final
 GAP: Final = "\u200b"
 """Invisible, and no tag, link, image or TeX command goes on after it."""
 
-LOADS: Final = (
-    "bbox|class|cssId|csname|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|unicode|url|"
-    "fetch[a-zA-Z]*|img|image|tex(?:tip|html)|mathtip"
-)
+LOADS: Final = "bbox|class|cssId|csname|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|url"
+"""TeX commands that load, link, or set attributes and styles in MathJax or KaTeX (`\\bbox` and `\\mmlToken` take CSS)."""
+
 TEX: Final = re.compile(rf"\\(?=(?:{LOADS})(?![a-zA-Z]))")
 _RISK: Final = re.compile(
     rf"<(?=[a-zA-Z/!?])|&(?=#|bsol)|!(?=\[)|\](?=[(:])|\\(?=@|(?:{LOADS})(?![a-zA-Z]))|^[ \t]*:(?=[ \t])"

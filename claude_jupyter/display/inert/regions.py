@@ -75,10 +75,12 @@ def regions(lines: Sequence[str], state: State) -> Iterator[Region]:
                 yield Region(first + start, lines[start:at], doubt=state.doubt, apart=apart)
                 start, apart = at, False
             continue
+        end, shown, before, after = scan.fence(at, opener, lines[start:at])
         if start < at:
+            # Where it is no fence for everyone, its backticks may be the paragraph's: hence the doubt of after it.
             yield Region(first + start, lines[start:at], before_fence=True, doubt=state.doubt, apart=apart)
-        end, shown, before, apart = scan.fence(at, opener, lines[start:at])
         yield Region(first + at, shown, fence=True, apart=before)
+        apart = after
         start = at = end
     if start < len(lines):
         yield Region(first + start, lines[start:], doubt=state.doubt, apart=apart)
