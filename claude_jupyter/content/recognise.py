@@ -7,6 +7,7 @@ import decimal
 import enum
 import fractions
 import re
+import types
 import uuid
 from typing import Any, Final, Literal, cast
 
@@ -85,8 +86,29 @@ _PROTOCOLS: Final = (
 )
 
 
+_COMMON: Final = frozenset(
+    (
+        int,
+        float,
+        str,
+        bool,
+        list,
+        dict,
+        tuple,
+        set,
+        bytes,
+        type(None),
+        type,
+        types.FunctionType,
+        types.ModuleType,
+    )
+)
+
+
 def sort_of(value: Any) -> Sort | None:
     """`dataframe` or `figure` where a user would call it that."""
+    if type(value) in _COMMON:
+        return None
     for cls in mro(value):
         root, name = root_module(cls), type_name(cls, short=True)
         if root in _FRAME_ROOTS and name in _TABLES:

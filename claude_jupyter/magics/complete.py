@@ -271,10 +271,9 @@ def _attributes(owner: str, name: str, known: Known) -> Iterator[Candidate]:
         found = dir(value) if value is not None else []
     except Exception:
         return
-    for attribute in found:
-        wanted = attribute.startswith(name) and (attribute[0] != "_" or name[:1] == "_")
-        if wanted and not callable(getattr(type(value), attribute, None)):
-            yield Candidate(attribute, "instance")
+    wanted = (n for n in found if n.startswith(name) and (n[0] != "_" or name[:1] == "_"))
+    values = (n for n in wanted if not callable(getattr(type(value), n, None)))
+    yield from (Candidate(n, "instance") for n in islice(values, LIMIT))
 
 
 def _items(owner: str, quote: str, begun: str, after: str, known: Known) -> Iterator[Candidate]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -137,6 +138,30 @@ def test_cells_without_our_magics_are_never_changed(cell):
             return str(error)
 
     assert outcome(True) == outcome(False)
+
+
+PIECES = [
+    "x", "'", '"', '"""', "'''", "(", ")", "[", "]", "{", "}", "\\\n", "\n", "\n    ", "if x:",
+    "%claude why?", "%claude", " = ", "#", ":", "f'", "r'",
+    "%", " ", "+",
+]  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example("x = '''\n%claude why?\n'''")
+@example("x = [\n%claude]")
+@example("x = 'a\\\n%claude why?'")
+@example("x = x \\\n%claude")
+def test_what_is_python_already_is_never_changed(cell):
+    """`%claude` in a string, a comment or as a remainder is not ours, however it is wrapped."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(cell)
+    except (SyntaxError, ValueError):
+        return
+    assert "".join(lines.taken_lines(cell.splitlines(keepends=True))) == cell
 
 
 def test_in_a_terminal_a_blank_line_ends_the_body():
