@@ -15,7 +15,7 @@ PAGE: Final = "application/x-chart-page"
 BOKEH: Final = "application/vnd.bokehjs_exec.v0+json"
 
 _CHARTS: Final = ("vegaEmbed", "Plotly.newPlot(")
-_VEGA: Final = re.compile(r"\}\)\(\s*(?=\{)")
+_VEGA: Final = re.compile(r"(?:\}\)\(|\bspec\s*=)\s*(?=\{)")
 _PLOTLY: Final = re.compile(r"Plotly\.newPlot\(\s*[\"'][^\"']+[\"'],\s*(?=\[)")
 
 

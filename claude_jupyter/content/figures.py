@@ -110,7 +110,16 @@ def _widget(value: Any, label: str, rules: Rules) -> Attachment | None:
 
 def _seaborn(value: Any, label: str, rules: Rules) -> Attachment | None:
     figure = mpl.figure_of(getattr(value, "figure", None))
-    return None if figure is None else _matplotlib(figure, label, rules)
+    if figure is not None:
+        return _matplotlib(figure, label, rules)
+    represent = method(
+        value, "_repr_png_"
+    )  # seaborn.objects: it draws for itself, and may well take over two seconds
+    if represent is None:
+        return None
+    with _quietly(label):
+        data = _image_in(represent())
+    return None if data is None else images.from_bytes(data, label, rules)
 
 
 def _plotnine(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -189,7 +198,9 @@ def _by_repr(value: Any, label: str, rules: Rules) -> Attachment | None:
         represent = method(value, name)
         if represent is None:
             continue
-        outcome = guarded(lambda call=represent: _image_in(call()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outcome = guarded(lambda call=represent: _image_in(call()))
         if outcome.value is not None:
             try:
                 return images.from_bytes(outcome.value, label, rules)
