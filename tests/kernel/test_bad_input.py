@@ -20,7 +20,6 @@ def test_an_empty_cell_sends_nothing(cell, kernel, server):
     ("line", "words"),
     [
         ("--efort high", ["--efort", "--effort"]),
-        ("-m sonet", ["sonet", "sonnet"]),
         ("--effort hihg", ["hihg", "high"]),
         ("--rows some", ["some", "none"]),
         ("--param max_tokens", ["--param"]),
@@ -37,9 +36,12 @@ def test_a_line_that_cannot_be_read_names_what_was_meant(line, words, kernel, se
     assert_next_works(kernel, server)
 
 
-def test_a_model_the_service_does_not_know(kernel, server):
-    server.reset(failure(404, "not_found_error", "model: claude-sonet-5-5"))
-    assert_one_clear_line(ask(kernel, "Why?", "-m claude-sonet-5-5"), "claude-sonet-5-5", "claude-sonnet-5-5")
+@pytest.mark.parametrize(
+    ("model", "meant"), [("claude-sonet-5-5", "claude-sonnet-5-5"), ("sonet", "sonnet"), ("opsu", "opus")]
+)
+def test_a_model_the_service_does_not_know(model, meant, kernel, server):
+    server.reset(failure(404, "not_found_error", f"model: {model}"))
+    assert_one_clear_line(ask(kernel, "Why?", f"-m {model}"), model, meant)
     assert_next_works(kernel, server)
 
 
@@ -123,11 +125,11 @@ def test_an_env_file_may_give_key_and_endpoint_together(fresh_kernel, server, tm
 PROMPTS = [
     'Return {"a": 1, "b": [1, 2, {"x": null}]} please',
     r"The mean $\bar{x}$ and $x_{n}$, $$\sum_{x} {x}$$ and \(\hat{x}\), \[{x}\]",
-    'f"{x!r:>10}" and "{0} {}".format(x)',
+    'f"{undefined!r:>10}" and "{0} {}".format(y) and f"{x:no such format}"',
     "an open { brace, a closed } one, {x and x}, {{, }}",
     "{not a name} {x.missing} {x[99]} {undefined} {1 + 1} {x()} {print(x)}",
     "```python\nprint(f'{x}')\n```",
-    "$HOME $x ${x} !ls %x @x ~x",
+    "$HOME $x !ls %x @x ~x ?x",
     r"\frac{x}{y} and C:\temp\x",
 ]
 
@@ -172,17 +174,26 @@ def test_help_is_still_help(cell, kernel, server):
     assert server.requests == []
 
 
-def test_a_huge_prompt_is_asked_about_before_it_is_sent(kernel, server):
-    prompt = "word " * 1_000_000
-    assert_one_clear_line(ask(kernel, prompt, timeout=120))
-    assert server.requests == []
-    assert_next_works(kernel, server)
-
-
-def test_a_huge_prompt_the_service_refuses(kernel, server):
-    server.reset(failure(413, "request_too_large", "Request exceeds the maximum size"))
+def test_a_huge_prompt_goes_whole(kernel, server):
     kernel.run("%config ClaudeMagics.confirm_above = 1000")
-    done = ask(kernel, "word " * 200_000, timeout=120)
+    prompt = "word " * 1_000_000
+    done = ask(kernel, prompt, timeout=120)
+    assert done.ok, done.error
+    assert len(sent_text(server)) >= len(prompt) - 1
+    assert len(server.requests) == 1
+    kernel.run("claude.clear()\n%config ClaudeMagics.confirm_above = 1.0")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (400, "invalid_request_error", "prompt is too long: 1250000 tokens > 1000000 maximum"),
+        (413, "request_too_large", "Request exceeds the maximum size"),
+    ],
+)
+def test_a_huge_prompt_that_the_service_refuses(status, kind, said, kernel, server):
+    kernel.run("%config ClaudeMagics.confirm_above = 1000")
+    server.reset(failure(status, kind, said))
+    assert_one_clear_line(ask(kernel, "word " * 1_000_000, timeout=120))
     kernel.run("%config ClaudeMagics.confirm_above = 1.0")
-    assert_one_clear_line(done)
     assert_next_works(kernel, server)

@@ -25,8 +25,13 @@ SHOWN = {
 
 
 def tokens(usage: dict[str, Any]) -> dict[str, int]:
-    """The tokens to be paid for, from the usage as the service told it; compaction and the like bill each iteration."""
+    """The tokens to be paid for, from the usage as the service told it: the sum of its iterations, where there are some.
+
+    What a model read that then declined without a word, so that another took over, is not billed.
+    """
     parts = usage.get("iterations") or [usage]
+    if any(part["type"] == "fallback_message" for part in usage.get("iterations", ())):
+        parts = [part for part in parts if part["type"] != "message" or part["output_tokens"]]
     long = sum((part.get("cache_creation") or {}).get("ephemeral_1h_input_tokens", 0) for part in parts)
     return {
         "input": sum(part.get("input_tokens", 0) for part in parts),
