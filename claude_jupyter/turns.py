@@ -231,7 +231,12 @@ class Answer:
     @property
     def code(self) -> str:
         """The code of the answer's fenced blocks, joined; empty where there is none."""
-        return "\n\n".join(m[2].rstrip("\n") for m in _FENCE.finditer(self.text))
+        return "\n\n".join(self.codes)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The code of each fenced block."""
+        return tuple(m[2].rstrip("\n") for m in _FENCE.finditer(self.text))
 
     @property
     def citations(self) -> tuple[Block, ...]:

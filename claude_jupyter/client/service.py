@@ -14,7 +14,7 @@ from claude_jupyter import errors
 from claude_jupyter.client.errors import nearest_models, translate
 from claude_jupyter.client.providers import make_client
 from claude_jupyter.client.retry import pause, reason, worth_retrying
-from claude_jupyter.client.stream import Change
+from claude_jupyter.client.stream import Change, Closed, Grew, Opened
 from claude_jupyter.client.wire import Stop, Wire, watch
 from claude_jupyter.models import known
 from claude_jupyter.settings import Settings
@@ -313,6 +313,20 @@ class Service:
     def _forget(self, _change: Any = None) -> None:
         if not self._own:
             self._client = None
+
+
+def replayed(message: Mapping[str, Any]) -> Generator[Event]:
+    """A recorded message as `send` would have told it, all at once."""
+    changes: list[Change] = []
+    for at, block in enumerate(message.get("content") or []):
+        kind = block.get("type")
+        text = block.get(kind) if kind in ("text", "thinking") else None
+        changes.append(Opened(at, {**block, kind: ""} if text else dict(block)))
+        if text:
+            changes.append(Grew(at, text))
+        changes.append(Closed(at, dict(block)))
+    yield Arrived(tuple(changes), message.get("usage") or {})
+    yield Reply(message, True, False, None, None, 0.0, 0.0)
 
 
 def _slept_until_stopped(seconds: float, stop: Stop) -> bool:

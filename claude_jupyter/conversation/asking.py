@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from claude_jupyter.client.schemas import Returns
-from claude_jupyter.client.service import Arrived, Reply, Request, Waiting
+from claude_jupyter.client.service import Arrived, Reply, Request, Waiting, replayed
 from claude_jupyter.client.stream import as_sent
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.conversation.billing import Bill
@@ -24,7 +25,8 @@ from claude_jupyter.conversation.receipts import receipt
 from claude_jupyter.conversation.request import Question, build
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.errors import ClaudeError, RefusalError, ReturnsError, StoppedError
+from claude_jupyter.errors import ClaudeError, RefusalError, ReplayError, ReturnsError, StoppedError
+from claude_jupyter.replay import Recordings
 from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Receipt, Status
 
 _METER_EVERY = 1.0
@@ -113,10 +115,17 @@ class Asking:
             self.answer = replace(self.answer, started=datetime.now(UTC), sent=self._receipt(request))
             yield tuple(self._note("info", n) for n in (*self.notes, *notes))
         self._blocks.round()
+        recorded = self._recorded(request)
         with uninterrupted():
-            request, bill = world.books.open(request, self.answer, self.question)
+            request, bill = world.books.open(
+                request, self.answer, self.question, replayed=recorded is not None
+            )
         reply: Reply | None = None
-        events = world.service.send(request, self.stop, keep_events=self.keep_events)
+        if recorded is not None:
+            self.answer = replace(self.answer, replayed=True)
+            events = replayed(recorded)
+        else:
+            events = world.service.send(request, self.stop, keep_events=self.keep_events)
         try:
             for event in events:
                 if isinstance(event, Reply):
@@ -132,6 +141,24 @@ class Asking:
                 self._settle(bill, reply)
         if reply is not None and reply.error is not None:
             raise reply.error
+        if reply is not None and reply.complete and recorded is None and world.settings.replay == "auto":
+            self._recordings().keep(request.params, reply.message)
+
+    def _recordings(self) -> Recordings:
+        return Recordings(Path(self.world.settings.replay_dir).expanduser())
+
+    def _recorded(self, request: Request) -> Mapping[str, Any] | None:
+        mode = self.world.settings.replay
+        if mode == "off" or self.question.options.no_replay:
+            return None
+        found = self._recordings().find(request.params)
+        if found is None and mode == "only":
+            question = " ".join(self.question.prompt.split())[:80]
+            raise ReplayError(
+                f'No recording answers "{question}" as it stands, and replay = "only" asks nobody. '
+                'Record it once with replay = "auto", or use --no-replay.'
+            )
+        return found
 
     def _receipt(self, request: Request) -> Receipt:
         return receipt(self.world, self.question, request, self.answer, self.notes)
@@ -228,7 +255,7 @@ class Asking:
         elif not complete and self.error is None:
             self.error = StoppedError("Stopped. What arrived is kept; claude.resume() continues from here.")
         parts: list[Part] = [self._note(*n) for n in self._notices(reason, complete)]
-        billed = not self.answer.replayed and self.answer.provider != "demo"
+        billed = self.answer.provider != "demo" and not self.answer.replayed
         known = bool(self._costs) and None not in self._costs
         self.answer = replace(
             self.answer,

@@ -49,7 +49,9 @@ class Books:
     cell: Callable[[], str | None] = lambda: None
     count: Callable[[Request], int | None] = lambda _request: None
 
-    def open(self, request: Request, answer: Answer, question: Question) -> tuple[Request, Bill]:
+    def open(
+        self, request: Request, answer: Answer, question: Question, *, replayed: bool = False
+    ) -> tuple[Request, Bill]:
         """Write down that a request starts.
 
         Returns
@@ -63,7 +65,7 @@ class Books:
         """
         call = Call(
             model=question.model,
-            provider=self.provider(),
+            provider="replay" if replayed else self.provider(),
             user=self.owner.user,
             kernel=self.owner.kernel,
             notebook=self.owner.notebook,
@@ -75,7 +77,7 @@ class Books:
         row: str | None = None
         if self.accounts is not None:
             budgets = budget.Budgets.of(self.settings)
-            if any(limit is not None for limit in (budgets.kernel, budgets.notebook, budgets.day)):
+            if budgets != budget.Budgets() and call.provider not in UNBILLED:
                 wanted = self.estimate(request, question, counted=True)
                 row, allowed = budget.admit(
                     self.accounts, call, budgets, wanted, overrides=self.settings.prices
@@ -184,7 +186,7 @@ class Bill:
             "geo": self.params.get("inference_geo"),
             "overrides": self.books.settings.prices,
         }
-        billed = usage and not _declined(reply)
+        billed = usage and not _declined(reply) and self.call.provider != "replay"
         cost = (
             prices.price(usage, self.call.model, estimated=not reply.complete, **told) if billed else Cost()
         )

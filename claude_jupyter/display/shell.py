@@ -91,7 +91,10 @@ class Shell:
             print(value)  # noqa: T201
             return
         self._shown.add(str(id(value)))
-        data, metadata = bundle(value)
+        self.publish(*bundle(value))
+
+    def publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Show a mimebundle in the cell that runs."""
         self._ip.display_pub.publish(data, metadata)
 
     @contextlib.contextmanager

@@ -66,6 +66,14 @@ class ClaudeMagics(Settings, Magics):
 
         self._claude.question(filled.text, values, options, labels=labels, finished=finished)
 
+    @no_var_expand
+    @line_magic
+    def claude_fix(self, line: str) -> None:
+        """Explain the last error and put a corrected cell below, with a diff; it is never run by itself."""
+        from claude_jupyter.magics.fix import fix
+
+        fix(line, self._home)
+
     @line_magic
     def claude_chat(self, line: str) -> Any:
         """List, show, fork, undo, save and restore conversations; `%claude_chat --help` lists all."""

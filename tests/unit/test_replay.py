@@ -1,0 +1,96 @@
+"""What replay promises: the same request is answered from its recording for $0, and nothing of what was sent is kept."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import pytest
+from PIL import Image
+from support.world import stage
+
+from claude_jupyter.demo.script import Call, Script
+from claude_jupyter.errors import ReplayError
+from claude_jupyter.replay import Recordings, request_hash
+
+
+@pytest.fixture
+def recording(tmp_path):
+    def with_replies(replies, mode="auto"):
+        context = stage(replies)
+        stage_ = context.__enter__()
+        stage_.settings.replay, stage_.settings.replay_dir = mode, str(tmp_path / "replays")
+        opened.append(context)
+        return stage_
+
+    opened = []
+    yield with_replies
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+def test_the_same_question_is_answered_from_its_recording(recording, tmp_path):
+    first = recording(["The answer."])
+    first.claude.ask("What, canary?")
+    again = recording([])
+    answer = again.claude.ask("What, canary?")
+    assert answer.text == "The answer." and answer.replayed and answer.cost == 0 and not again.bodies
+    (path,) = (tmp_path / "replays").iterdir()
+    assert "canary" not in path.read_text() and json.loads(path.read_text())["hash"] == path.stem
+
+
+def test_tool_rounds_are_replayed_too(recording):
+    def look(where: str) -> str:
+        """Look."""
+        return f"a cat {where}"
+
+    replies = [Script(calls=[Call("look", {"where": "here"}, id="toolu_1")]), "I see a cat."]
+    recording(replies).claude.ask("look", tool=look)
+    again = recording([])
+    assert again.claude.ask("look", tool=look).text == "I see a cat." and not again.bodies
+
+
+def test_only_never_asks_and_names_the_question(recording):
+    here = recording(["never"], mode="only")
+    with pytest.raises(ReplayError, match="Why is it so"):
+        here.claude.ask("Why is it so?")
+    assert not here.bodies
+    assert here.claude.ask("Why is it so?", no_replay=True).text == "never"
+
+
+def test_pictures_enter_by_their_pixels_and_cache_marks_not_at_all():
+    image = Image.radial_gradient("L").convert("RGB")
+
+    def request(level, mark):
+        data = io.BytesIO()
+        image.save(data, "PNG", compress_level=level)
+        source = {
+            "type": "base64",
+            "media_type": "image/png",
+            "data": base64.b64encode(data.getvalue()).decode(),
+        }
+        block = {"type": "image", "source": source, **mark}
+        return {"model": "m", "messages": [{"role": "user", "content": [block]}]}
+
+    one, two = request(1, {}), request(9, {"cache_control": {"type": "ephemeral"}})
+    assert one != two and request_hash(one) == request_hash(two)
+    assert request_hash(one) != request_hash({**one, "model": "n"})
+
+
+@pytest.mark.parametrize(
+    "damage, told",
+    [
+        (lambda text: text[:40], "not whole"),
+        (lambda text: text.replace('"version": 1', '"version": 9'), "newer"),
+        (lambda _: "{}", "no recording"),
+        (lambda text: text.replace('"hash": "', '"hash": "0'), "does not fit"),
+    ],
+)
+def test_a_damaged_recording_is_one_clear_line(tmp_path, damage, told):
+    recordings, params = Recordings(tmp_path), {"model": "m", "messages": []}
+    recordings.keep(params, {"content": []})
+    (path,) = tmp_path.iterdir()
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ReplayError, match=told):
+        recordings.find(params)
