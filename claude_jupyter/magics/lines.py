@@ -16,6 +16,7 @@ _CELL: Final = re.compile(r"[ \t]*%%claude(?:[ \t]|\r?$)")
 _ABOVE: Final = re.compile(r"\s*(?:#.*)?$")
 _STATEMENT: Final = re.compile(r"[ \t]*%claude(?:[ \t]+|(?=\r?\n|$))")
 _AFTER_ASSIGN: Final = re.compile(r"=[ \t]*%claude(?:[ \t]+|(?=\r?\n|$))")
+_CANDIDATE: Final = re.compile(r"(?:^|=)[ \t]*+%claude(?![\w?])", re.MULTILINE)
 _OTHER_SYNTAX: Final = re.compile(r"[ \t]*(?:[%!?]|,|;|/)|[^=#\"'()]*=[ \t]*[%!]")
 _BEFORE_EQUALS: Final = frozenset("=!<>+-*/%&|^@:")
 _QUOTE: Final = re.compile(r"\"\"\"|'''|\"|'")
@@ -58,8 +59,10 @@ taken_cell.has_side_effects = True  # type: ignore[attr-defined]
 
 def taken_lines(lines: Lines) -> Lines:
     """Each `%claude …` and `x = %claude …` as a call with the rest of the line byte for byte."""
+    if not lines or lines[0].startswith(("%%", "get_ipython().run_cell_magic(")):
+        return lines
     text = "".join(lines)
-    if "%claude" not in text or text.startswith("%%"):
+    if not _CANDIDATE.search(text):
         return lines
     source = text.split("\n")
     taken = dict(_magics(source))
