@@ -79,13 +79,6 @@ def siblings(path: Path) -> list[Path]:
     return [path.with_name(name) for name in names if pattern.fullmatch(name) and ".damaged-" not in name]
 
 
-def remove_if_empty(path: Path) -> None:
-    """Take away a file that was made only to see what its file system can do."""
-    with contextlib.suppress(OSError):
-        if path.stat().st_size == 0:
-            path.unlink()
-
-
 def set_aside(path: Path, seen: tuple[int, int] | None) -> Path | None:
     """Rename a damaged file, with its companions, to a name that is free.
 

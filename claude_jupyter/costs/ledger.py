@@ -223,15 +223,14 @@ class Ledger:
         return self._disk
 
     def _open_to_write(self, path: Path) -> tuple[sqlite3.Connection, Path]:
-        disk.make_private(path)
         if not disk.is_network(path):
+            disk.make_private(path)
             db = self._connect(path, "rw")
             with _closing_on_error(db):
                 if _use_wal(db):
                     _migrate(db)
                     return db, path
-            db.close()
-        disk.remove_if_empty(path)
+            db.close()  # the file stays, empty: another kernel may be trying it at this moment
         own = disk.kernel_file(path, self._kernel)
         disk.make_private(own)
         db = self._connect(own, "rw")

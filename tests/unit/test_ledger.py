@@ -490,7 +490,8 @@ def test_without_wal_each_kernel_has_its_own_file_and_they_are_read_as_one(
     for n, ledger in enumerate(kernels):
         ledger.finish(ledger.start(Call(MODEL, user="ada", kernel=f"k/{n}", chat="main", turn=1)), outcome())
         ledger.close()
-    assert sorted(p.name for p in tmp_path.glob("*.db")) == [f"ledger-k_{n}.db" for n in range(3)]
+    assert sorted(p.name for p in tmp_path.glob("ledger-*.db")) == [f"ledger-k_{n}.db" for n in range(3)]
+    assert path.read_bytes() == b""
     assert [s.calls for s in kernels[0].sums(("user",))] == [3]
     assert kernels[2].spent(kernel="k/0", user="ada") == Spent(D("0.0121"), D(0), 3 * D("0.0121"))
     assert len(list(kernels[1].rows())) == 3

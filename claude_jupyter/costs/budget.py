@@ -1,0 +1,277 @@
+"""What may be spent: estimates, budgets that hold across kernels, and asking before a dear request. Nothing here talks to the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Final, NamedTuple
+
+from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Reserve, Spent
+from claude_jupyter.costs.prices import Prices, list_price, price
+from claude_jupyter.costs.usage import TTL, Usage, dollars
+from claude_jupyter.errors import BudgetError
+from claude_jupyter.models import newest
+
+SHORTEST: Final = 1024
+"""`max_tokens` is never clamped below this: a shorter answer is seldom one."""
+WARN_FROM: Final = Decimal("0.8")
+_CHEAPER: Final = ("haiku", "sonnet", "opus")
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """USD that this kernel, this notebook and this user in a day may spend; None is no limit."""
+
+    kernel: Decimal | None = None
+    notebook: Decimal | None = None
+    day: Decimal | None = None
+
+    @classmethod
+    def of(cls, settings: Any) -> Budgets:
+        """The settings `budget`, `notebook_budget` and `daily_budget`."""
+        limits = (settings.budget, settings.notebook_budget, settings.daily_budget)
+        return cls(*(None if limit is None else Decimal(str(limit)) for limit in limits))
+
+    def limits(self, spent: Spent) -> list[Limit]:
+        """Those that are set, the nearest to its end first."""
+        limits = [
+            Limit("this kernel has", "its", "budget", spent.kernel, self.kernel),
+            Limit("this notebook has", "its", "notebook_budget", spent.notebook, self.notebook),
+            Limit("you have", "today's", "daily_budget", spent.day, self.day),
+        ]
+        return sorted((one for one in limits if one.usd is not None), key=lambda one: one.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One budget, and how it stands."""
+
+    who: str
+    whose: str
+    setting: str
+    spent: Decimal
+    usd: Decimal | None
+
+    @property
+    def left(self) -> Decimal:
+        """Dollars left; negative where more was spent."""
+        return (self.usd or Decimal(0)) - self.spent
+
+    @property
+    def share(self) -> Decimal:
+        """The part spent."""
+        return self.spent / self.usd if self.usd else Decimal(1)
+
+    def __str__(self) -> str:
+        return f"{self.who} spent {dollars(self.spent)} of {self.whose} {dollars(self.usd)} budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a request, or several alike, would cost at list price.
+
+    Attributes
+    ----------
+    prompt
+        The prompt's tokens as they are expected to be billed.
+    input
+        Dollars for the prompt, or None where the price is not known.
+    each
+        Dollars per token of the answer.
+    max_tokens
+        The longest answer.
+    requests
+        How many such requests.
+    """
+
+    model: str
+    prompt: Usage
+    input: Decimal | None
+    each: Decimal
+    max_tokens: int
+    requests: int = 1
+
+    @property
+    def most(self) -> Decimal | None:
+        """Dollars if every answer is as long as it may be."""
+        return None if self.input is None else (self.input + self.each * self.max_tokens) * self.requests
+
+    @property
+    def least(self) -> Decimal | None:
+        """Dollars for the prompt alone."""
+        return None if self.input is None else self.input * self.requests
+
+    def __str__(self) -> str:
+        if self.least is None or self.most is None:
+            return dollars(None)
+        times = f"{self.requests:,} requests, each with " if self.requests > 1 else ""
+        return (
+            f"{dollars(self.least)} to {dollars(self.most)} ({times}{self.prompt.prompt:,} tokens to read and at most "
+            f"{self.max_tokens:,} to write, {self.model})"
+        )
+
+
+class Admitted(NamedTuple):
+    """A request that may be sent: its row in the ledger, and the `max_tokens` that the budgets leave it."""
+
+    row: str
+    max_tokens: int
+
+
+def estimate(
+    model: str,
+    prompt: Usage | int,
+    max_tokens: int,
+    *,
+    requests: int = 1,
+    at: datetime | None = None,
+    ttl: TTL = "5m",
+    batch: bool = False,
+    speed: str | None = None,
+    geo: str | None = None,
+    overrides: Prices | None = None,
+) -> Estimate:
+    """What a request would cost.
+
+    Parameters
+    ----------
+    prompt
+        Tokens of the prompt: a count (all of it new), or a `Usage` that says what is likely to be read from the cache.
+    """
+    tokens = prompt if isinstance(prompt, Usage) else Usage(input=prompt)
+    read = price(tokens, model, at=at, ttl=ttl, batch=batch, speed=speed, geo=geo, overrides=overrides)
+    # An answer's price can depend on the prompt's length: price both, and take away the prompt.
+    both = tokens + Usage(output=1_000_000)
+    whole = price(both, model, at=at, ttl=ttl, batch=batch, speed=speed, geo=geo, overrides=overrides)
+    each = Decimal(0) if read is None or whole is None else (whole - read) / 1_000_000
+    return Estimate(model, tokens, None if read is None else Decimal(read), each, max_tokens, requests)
+
+
+def check(spent: Spent, budgets: Budgets, wanted: Estimate, *, overrides: Prices | None = None) -> int:
+    """How long the answer may be.
+
+    Returns
+    -------
+    int
+        `max_tokens`, clamped to what is left; never below 1,024 unless fewer were asked for.
+
+    Raises
+    ------
+    BudgetError
+        Where that is not enough, or the model's price is not known while a budget is set.
+    """
+    limits = budgets.limits(spent)
+    if not limits:
+        return wanted.max_tokens
+    tight = limits[0]
+    if wanted.input is None:
+        raise BudgetError(
+            f"Not sent: a budget is set ({tight.setting}) and the price of {wanted.model!r} is not known, so it could not be"
+            f' kept. Name it, for example `%config ClaudeMagics.prices = {{"{wanted.model}": {{"input": 3, "output": 15}}}}`'
+            " (USD per million tokens), or choose a model with a known price."
+        )
+    shortest = min(SHORTEST, wanted.max_tokens)
+    needed = wanted.input + wanted.each * shortest
+    if needed > tight.left:
+        raise BudgetError(_refusal(tight, wanted, needed, shortest, overrides))
+    if wanted.each == 0:
+        return wanted.max_tokens
+    return min(wanted.max_tokens, max(shortest, int((tight.left - wanted.input) / wanted.each)))
+
+
+def admit(
+    ledger: Accounts, call: Call, budgets: Budgets, wanted: Estimate, *, overrides: Prices | None = None
+) -> Admitted:
+    """Check the budgets and write down that the request starts, in one step that no other kernel can come between.
+
+    What the request may cost is set aside until its real cost is known (`ledger.finish`), so that kernels that ask at once share
+    one daily budget rightly. The demo model and replays cost nothing and are always admitted.
+
+    Raises
+    ------
+    BudgetError
+        As `check` does; nothing is written then.
+    """
+    if call.provider in UNBILLED:
+        return Admitted(ledger.start(call), wanted.max_tokens)
+    allowed = wanted.max_tokens
+
+    def allow(spent: Spent) -> Reserve:
+        nonlocal allowed
+        allowed = check(spent, budgets, wanted, overrides=overrides)
+        return Reserve(wanted.input or Decimal(0), wanted.each * allowed)
+
+    return Admitted(ledger.start(call, allow), allowed)
+
+
+def warning(spent: Spent, budgets: Budgets) -> str | None:
+    """A word for the footer from 80 % of a budget: `91 % of this notebook's $2.00 budget spent`."""
+    spent_most = max(budgets.limits(spent), key=lambda one: one.share, default=None)
+    if spent_most is None or spent_most.share < WARN_FROM:
+        return None
+    whose = {"budget": "this kernel's", "notebook_budget": "this notebook's", "daily_budget": "today's"}
+    share = int(spent_most.share * 100)
+    return f"{share} % of {whose[spent_most.setting]} {dollars(spent_most.usd)} budget spent"
+
+
+def confirm(wanted: Estimate, above: float, ask: Callable[[str], bool] | None) -> None:
+    """Ask before a request that may cost more than the setting `confirm_above`.
+
+    Parameters
+    ----------
+    ask
+        Puts a question to the user and returns whether the answer was yes; None where nobody can answer.
+
+    Raises
+    ------
+    BudgetError
+        Where the answer was no, or nobody can answer.
+    """
+    if wanted.most is None or wanted.most <= Decimal(str(above)):
+        return
+    if ask is None:
+        raise BudgetError(
+            f"Not sent: this may cost {wanted}, more than confirm_above ({dollars(Decimal(str(above)))}), and nobody can be "
+            f"asked here. Allow it with `%config ClaudeMagics.confirm_above = {_round_up(wanted.most)}`."
+        )
+    if not ask(f"This may cost {wanted}. Send it?"):
+        raise BudgetError("Not sent, as you asked. Nothing was spent.")
+
+
+def _refusal(tight: Limit, wanted: Estimate, needed: Decimal, shortest: int, overrides: Prices | None) -> str:
+    raised = _round_up(max(tight.spent + needed, (tight.usd or Decimal(0)) * Decimal("1.25")))
+    ways = [f"raise it with `%config ClaudeMagics.{tight.setting} = {raised}`"]
+    if cheaper := _cheaper(tight, wanted, shortest, overrides):
+        ways.append(cheaper)
+    elif wanted.prompt.prompt > 20_000:
+        ways.append("leave the earlier turns out with `-n`")
+    if tight.setting == "daily_budget":
+        ways.append("wait until tomorrow")
+    first, *others = ways
+    return (
+        f"Not sent: {tight}; {dollars(max(tight.left, Decimal(0)))} is left, and this needs at least {dollars(needed)} "
+        f"({dollars(wanted.input)} to read {wanted.prompt.prompt:,} tokens, the rest for an answer of {shortest:,}).\n"
+        f"{first[0].upper()}{', or '.join([first, *others])[1:]}."
+    )
+
+
+def _cheaper(tight: Limit, wanted: Estimate, shortest: int, overrides: Prices | None) -> str | None:
+    for line in _CHEAPER:
+        model = newest(line).id
+        rates = list_price(model, prompt=wanted.prompt.prompt, overrides=overrides)
+        if rates is None or model == wanted.model:
+            continue
+        needed = (wanted.prompt.prompt * rates.input + shortest * rates.output) / 1_000_000
+        if needed <= tight.left:
+            return f"ask {line} instead with `-m {line}` ({dollars(needed)})"
+    return None
+
+
+def _round_up(usd: Decimal) -> str:
+    """The next amount a person would choose: 1, 1.5, 2, 3, 5 or 7.5 times a power of ten."""
+    power = Decimal(1).scaleb(usd.adjusted())
+    steps = (Decimal(step) * power for step in ("1", "1.5", "2", "3", "5", "7.5", "10"))
+    chosen = next((step for step in steps if step >= usd), usd.to_integral_value(ROUND_CEILING))
+    return f"{chosen.normalize():f}"
