@@ -231,23 +231,32 @@ def _parts(
 
     Without `keys` (`--rows none`) a dict's are only numbered: those of `dict(list(df.groupby("who")))` are cell values.
     """
-    if depth >= DEPTH or id(value) in seen:
+    if not _opens(value, depth, seen):
         return None
-    pairs = [
+    return [
         (f"{label}[{_key(key) if keys or isinstance(key, _Place) else f'key {i}'}]", element)
-        for i, (key, element) in enumerate(_elements(value), 1)
+        for i, (key, element) in enumerate(_elements(value, depth), 1)
     ]
-    rich = any(_rich(element, depth + 1, (*seen, id(value))) for _, element in pairs)
-    return pairs if rich else None
+
+
+def _opens(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
+    """Whether a container has an element that is more than text."""
+    if depth >= DEPTH or id(value) in seen:
+        return False
+    inside = (*seen, id(value))
+    return any(_rich(element, depth + 1, inside) for _, element in _elements(value, depth))
 
 
 class _Place(int):
     """Where an element stands in a sequence: unlike a key it tells nothing."""
 
 
-def _elements(value: Any) -> list[tuple[Any, Any]]:
-    """The first elements of a container with their keys or places, whatever its subclass makes of iteration."""
-    most = PARTS * 50
+def _elements(value: Any, depth: int = 0) -> list[tuple[Any, Any]]:
+    """The first elements of a container with their keys or places, whatever its subclass makes of iteration.
+
+    The deeper, the fewer: a long list of long lists is looked into at its beginning.
+    """
+    most = PARTS * 50 // 7**depth
     kind = type(value)
     if issubclass(kind, dict):
         return list(islice(dict.items(value), most))
@@ -282,7 +291,7 @@ def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
     if isinstance(value, bytes | bytearray):
         return documents.media_type(bytes(value[:64])) is not None
     if isinstance(value, list | tuple | Mapping):
-        return _parts(value, "", depth, seen) is not None
+        return _opens(value, depth, seen)
     if isinstance(value, File | PurePath | BaseException) or _registration(value) is not None:
         return True
     if libraries(value) & {"matplotlib", "PIL", "plotly", "altair", "bokeh", "plotnine", "seaborn"}:

@@ -90,6 +90,9 @@ def _array(value: Any, values: bool) -> list[str]:
         device = guarded(lambda: str(value.device)).value
         if "torch" in libraries(value) and isinstance(device, str):
             lines.append(f"device {device}, requires_grad {guarded(lambda: value.requires_grad).value}")
+        stored = guarded(lambda: value.nnz).value if "scipy" in libraries(value) else None
+        if isinstance(stored, int):
+            lines.append(f"{stored:,} values stored")
         return [*lines, *(_foreign(value) if values else [])]
     if value.dtype.names:
         lines.append("fields: " + ", ".join(map(str, value.dtype.names)))
@@ -117,7 +120,7 @@ def _statistics(value: Any) -> list[str]:
     if value.size > EXACT_CELLS:
         rows = max(EXACT_CELLS // max(value.size // value.shape[0], 1), 1)
         some, basis = value[:rows], f" (from the first {rows:,} of {value.shape[0]:,})"
-    flat = np.asarray(some).reshape(-1)
+    flat = some.compressed() if isinstance(some, np.ma.MaskedArray) else np.asarray(some).reshape(-1)
     if flat.dtype.kind == "f":
         finite = flat[np.isfinite(flat)]
         nans = int(np.isnan(flat).sum())
@@ -141,12 +144,19 @@ def _corner(value: Any) -> str:
     """The whole array if it is small, else its first values."""
     if value.ndim == 0:
         return f"value: {line(value.item(), 200)}"
-    corner = value[tuple(slice(CORNER * (4 if value.ndim == 1 else 1)) for _ in range(value.ndim))]
+    corner = _plain(value)[tuple(slice(CORNER * (4 if value.ndim == 1 else 1)) for _ in range(value.ndim))]
     while corner.ndim > 2:
         corner = corner[0]
     rows = corner if corner.ndim == 2 else [corner]
     word = "values" if corner.size == value.size else "first values"
     return f"{word}:\n" + "\n".join("  " + ", ".join(line(cell, 24) for cell in row) for row in rows)
+
+
+def _plain(value: Any) -> Any:
+    """A matrix or record array as an ordinary array; a masked one keeps its mask."""
+    import numpy as np
+
+    return value if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
 
 
 def _labelled(value: Any, values: bool) -> list[str]:

@@ -51,6 +51,8 @@ def _pandas(value: Any) -> Table | None:
             return None
     frame = value.to_frame() if _named(value, "Series") else value
     names = [column_name(name) for name in frame.columns]
+    if _named(value, "Series") and value.name is None:
+        names = ["values"]
     dtypes = [dtype_text(None, native=dtype) for dtype in frame.dtypes]
     index = frame.index
     plain = type_name(type(index), short=True) == "RangeIndex" and index.name is None and _from_zero(index)
@@ -125,7 +127,9 @@ def _pandas_facts(frame: Any, index: Any, plain: bool) -> list[str]:
         names = [column_name(name) for name in index.names if name is not None]
         named = f" named {', '.join(names)}" if names else ""
         facts.append(
-            f"index: {kind}{named}, dtype {index.dtype}" if index.nlevels == 1 else f"index: {kind}{named}"
+            f"index: {kind}{named}, dtype {index.dtype}{_frequency(index)}"
+            if index.nlevels == 1
+            else f"index: {kind}{named}"
         )
     columns = frame.columns
     if columns.nlevels > 1:
@@ -133,6 +137,11 @@ def _pandas_facts(frame: Any, index: Any, plain: bool) -> list[str]:
     elif not columns.is_unique:
         facts.append("some columns have the same name")
     return facts
+
+
+def _frequency(index: Any) -> str:
+    frequency = getattr(index, "freqstr", None)
+    return f", every {frequency}" if isinstance(frequency, str) else ""
 
 
 def _crs(value: Any) -> list[str]:
@@ -158,9 +167,9 @@ def _pyarrow(value: Any) -> Table | None:
     if isinstance(value, arrow.RecordBatch):
         value = arrow.Table.from_batches([value])
     elif isinstance(value, arrow.Array):
-        value = arrow.table({"": arrow.chunked_array([value])})
+        value = arrow.table({"values": arrow.chunked_array([value])})
     elif isinstance(value, arrow.ChunkedArray):
-        value = arrow.table({"": value})
+        value = arrow.table({"values": value})
     elif not isinstance(value, arrow.Table):
         return None
     names = list(value.column_names)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from claude_jupyter.content.fence import Redactor, clip_middle, fenced, text_attachment
+from claude_jupyter.content.outputs import without_base64
 from claude_jupyter.content.pdf import TOKENS_A_PAGE
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of, tokens_of_text
@@ -171,7 +172,7 @@ def text_file(
     """A text file or source, its middle left out where it is very long."""
     redactor = Redactor(rules)
     lines = text.count("\n") + 1
-    shown, cut = clip_middle(redactor(text), characters_of(TEXT_TOKENS))
+    shown, cut = clip_middle(redactor(without_base64(text)), characters_of(TEXT_TOKENS))
     notes = [f"{label}: {len(text):,} characters, the middle left out"] if cut else []
     odd = "" if encoding == "utf-8" else f", read as {encoding}"
     if odd:

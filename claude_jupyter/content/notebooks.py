@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from claude_jupyter.content import outputs
 from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of
@@ -21,7 +22,6 @@ from claude_jupyter.turns import Attachment, Block
 NOTEBOOK_TOKENS: Final = 20_000
 OUTPUT_CHARACTERS: Final = 2_000
 IMAGES: Final = 10
-ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 TABLE: Final = "[table withheld: --rows none]"
 OUTPUT: Final = "[output withheld: --rows none]"
 
@@ -92,10 +92,9 @@ def _joined(value: Any) -> str:
 def _cell(number: int, cell: Mapping[str, Any], pictures: list[tuple[str, str, Any]], rules: Rules) -> str:
     kind = str(cell.get("cell_type", "code"))
     source = _joined(cell.get("source", cell.get("input", "")))
-    source = re.sub(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{40,}", "[picture]", source)
-    lines = [f"## cell {number} ({kind})", source]
-    outputs = [output for output in cell.get("outputs") or [] if isinstance(output, Mapping)]
-    lines.extend(_output(number, output, pictures, rules) for output in outputs)
+    lines = [f"## cell {number} ({kind})", outputs.without_base64(source)]
+    shown = [output for output in cell.get("outputs") or [] if isinstance(output, Mapping)]
+    lines.extend(_output(number, output, pictures, rules) for output in shown)
     return "\n".join(line for line in lines if line)
 
 
@@ -147,6 +146,4 @@ def _output(
 
 
 def _short(text: str) -> str:
-    text = ANSI.sub("", text)
-    text = re.sub(r"[A-Za-z0-9+/]{400,}={0,2}", "[base64 left out]", text)
-    return clip_middle(text.strip("\n"), OUTPUT_CHARACTERS)[0]
+    return clip_middle(outputs.clean(text).strip("\n"), OUTPUT_CHARACTERS)[0]

@@ -23,6 +23,7 @@ from claude_jupyter.turns import Attachment
 TEXT_TOKENS: Final = 20_000
 """The longest `str` that is shown whole."""
 OBJECT_TOKENS: Final = 2_000
+SOURCE_TOKENS: Final = 6_000
 LINE_WIDTH: Final = 100
 PUBLIC_NAMES: Final = 100
 LOOKED_AT: Final = 20_000
@@ -141,12 +142,18 @@ def _text(value: str, label: str, rules: Rules) -> Attachment:
 
 
 def _shown(
-    text: str, label: str, kind: str, rules: Rules, sent: str, notes: Sequence[str] = ()
+    text: str,
+    label: str,
+    kind: str,
+    rules: Rules,
+    sent: str,
+    notes: Sequence[str] = (),
+    tokens: int = OBJECT_TOKENS,
 ) -> Attachment:
     redactor = Redactor(rules)
-    text, cut = clip_middle(redactor(text), characters_of(OBJECT_TOKENS))
+    text, cut = clip_middle(redactor(text), characters_of(tokens))
     if cut:
-        notes = (*notes, f"{label}: shortened to about {OBJECT_TOKENS:,} tokens")
+        notes = (*notes, f"{label}: shortened to about {tokens:,} tokens")
     return text_attachment(text, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
 
 
@@ -235,12 +242,22 @@ def _is_callable_wrapper(value: Any) -> bool:
 
 def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
     source = guarded(lambda: inspect.getsource(inspect.unwrap(value))).value
-    if isinstance(source, str) and source.strip():
+    brief = not _is_users(value) and isinstance(source, str) and len(source) > characters_of(OBJECT_TOKENS)
+    if isinstance(source, str) and source.strip() and not brief:
         text = inspect.cleandoc("\n" + source) if source[:1].isspace() else source
-        return _shown(text, label, kind, rules, f"source, {len(text.splitlines()):,} lines")
+        lines = f"source, {len(text.splitlines()):,} lines"
+        return _shown(text, label, kind, rules, lines, tokens=SOURCE_TOKENS)
     if rules.row_limit == 0 and frames_inside(value):
         return _shown(f"{kind} {type_name(type(value))}", label, kind, rules, "type only")
     return _shown(_signature(value, kind), label, kind, rules, "signature")
+
+
+def _is_users(value: Any) -> bool:
+    """Whether code is the user's own: not in a folder of installed packages, nor Python's."""
+    name = guarded(lambda: inspect.getfile(inspect.unwrap(value))).value
+    return isinstance(name, str) and not any(
+        part in name for part in ("site-packages", "dist-packages", "/lib/python")
+    )
 
 
 def _signature(value: Any, kind: str) -> str:

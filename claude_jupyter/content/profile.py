@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TOP: Final = 5
 KINDS_LOOKED_AT: Final = 1000
+ALIKE: Final = 5
+"""Of many columns with like names and dtype, in a frame with too many, so many are told one by one."""
 
 
 class Column(TypedDict):
@@ -197,9 +199,11 @@ def choose(names: Sequence[str], dtypes: Sequence[str], limit: int) -> tuple[lis
         groups = {}
         for position, dtype in enumerate(dtypes):
             groups.setdefault(("", dtype), []).append(position)
+    some = [
+        p for members in groups.values() for p in members[1 : ALIKE if len(members) > 2 * ALIKE else None]
+    ]
     chosen = {members[0] for members in list(groups.values())[:limit]}
-    room = limit - len(chosen)
-    chosen.update([p for p in range(len(names)) if p not in chosen][:room])
+    chosen.update(sorted(some)[: limit - len(chosen)])
     rest = [[p for p in members if p not in chosen] for members in groups.values()]
     others = [Others(names=[names[p] for p in m], dtype=dtypes[m[0]]) for m in rest if m]
     return sorted(chosen), others

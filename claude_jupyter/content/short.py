@@ -106,19 +106,23 @@ def _library_scalar(value: Any) -> str:
     # The libraries' own classes answer at once; a class derived from them may not.
     ours = root_module(type(value)) in PLAIN_LIBRARIES or root_module(type(value)) == "pandas"
     text = str(value) if ours else guarded(lambda: str(value)).value
-    return text.removesuffix(" 00:00:00") if isinstance(text, str) else f"<{type_name(type(value))}>"
+    if not isinstance(text, str):
+        return f"<{type_name(type(value))}>"
+    return ADDRESS.sub("", text[:LOOK_AHEAD]).removesuffix(" 00:00:00")
 
 
 def _numpy(value: Any, width: int, depth: int) -> str:
-    if any(kind.__name__ == "generic" for kind in mro(value)):
+    names = {type_name(kind, short=True) for kind in mro(value)}
+    if "generic" in names:
         plain = value.item()
         return line(plain, width, depth) if "numpy" not in libraries(plain) else clip(str(value), width)
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if isinstance(shape, tuple):
-        if len(shape) == 1 and shape[0] <= 20 and dtype is not None and dtype.kind in "biuf":
-            return clip("array(" + _container(value.tolist(), width, depth + 1) + ")", width)
-        return f"<array {'×'.join(map(str, shape)) or 'scalar'} {dtype}>"
-    return clip(own_repr(value, LOOK_AHEAD), width)
+    if "MaskedConstant" in names:
+        return "masked"
+    if "ndarray" not in names:
+        return clip(own_repr(value, LOOK_AHEAD), width)
+    if value.ndim == 1 and value.size <= 20 and value.dtype.kind in "biuf":
+        return clip("array(" + _container(value.tolist(), width, depth + 1) + ")", width)
+    return f"<array {'×'.join(map(str, value.shape)) or 'scalar'} {value.dtype}>"
 
 
 def _container(value: Any, width: int, depth: int) -> str:
