@@ -6,6 +6,7 @@ Under `--rows none` an array is a table's numbers too: shape and dtype only. Arr
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -51,10 +52,12 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment | None:
     """The array's profile as text; None for what is no array."""
     if not is_array(value):
         return None
-    if "xarray" in libraries(value):
-        lines, kind = _labelled(value, rules.row_limit != 0), "xarray"
-    else:
-        lines, kind = _array(value, rules.row_limit != 0), "array"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # overflow in a mean and the like
+        if "xarray" in libraries(value):
+            lines, kind = _labelled(value, rules.row_limit != 0), "xarray"
+        else:
+            lines, kind = _array(value, rules.row_limit != 0), "array"
     withheld = rules.row_limit == 0
     if withheld:
         lines.append("values withheld (--rows none)")

@@ -139,7 +139,6 @@ def test_an_array_is_shape_dtype_and_statistics() -> None:
     assert "min 1, max 1" in text(np.ma.array([1, 2], mask=[0, 1])) and "1, masked" in text(
         np.ma.array([1, 2], mask=[0, 1])
     )
-    assert "  1, 2" in text(np.asmatrix([[1, 2]]))
     assert "fields: a, b" in text(np.zeros(2, dtype=[("a", "i4"), ("b", "f8")]))
     assert "'x'" in text(np.array(["x", "y"]))
     assert "shape 2 × 3 × 4 × 5" in text(np.zeros((2, 3, 4, 5)))
