@@ -229,6 +229,8 @@ def _extra(options: Options, model: Model, params: dict[str, Any]) -> dict[str, 
             extra[key] = value
         elif isinstance(value, Mapping) and isinstance(params.get(key), dict):
             params[key] = {**params[key], **value}
+        elif isinstance(value, list) and isinstance(params.get(key), list):
+            params[key] = [*params[key], *value]
         else:
             params[key] = value
     if options.temperature is not None:
