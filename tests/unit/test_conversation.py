@@ -6,6 +6,7 @@ import threading
 from decimal import Decimal
 
 import pytest
+from support.world import stage
 
 from claude_jupyter.demo.script import Call, Script, Wait
 from claude_jupyter.errors import (
@@ -17,7 +18,6 @@ from claude_jupyter.errors import (
     StoppedError,
     UsageError,
 )
-from support.world import stage
 
 
 def texts(messages):
