@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page, expect
 from support.lab import Frontend, Notebook, Server, jupyter_server
 
 from claude_jupyter.demo import server as demo
 from claude_jupyter.demo.script import chooser
 
 TEST_KEY = "test-key-of-the-browser-tests"
+expect.set_options(timeout=30_000)  # the first question of a kernel waits for `import anthropic`
 FRONTENDS: tuple[Frontend, ...] = ("lab", "notebook7")
 
 
@@ -90,9 +91,16 @@ class OpenNotebook(Protocol):
 
 @pytest.fixture
 def open_notebook(
-    page: Page, frontend: Frontend, jupyter: Callable[..., Server], request: pytest.FixtureRequest
+    page: Page,
+    context: BrowserContext,
+    frontend: Frontend,
+    jupyter: Callable[..., Server],
+    request: pytest.FixtureRequest,
 ) -> OpenNotebook:
-    """`open_notebook(cells)`: a new notebook with these cells, open in the browser with an idle kernel."""
+    """`open_notebook(cells)`: a new notebook with these cells, open in the browser with an idle kernel.
+
+    The first one of a test is in `page`, each further one in a page of its own. A path instead of cells is opened as it is.
+    """
     made = 0
 
     def make(cells: Sequence[str] | Path, server: Server | None = None, **how: Any) -> Notebook:
@@ -101,6 +109,6 @@ def open_notebook(
         server = server or jupyter(frontend, extension=how.pop("extension", True))
         name = "".join(c if c.isalnum() else "-" for c in f"{request.node.name}-{made}")
         path = cells if isinstance(cells, Path) else server.write(f"{name}.ipynb", cells)
-        return Notebook(page, server, path).open(**how)
+        return Notebook(page if made == 1 else context.new_page(), server, path).open(**how)
 
     return make

@@ -54,7 +54,7 @@ def test_text_appears_before_the_end_and_is_saved_as_markdown(service, open_note
     notebook.run(0)
     notebook.start(1)
     expect(notebook.output(1)).to_contain_text("word003")
-    assert notebook.is_busy(), "the text came only when all was over"
+    assert notebook.is_running(1), "the text came only when all was over"
     expect(notebook.output(1)).not_to_contain_text("word119", timeout=1)
     notebook.wait_until_done(1)
     expect(notebook.output(1)).to_contain_text("word119")

@@ -247,9 +247,9 @@ class Notebook:
             timeout=timeout * 1000,
         )
 
-    def is_busy(self) -> bool:
-        """Whether the kernel is at work."""
-        return bool(self.page.evaluate(f"() => {self.PANEL}.sessionContext.session.kernel.status === 'busy'"))
+    def is_running(self, index: int) -> bool:
+        """Whether a started cell has not ended. (The kernel's status also changes with messages of comms.)"""
+        return not self.page.evaluate("index => window.testRuns[index].done", index)
 
     def interrupt(self) -> None:
         """The stop button of the toolbar."""
