@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -121,9 +122,9 @@ class Recorder:
         if other is not None:
             other.uninstall()
         self._undo = [
-            _wrap(publisher, "publish", self._publish),
-            _wrap(publisher, "clear_output", self._clear_output),
-            _wrap(displayhook, "write_format_data", self._write_format_data),
+            _wrap(publisher, "publish", self._around(self._publish)),
+            _wrap(publisher, "clear_output", self._around(self._clear_output)),
+            _wrap(displayhook, "write_format_data", self._around(self._write_format_data)),
         ]
         self._ip.events.register("pre_run_cell", self._before)
         self._ip.events.register("post_run_cell", self._after)
@@ -238,16 +239,38 @@ class Recorder:
 
     # What is wrapped
 
-    def _publish(self, original: Callable[..., Any], data: Any, *args: Any, **kwargs: Any) -> Any:
-        transient = kwargs.get("transient") or {}
-        display_id = transient.get("display_id")
-        if isinstance(data, Mapping):
-            if kwargs.get("update"):
-                self._update(data, display_id)
-            elif self._running is not None:
-                self._running.asks = self._running.asks or ANSWER in data
-                self._running.show(shown_in(data, display_id))
-        return self._quietly(original, data, *args, **kwargs)
+    def _around(self, note: Callable[..., None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A method that notes its arguments and then does what it always did.
+
+        In a terminal a display is printed: it is recorded as what it is, not as printed text besides.
+        """
+
+        def around(original: Callable[..., Any]) -> Callable[..., Any]:
+            def method(*args: Any, **kwargs: Any) -> Any:
+                with suppress(
+                    Exception
+                ):  # whatever a library publishes, the user's own display must not fail by us
+                    note(*args, **kwargs)
+                self._quiet += 1
+                try:
+                    return original(*args, **kwargs)
+                finally:
+                    self._quiet -= 1
+
+            method.recorder = self  # pyright: ignore[reportFunctionMemberAccess]
+            return method
+
+        return around
+
+    def _publish(self, data: Any, *_: Any, **kwargs: Any) -> None:
+        if not isinstance(data, Mapping):
+            return
+        display_id = (kwargs.get("transient") or {}).get("display_id")
+        if kwargs.get("update"):
+            self._update(data, display_id)
+        elif self._running is not None:
+            self._running.asks = self._running.asks or ANSWER in data
+            self._running.show(shown_in(data, display_id))
 
     def _update(self, data: Mapping[str, Any], display_id: str | None) -> None:
         new = shown_in(data, display_id)
@@ -264,61 +287,52 @@ class Recorder:
                 self._cells[place] = changed = replace(cell, shown=tuple(updated(s) for s in cell.shown))
                 self._size += changed.size - cell.size
 
-    def _clear_output(
-        self, original: Callable[..., Any], wait: bool = False, *args: Any, **kwargs: Any
-    ) -> Any:
+    def _clear_output(self, wait: bool = False, **_: Any) -> None:
         if self._running is not None:
             self._running.clear(wait)
-        return self._quietly(original, wait, *args, **kwargs)
 
-    def _write_format_data(self, original: Callable[..., Any], data: Any, *args: Any, **kwargs: Any) -> Any:
+    def _write_format_data(self, data: Any, *_: Any, **__: Any) -> None:
         if self._running is not None and isinstance(data, Mapping):
             self._running.show(shown_in(data, value=True))
-        return self._quietly(original, data, *args, **kwargs)
-
-    def _quietly(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """In a terminal a display is printed: it is recorded as what it is, not as text besides."""
-        self._quiet += 1
-        try:
-            return original(*args, **kwargs)
-        finally:
-            self._quiet -= 1
 
     def _hold(self, stream: Any, running: _Running) -> Callable[[], None]:
-        def write(original: Callable[..., Any], data: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(data, str) and not self._quiet and not self._is_showing():
-                running.write(data)
-            return original(data, *args, **kwargs)
+        ip, displayhook = self._ip, self._ip.displayhook
 
-        return _wrap(stream, "write", write)
+        def around(original: Callable[..., Any]) -> Callable[..., Any]:
+            def write(data: Any, *args: Any, **kwargs: Any) -> Any:
+                # Last values and tracebacks that IPython writes to a terminal are recorded as what they are.
+                if (
+                    not self._quiet
+                    and not getattr(displayhook, "is_active", False)
+                    and not getattr(ip, "showing_traceback", False)
+                    and isinstance(data, str)
+                ):
+                    running.write(data)
+                return original(data, *args, **kwargs)
 
-    def _is_showing(self) -> bool:
-        """Whether IPython itself is writing a last value or a traceback to a terminal."""
-        return getattr(self._ip.displayhook, "is_active", False) or getattr(
-            self._ip, "showing_traceback", False
-        )
+            return write
+
+        return _wrap(stream, "write", around)
 
     def _release_streams(self) -> None:
         while self._streams:
             self._streams.pop()()
 
 
-def _wrap(owner: Any, name: str, around: Callable[..., Any]) -> Callable[[], None]:
-    """Put `around(original, …)` in the place of one object's method; what is returned takes it out again."""
+def _wrap(
+    owner: Any, name: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Callable[[], None]:
+    """Put `around(original)` in the place of one object's method; what is returned takes it out again."""
     original = getattr(owner, name, None)
-    had = vars(owner).get(name) if hasattr(owner, "__dict__") else None
     if original is None or not hasattr(owner, "__dict__"):
         return lambda: None
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return around(original, *args, **kwargs)
-
-    wrapped.recorder = getattr(around, "__self__", None)  # pyright: ignore[reportFunctionMemberAccess]
+    had = vars(owner).get(name)
+    wrapped = around(original)
     setattr(owner, name, wrapped)
 
     def undo() -> None:
         if vars(owner).get(name) is not wrapped:
-            return  # somebody wrapped it after us: theirs stays, ours becomes a pass-through with nothing running
+            return  # somebody wrapped it after us: theirs stays, and ours passes everything on
         if had is None:
             delattr(owner, name)
         else:
