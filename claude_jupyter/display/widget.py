@@ -62,6 +62,7 @@ class WidgetView:
         self._stop = {"by": "message" if background else "interrupt", "hint": stop_hint or _stop_hint()}
         self._widget: Any = None
         self._lengths: dict[int, int] = {}
+        self._tex = False
         self._meter: Meter | None = None
         self._metered = 0.0
 
@@ -80,8 +81,12 @@ class WidgetView:
     def show(self, parts: Sequence[Part]) -> None:
         """Send what arrived, in one message."""
         ops = self._ops(parts)
-        if ops and self._widget is not None:
-            self._widget.send({"ops": ops})
+        if not ops or self._widget is None:
+            return
+        self._widget.send({"ops": ops})
+        if not self._tex and any(isinstance(part, Add | Put) and _has_formula(part) for part in parts):
+            self._tex = True
+            _library("tex")
 
     def end(self, answer: Answer) -> None:
         """Replace the widget by the durable bundle, then close it: in this order no trace of it stays in the file."""
@@ -145,6 +150,11 @@ def _meter(meter: Meter) -> dict[str, Any]:
     return {"op": "meter", "usage": usage, "cost": None if meter.cost is None else f"{meter.cost:f}"}
 
 
+def _has_formula(part: Add | Put) -> bool:
+    text = part.text if isinstance(part, Add) else part.data.get("text") or ""
+    return "$" in text or "\\(" in text or "\\[" in text
+
+
 def _units(text: str) -> int:
     """Length in UTF-16 code units, as JavaScript counts."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
@@ -170,26 +180,24 @@ def _new_widget(answer: dict[str, Any], stop: dict[str, str]) -> Any:
     classes = _widget_classes()
     if not _shares():
         return classes.answer(_esm=_code("widget"), answer=answer, stop=stop)
-    return classes.answer(
-        _esm=_code("stub"),
-        answer=answer,
-        stop=stop,
-        library={"id": _library().model_id, "version": _version()},
-    )
+    shared = {"id": _library("widget").model_id, "version": _version("widget")}
+    return classes.answer(_esm=_code("stub"), answer=answer, stop=stop, library=shared)
 
 
-_libraries: list[Any] = []
+_libraries: dict[str, Any] = {}
 
 
-def _library() -> Any:
-    """The library model of this kernel, made once (again if something closed it, such as `Widget.close_all()`)."""
-    if not _libraries or _libraries[0].comm is None:
+def _library(name: str) -> Any:
+    """The model of this kernel that holds a module, made once (again if something closed it: `Widget.close_all()`).
+
+    `widget` is the view, `tex` sets formulas where the page cannot: it crosses at the first formula.
+    """
+    if name not in _libraries or _libraries[name].comm is None:
         id = uuid4().hex
-        library = _widget_classes().library(
-            model_id=id, id=id, _esm=_code("library"), code=_code("widget"), version=_version()
+        _libraries[name] = _widget_classes().library(
+            model_id=id, id=id, _esm=_code("library"), code=_code(name), version=_version(name)
         )
-        _libraries[:] = [library]
-    return _libraries[0]
+    return _libraries[name]
 
 
 @cache
@@ -198,8 +206,8 @@ def _code(name: str) -> str:
 
 
 @cache
-def _version() -> str:
-    return sha256(_code("widget").encode()).hexdigest()[:16]
+def _version(name: str) -> str:
+    return sha256(_code(name).encode()).hexdigest()[:16]
 
 
 class _Classes:

@@ -1,14 +1,15 @@
 /** What the widget and the extension share on one page. Both may be there, either alone, or neither. */
 
-import type { Answer } from './protocol';
-import type { Services } from './answer/services';
 import type { AnswerView } from './answer/view';
+import type { Answer } from './protocol';
 
 export interface Page {
   /** Answers that are drawn live, by id: the saved output takes over their very elements when an answer ends. */
   live: Map<string, Live>;
-  /** JupyterLab's own services, where the extension is there to lend them. */
-  services?: Services;
+  /** Sets TeX into a node, once its code has come (`widget/tex.ts`). */
+  tex?: (source: string, display: boolean, node: HTMLElement) => void;
+  /** Called when `tex` is there. */
+  waiting: (() => void)[];
 }
 
 export interface Live {
@@ -18,10 +19,17 @@ export interface Live {
   adopted: boolean;
 }
 
-const KEY = Symbol.for('claude-jupyter.page.1');
+const PAGE = Symbol.for('claude-jupyter.page.1');
+const CODE = Symbol.for('claude-jupyter.code.1');
+
+const holder = globalThis as unknown as Record<symbol, unknown>;
 
 /** The one object of this page, whoever comes first. */
 export function page(): Page {
-  const holder = globalThis as unknown as Record<symbol, Page | undefined>;
-  return (holder[KEY] ??= { live: new Map() });
+  return (holder[PAGE] ??= { live: new Map(), waiting: [] }) as Page;
+}
+
+/** Lend a view to the widgets of this page (see `widget/stub.js`): the extension's draws with JupyterLab's own services. */
+export function lend(mount: unknown): void {
+  ((holder[CODE] ??= {}) as { mount?: unknown }).mount = mount;
 }

@@ -243,6 +243,14 @@ function readOp(data: Dict): Op | null {
   }
 }
 
+/** Text blocks as one text, as `join_texts` in Python (`turns.py`): what `text/plain` of the saved output holds. */
+export function joinTexts(texts: string[]): string {
+  return texts
+    .map((text, i) => (i ? text.replace(/^\n+|\n+$/g, '') : text))
+    .filter(Boolean)
+    .join('\n\n');
+}
+
 /**
  * The texts of a saved answer's text blocks, cut out of its Markdown by code points.
  *

@@ -26,6 +26,8 @@ export class AnswerView implements Paintable {
   private readonly follower: Follower;
   private shown: Shown[] = [];
   private live = false;
+  private follows = false;
+  private ending = false; // what came last is not drawn yet
   private gap = false;
   private painted: (() => void)[] = [];
 
@@ -41,6 +43,7 @@ export class AnswerView implements Paintable {
   /** Show an answer that is about to arrive. */
   begin(answer: Answer, stop: Stop | null): void {
     this.live = true;
+    this.follows = true;
     this.head(answer);
     this.state('live');
     this.foot.begin(answer, stop);
@@ -77,6 +80,7 @@ export class AnswerView implements Paintable {
       this.put(b, block.type === 'text' ? { type: 'text', text: texts.get(b) ?? '' } : block);
     });
     this.live = true; // the end closes it
+    this.follows = false;
     this.end(answer);
     painter.request(this);
   }
@@ -100,7 +104,8 @@ export class AnswerView implements Paintable {
   }
 
   async paint(deadline: number): Promise<boolean> {
-    if (this.live) {
+    const follow = this.live || this.ending;
+    if (follow) {
       this.follower.before();
     }
     let left = false;
@@ -110,10 +115,11 @@ export class AnswerView implements Paintable {
         break;
       }
     }
-    if (this.live) {
+    if (follow) {
       this.follower.after();
     }
     if (!left) {
+      this.ending = false;
       this.painted.splice(0).forEach(done => done());
     }
     return left;
@@ -221,6 +227,7 @@ export class AnswerView implements Paintable {
     });
     this.shown.forEach(item => item.type === 'text' && item.stream.finish());
     this.live = false;
+    this.ending = this.follows;
     for (const [b, block] of answer.blocks.entries()) {
       if (block.type === 'thinking') {
         (this.shown[b] as { view: parts.ThinkingView }).view.update({ ...block, text: block.text || this.thinking(b) }, false);

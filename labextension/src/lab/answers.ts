@@ -4,8 +4,10 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
-import { page } from '../page';
+import { mount, type Mount } from '../answer/mount';
+import { lend } from '../page';
 import { labServices } from './services';
+import { provide } from './renderer';
 
 export const answers: JupyterFrontEndPlugin<void> = {
   id: 'claude-jupyter:answers',
@@ -14,6 +16,8 @@ export const answers: JupyterFrontEndPlugin<void> = {
   requires: [IRenderMimeRegistry],
   optional: [IEditorLanguageRegistry, INotebookTracker],
   activate: (_app, rendermime, languages, tracker) => {
-    page().services = labServices(rendermime, languages, tracker);
+    const services = labServices(rendermime, languages, tracker);
+    provide(services);
+    lend((where: Mount) => mount(where, services));
   }
 };

@@ -43,9 +43,8 @@ export function inertImages(html: string): string {
       continue;
     }
     const host = /^https?:\/\/([^/?#]+)/i.exec(src)?.[1];
-    const label = [image.alt || 'image', host].filter(Boolean).join(' · ');
     const link = parsed.createElement(host ? 'a' : 'span');
-    link.textContent = label;
+    link.textContent = `${image.alt} (${host ? `image: ${host}` : 'image'})`.trim(); // as in the stored Markdown
     if (host) {
       link.setAttribute('href', src);
     }

@@ -5,7 +5,14 @@ import { Widget } from '@lumino/widgets';
 import type { Services } from '../answer/services';
 import { AnswerView } from '../answer/view';
 import { page, type Live } from '../page';
-import { MIME, readAnswer, textsOf, type Answer } from '../protocol';
+import { joinTexts, MIME, readAnswer, textsOf, type Answer } from '../protocol';
+
+let provided: Services | null = null;
+
+/** The plugin that lends JupyterLab's services comes later than the first renderer can. */
+export function provide(services: Services): void {
+  provided = services;
+}
 
 export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   private view: Pick<AnswerView, 'dispose'> | null = null;
@@ -66,7 +73,7 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private services(): Services {
-    return page().services ?? plain(this.options);
+    return provided ?? plain(this.options);
   }
 }
 
@@ -77,8 +84,7 @@ const text = (value: unknown): string =>
 function same(live: Live, answer: Answer, model: IRenderMime.IMimeModel): boolean {
   const drawn = live.view.texts();
   const count = answer.blocks.filter(block => block.type === 'text').length;
-  const plain = text(model.data['text/plain']).trim();
-  return drawn !== null && drawn.length === count && drawn.map(t => t.trim()).filter(Boolean).join('\n\n') === plain;
+  return drawn !== null && drawn.length === count && joinTexts(drawn) === text(model.data['text/plain']);
 }
 
 /** Where the plugin that lends JupyterLab's services is switched off: text as it is. */

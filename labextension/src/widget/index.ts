@@ -4,70 +4,12 @@
  */
 
 import css from '../../style/answer.css';
-import type { Stop } from '../answer/services';
-import { AnswerView } from '../answer/view';
-import { page } from '../page';
-import { readAnswer, readOps } from '../protocol';
+import { mount as mountWith, type Model, type Mount, type Mounted } from '../answer/mount';
 import { services } from './services';
 
-interface Model {
-  get(name: string): unknown;
-  send(content: unknown): void;
-  on(name: string, callback: (content: unknown) => void): void;
-  /** Not in every host. */
-  widget_manager?: { kernel?: { interrupt?(): Promise<void> } | null };
-}
-
-interface Mounted {
-  push(message: unknown): void;
-  dispose(): void;
-}
-
-/** Draw the answer of a model into `el`: what has come already (`log`), and what is pushed later. */
-export function mount({ model, el, log }: { model: Model; el: HTMLElement; log: unknown[] }): Mounted {
-  style(el);
-  const shared = page();
-  const node = document.createElement('div');
-  el.append(node);
-  const view = new AnswerView(node, shared.services ?? services);
-  const answer = readAnswer(model.get('answer'));
-  if (!answer) {
-    return { push: () => undefined, dispose: () => undefined };
-  }
-  const live = { view, answer, adopted: false };
-  shared.live.set(answer.id, live);
-  view.begin(answer, stopOf(model));
-  log.forEach(message => view.apply(readOps(message)));
-  return {
-    push: message => view.apply(readOps(message)),
-    dispose: () => {
-      if (shared.live.get(answer.id) === live) {
-        shared.live.delete(answer.id);
-      }
-      if (!live.adopted) {
-        view.dispose();
-      }
-    }
-  };
-}
-
-/** Stop is an interrupt where the page reaches the kernel and the answer runs in a cell; else a message. */
-function stopOf(model: Model): Stop | null {
-  const stop = model.get('stop') as { by?: string; hint?: string } | null;
-  if (!stop?.by) {
-    return null;
-  }
-  return {
-    hint: stop.hint ?? '',
-    run: () => {
-      const kernel = stop.by === 'interrupt' ? model.widget_manager?.kernel : null;
-      if (kernel?.interrupt) {
-        void kernel.interrupt();
-      } else {
-        model.send({ op: 'stop' });
-      }
-    }
-  };
+export function mount(where: Mount): Mounted {
+  style(where.el);
+  return mountWith(where, services);
 }
 
 function style(el: HTMLElement): void {

@@ -3,6 +3,7 @@
 import createDOMPurify from 'dompurify';
 import { Marked, type Tokens } from 'marked';
 import type { Services } from '../answer/services';
+import { page } from '../page';
 import { highlight } from './highlight';
 import { mathematics } from './math';
 
@@ -28,7 +29,7 @@ const marked = new Marked({
     // Never fetched: a picture in a model's text can carry data to whoever hosts it.
     image: ({ href, text }: Tokens.Image) => {
       const where = host(href);
-      const label = [text || 'image', where].filter(Boolean).join(' · ');
+      const label = where ? `${text} (image: ${where})`.trim() : `${text} (image)`.trim(); // as in the stored Markdown
       return /^https?:/i.test(href) ? `<a href="${escape(href)}">${escape(label)}</a>` : escape(label);
     }
   }
@@ -65,5 +66,20 @@ export const services: Services = {
     }
   },
   highlight,
+  typeset,
   copy: text => navigator.clipboard.writeText(text)
 };
+
+/** Formulas that `math.ts` left as code become MathML, now or when the code for it has come. */
+function typeset(node: HTMLElement): void {
+  const { tex, waiting } = page();
+  if (!tex) {
+    waiting.push(() => typeset(node));
+    return;
+  }
+  for (const code of node.querySelectorAll<HTMLElement>('.cj-tex')) {
+    const formula = document.createElement('span');
+    tex(code.textContent ?? '', code.parentElement?.className === 'cj-math', formula);
+    code.replaceWith(formula);
+  }
+}

@@ -3,6 +3,7 @@ const page = (globalThis[Symbol.for('claude-jupyter.code.1')] ??= {});
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 
 async function code(model) {
+  if (page.mount) return page; // lent by the extension
   const { id, version } = model.get('library');
   for (let i = 0; i < 300 && !page[version]; i++) {
     if (i === 50) model.widget_manager?.get_model?.(id)?.catch?.(() => {});
