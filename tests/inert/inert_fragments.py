@@ -126,6 +126,7 @@ CODE = (
     "[x]: /u\n'a\n```\nb'\n" + IMG + "\n```",
     "[x]: /u (a\n```\nb)\n" + IMG + "\n```",
     "[a\n```html\nb]: u\n" + IMG + "\n```",
+    "[\n\nx]: /u\n'a\n```\nb'\n" + IMG + "\n```",
     "text\n```html\n" + IMG + "\n: def\n```",
     "term\n: def\n```\n" + IMG + "\n```",
     "$$\n\n```\n$$\n" + IMG + "\n```",

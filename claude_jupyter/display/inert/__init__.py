@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from claude_jupyter.display.inert.code import GAP
 from claude_jupyter.display.inert.regions import ODD, State, lines_of, regions
-from claude_jupyter.display.inert.text import Reader
+from claude_jupyter.display.inert.text import Reader, open_labels
 
 __all__ = ["inert", "inert_parts", "literal"]
 
@@ -39,16 +39,30 @@ def inert_parts(parts: Sequence[str]) -> list[str]:
     divided = [lines_of(part) for part in parts]
     reader = Reader("\n\n".join("\n".join(lines) for lines in divided))
     state = State()
-    shown: list[str] = []
-    for lines in divided:
-        out: list[str] = []
-        for region in regions(lines, state):
-            made = region.lines if region.fence else reader.text(region)
-            if region.apart and out and out[-1].strip() and made[0].strip():
-                out.append("")
-            out += made
-        shown.append("\n".join(out))
-    return shown
+    shown = [_shown(lines, reader, state) for lines in divided]
+    # What is written now may have joined brackets that code or an image kept apart, so labels are looked for last.
+    labels = open_labels("\n\n".join("\n".join(line for line, _ in lines) for lines in shown))
+    number = 0
+    made: list[str] = []
+    for lines in shown:
+        out = [
+            line.replace("[", GAP + "[", 1) if n in labels and is_text else line
+            for n, (line, is_text) in enumerate(lines, number)
+        ]
+        number += len(lines) + 1
+        made.append("\n".join(out))
+    return made
+
+
+def _shown(lines: Sequence[str], reader: Reader, state: State) -> list[tuple[str, bool]]:
+    """The lines of a part as they will stand, each with whether it is text."""
+    out: list[tuple[str, bool]] = []
+    for region in regions(lines, state):
+        made = region.lines if region.fence else reader.text(region)
+        if region.apart and out and out[-1][0].strip() and made[0].strip():
+            out.append(("", True))
+        out += [(line, not region.fence) for line in made]
+    return out
 
 
 def literal(text: str) -> str:

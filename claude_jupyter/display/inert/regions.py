@@ -32,8 +32,6 @@ class Region:
 
     Attributes
     ----------
-    first
-        Number of the first line.
     fence
         A fenced block, already harmless; else lines of text, blank ones among them only at the end.
     before_fence
@@ -44,7 +42,6 @@ class Region:
         A blank line must stand before it, so that no parser's mathematics reaches across.
     """
 
-    first: int
     lines: Sequence[str]
     fence: bool = False
     before_fence: bool = False
@@ -63,7 +60,7 @@ def regions(lines: Sequence[str], state: State) -> Iterator[Region]:
     `state` is what came before in the same document, and afterwards what came up to here.
     """
     scan = _Scan(lines, state)
-    first, start, at = state.lines, 0, 0
+    start = at = 0
     apart = False
     while at < len(lines):
         line = lines[at]
@@ -71,28 +68,31 @@ def regions(lines: Sequence[str], state: State) -> Iterator[Region]:
         if opener is None:
             scan.text_line(line)
             at += 1
-            if not line.strip() and (at >= len(lines) or lines[at].strip()):
-                yield Region(first + start, lines[start:at], doubt=state.doubt, apart=apart)
+            if _blank(line) and (at >= len(lines) or not _blank(lines[at])):
+                yield Region(lines[start:at], doubt=state.doubt, apart=apart)
                 start, apart = at, False
             continue
         end, shown, before, after = scan.fence(at, opener, lines[start:at])
         if start < at:
             # Where it is no fence for everyone, its backticks may be the paragraph's: hence the doubt of after it.
-            yield Region(first + start, lines[start:at], before_fence=True, doubt=state.doubt, apart=apart)
-        yield Region(first + at, shown, fence=True, apart=before)
+            yield Region(lines[start:at], before_fence=True, doubt=state.doubt, apart=apart)
+        yield Region(shown, fence=True, apart=before)
         apart = after
         start = at = end
     if start < len(lines):
-        yield Region(first + start, lines[start:], doubt=state.doubt, apart=apart)
+        yield Region(lines[start:], doubt=state.doubt, apart=apart)
     scan.text_line("")
-    state.lines += len(lines) + 1
+
+
+def _blank(line: str) -> bool:
+    return not line.strip(" \t")
 
 
 def _closing(lines: Sequence[str]) -> list[bool]:
     """For each line, whether mathematics can end in it or in those after it, up to the next blank one."""
     closes = [False] * (len(lines) + 1)
     for n in range(len(lines) - 1, -1, -1):
-        closes[n] = bool(lines[n].strip()) and (closes[n + 1] or _CLOSES_MATH.search(lines[n]) is not None)
+        closes[n] = not _blank(lines[n]) and (closes[n + 1] or _CLOSES_MATH.search(lines[n]) is not None)
     return closes
 
 
@@ -102,8 +102,6 @@ class State:
 
     Attributes
     ----------
-    lines
-        How many lines have been read.
     doubt
         Whether parsers may disagree by now about what is code.
     offsets
@@ -112,7 +110,6 @@ class State:
         What closes the display mathematics that is open, and how far its first line was indented.
     """
 
-    lines: int = 0
     doubt: bool = False
     offsets: list[int] = field(default_factory=list[int])
     math: str | None = None
@@ -132,7 +129,7 @@ class _Scan:
         state = self.state
         if _RUN.search(line):
             state.doubt = True
-        if not line.strip():
+        if _blank(line):
             state.doubt |= state.math is not None
             return
         indent = len(line) - len(line.lstrip(" "))
@@ -201,5 +198,5 @@ class _Scan:
                 shown = line.rstrip(" ")
                 same = shown == " " * indent + run[0] * len(bare) and (run[0] == "`" or len(bare) == len(run))
                 return n, shown, clean and same
-            clean &= not line.strip() or len(line) - len(line.lstrip(" ")) >= indent
+            clean &= _blank(line) or len(line) - len(line.lstrip(" ")) >= indent
         return len(self.lines), None, clean

@@ -29,7 +29,7 @@ _BARE: Final = re.compile(r"<(?:br ?/?|/?(?:sub|sup|kbd))>")
 _AUTOLINK: Final = re.compile(
     r"<(?:https?://[\w./?=&%#~+,:;!()'-]+|(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+)>"
 )
-_MARKERS: Final = re.compile(r"[\s>*+#|:=~_-]*(?:\d+[.)][\s>*+#|:=~_-]*)*(?:\[[ xX]\]\s*)?")
+_MARKERS: Final = re.compile(r"[ \t>*+#|:=~_-]*+(?:\d+[.)][ \t>*+#|:=~_-]*+)*+(?:\[[ xX]\][ \t]*+)?")
 _REFERENCE: Final = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}))(?![0-9a-fA-F])")
 _LABEL: Final = re.compile(r"^[ \t>*+\d.)-]*\[((?:\\.|[^\[\]\\])*+)\]:", re.MULTILINE | re.DOTALL)
 _TITLE: Final = re.compile(
@@ -53,29 +53,24 @@ class Reader:
         self.math = _MATH.search(markdown) is not None
         self.fences = "```" in markdown or "~~~" in markdown
         labels = list(_LABEL.finditer(markdown)) if self.defines else []
-        self.labels = _open_labels(markdown, labels)
         self.ticked_labels = any("`" in m[1] for m in labels)
 
     def text(self, region: Region) -> list[str]:
         """A region of text as inert lines."""
-        lines = list(region.lines)
-        for n, line in enumerate(lines):
-            lines[n] = line = plain_opener(line)
-            if region.first + n in self.labels:
-                lines[n] = line.replace("[", GAP + "[", 1)
+        lines = [plain_opener(line) for line in region.lines]
         if region.before_fence and lines[-1].rstrip().endswith("]:"):
             lines[-1] = lines[-1].rstrip()[:-1] + "&#58;"
-        text = "\n".join(lines)
+        text = _Paragraph("\n".join(lines), self, doubt=region.doubt).inert()
         if self.defines and "]:" in text:
             text = _TITLE.sub(_closed_title, text)
-        return [no_opener(line) for line in _Paragraph(text, self, doubt=region.doubt).inert().split("\n")]
+        return [no_opener(line) for line in text.split("\n")]
 
 
-def _open_labels(markdown: str, labels: list[re.Match[str]]) -> frozenset[int]:
-    """Lines where a label begins that ends lines later: a definition that swallows what stands between."""
-    found = [m.start(1) for m in labels if "\n" in m[1]]
-    if not found:
+def open_labels(markdown: str) -> frozenset[int]:
+    """Numbers of the lines where a label begins that ends lines later: a definition that swallows what stands between."""
+    if "]:" not in markdown:
         return frozenset()
+    found = [m.start(1) - 1 for m in _LABEL.finditer(markdown) if "\n" in m[1]]
     ends = [m.start() for m in re.finditer("\n", markdown)]
     return frozenset(bisect_right(ends, at) for at in found)
 
@@ -98,7 +93,8 @@ class _Paragraph:
         opens = _MATH.search(text) is not None
         self.quotes = opens and _LINK.search(text) is not None
         ticks = _TICKS.findall(prose) or any(len(t) > 1 for t in _TICKS.findall(text)) or "\\`" in text
-        bare = _PLAIN_LINK.sub("", text)
+        coded = "".join(text[a:b] for a, b, code in self.pieces if code)
+        bare = _PLAIN_LINK.sub("", prose) + coded
         links = "](" in bare or "]:" in bare or (reader.ticked_labels and "[" in bare)
         self.agreed = not (doubt or opens or ticks or links)
         self.marks = "<" in prose or "[" in prose
