@@ -93,6 +93,8 @@ def column_name(name: Any) -> str:
     """Text as it is; what is not text as Python writes it (`0`, `('a', 'x')`), so that code can name it."""
     if isinstance(name, str):
         return name
+    if type(name) is int or (type(name) is tuple and all(type(part) in (str, int) for part in name)):
+        return repr(name)
     text = guarded(lambda: str(name) if "pandas" in libraries(name) else repr(name)).value
     return text if isinstance(text, str) else f"<{type_name(type(name))}>"
 

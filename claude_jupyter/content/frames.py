@@ -15,7 +15,7 @@ from typing import Any, Final
 from claude_jupyter.content.fence import Redactor, clip, text_attachment
 from claude_jupyter.content.guard import mro, root_module, type_name
 from claude_jupyter.content.layout import COLUMNS_IN_ROWS, lay_out
-from claude_jupyter.content.profile import Column, Others, Summary, choose, column_summary
+from claude_jupyter.content.profile import Column, Others, Summary, choose, column_summary, text_weight
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import cell
 from claude_jupyter.content.tokens import characters_of
@@ -23,6 +23,9 @@ from claude_jupyter.turns import Attachment
 
 EXACT_CELLS: Final = 2_000_000
 """Statistics are exact for frames of at most so many cells (of the columns told in detail); beyond, for their first rows."""
+PROBED_CELLS: Final = 50_000
+PROBE_ROWS: Final = 50
+"""A frame of more than so many cells is first asked, by so many rows, how long its texts are."""
 COLUMNS_IN_DETAIL: Final = 100
 ALL_FACTOR: Final = 10
 """With `--rows all` a profile may be so many times `frame_tokens`."""
@@ -97,7 +100,7 @@ def summarise(table: Table, rules: Rules) -> tuple[Summary, tuple[str, ...]]:
     if not values and table.title.endswith(tuple(SERIES)) and len(table.names) == 1:
         table = replace(table, names=[WITHHELD_NAME])
     chosen, others = choose(table.names, table.dtypes, COLUMNS_IN_DETAIL)
-    looked_at = min(table.rows, max(EXACT_CELLS // max(len(chosen), 1), 1000))
+    looked_at = _rows_looked_at(table, chosen)
     part = table.narrow(looked_at, chosen)
     columns = [_summary(part, str(p), table.names[p], table.dtypes[p], values=values) for p in chosen]
     facts = [*table.facts, *(table.cell_facts() if values else ())]
@@ -116,6 +119,15 @@ def summarise(table: Table, rules: Rules) -> tuple[Summary, tuple[str, ...]]:
         head=head,
         tail=tail,
     ), ((f"statistics from the first {looked_at:,} of {table.rows:,} rows",) if sampled else ())
+
+
+def _rows_looked_at(table: Table, columns: Sequence[int]) -> int:
+    """All rows, or the first so many that time and memory stay as they are however long the frame and its texts."""
+    if table.rows * len(columns) <= PROBED_CELLS:
+        return table.rows
+    probe = table.narrow(PROBE_ROWS, columns)
+    weight = sum(text_weight(probe[str(column)]) for column in columns)
+    return min(table.rows, max(int(EXACT_CELLS / max(weight, 1)), 100))
 
 
 def _summary(part: Any, key: str, name: str, dtype: str, *, values: bool) -> Column:

@@ -107,7 +107,7 @@ def frames_inside(value: Any) -> list[str]:
     from claude_jupyter.content.frames import shape_of
 
     found: list[str] = []
-    pending: deque[tuple[Any, int]] = deque([(value, 0)])
+    pending: deque[tuple[Any, int]] = deque([(value, 0), *((held, 1) for held in _named_by_repr(value))])
     seen: set[int] = set()
     while pending and len(seen) < LOOKED_AT and len(found) < 5:
         current, hops = pending.popleft()
@@ -119,6 +119,18 @@ def frames_inside(value: Any) -> list[str]:
             found.append(shape)
         elif hops < HOPS:
             pending.extend((held, hops + 1) for held in _held(current))
+    return found
+
+
+def _named_by_repr(value: Any) -> list[Any]:
+    """What the repr of a user's class takes from its module: a frame that is no attribute but a global."""
+    found: list[Any] = []
+    for name in ("__repr__", "__str__"):
+        function = next((kind.__dict__[name] for kind in mro(value) if name in kind.__dict__), None)
+        if isinstance(function, types.FunctionType):
+            names = function.__code__.co_names
+            found.extend(function.__globals__[n] for n in names if n in function.__globals__)
+            found.extend(_held(function))
     return found
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOP: Final = 5
 KINDS_LOOKED_AT: Final = 1000
+LONG_TEXT: Final = 50
 ALIKE: Final = 5
 """Of many columns with like names and dtype, in a frame with too many, so many are told one by one."""
 
@@ -111,11 +112,15 @@ def _numeric(series: nw.Series[Any], column: Column, values: bool) -> Column:
 
 
 def _counted(series: nw.Series[Any], column: Column, values: bool) -> Column:
-    """Text, booleans, categories: how many different ones, and the commonest."""
-    counts = series.drop_nulls().value_counts(sort=True)
-    column["distinct"] = len(counts)
-    if values:
-        column["top"] = _top(counts)
+    """Text, booleans, categories: how many different ones, and the commonest; of ones that hardly repeat the first."""
+    _distinct(series, column)
+    if not values:
+        return column
+    if column.get("distinct", 0) > max(len(series) / 2, TOP * 10):
+        some = dict.fromkeys(series.drop_nulls().head(TOP).to_list())
+        column["top"] = [(value, 1) for value in some]
+    else:
+        column["top"] = _top(series.drop_nulls().value_counts(sort=True))
     return column
 
 
@@ -156,6 +161,16 @@ def _counted_objects(series: nw.Series[Any], common: bool) -> tuple[int, list[tu
     if common and 0 < distinct < len(series) / 2:
         return distinct, _top(series.value_counts(sort=True))
     return distinct, []
+
+
+def text_weight(series: nw.Series[Any]) -> float:
+    """How many numbers a cell of this column is worth looking at: 1, or more where its first texts are long."""
+    import narwhals as nw
+
+    if not isinstance(series.dtype, nw.String | nw.Binary | nw.Object | nw.Categorical):
+        return 1.0
+    lengths = [len(value) for value in series.to_list() if isinstance(value, str | bytes)]
+    return max(sum(lengths) / len(lengths) / LONG_TEXT, 1.0) if lengths else 1.0
 
 
 def dtype_text(dtype: Any, *, native: Any = None) -> str:

@@ -119,6 +119,16 @@ class Slotted:
         return str(self.frame.to_dict())
 
 
+class Globally:
+    """Its repr shows a frame that is not its own."""
+
+    def __repr__(self) -> str:
+        return str(EVERYWHERE)
+
+
+EVERYWHERE = pd.DataFrame({"t": [TEXT]})
+
+
 def series_row() -> pd.Series[Any]:
     return pandas_frame().iloc[0]
 
@@ -177,6 +187,13 @@ MAKES: dict[str, Callable[[], Any]] = {
     "own repr in list": lambda: [Talker(pandas_frame())],
     "own repr in dict, deep": lambda: {"a": [{"b": Talker(pandas_frame())}]},
     "slots": lambda: Slotted(pandas_frame()),
+    "global": Globally,
+    "row": lambda: next(pandas_frame().iterrows()),
+    "rows": lambda: dict(pandas_frame().iterrows()),
+    "tuples": lambda: next(pandas_frame()[["text"]].itertuples()),
+    "groups": lambda: pandas_frame().groupby("text").groups,
+    "category dtype": lambda: pandas_frame()["cat"].dtype,
+    "accessor": lambda: pandas_frame()["cat"].cat,
     "partial": lambda: functools.partial(print, pandas_frame()),
     "bound method": lambda: Talker(pandas_frame()).__repr__,
     "iterator": lambda: iter([pandas_frame()]),
