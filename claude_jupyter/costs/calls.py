@@ -97,13 +97,17 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Which calls; None is all of them. `since` is inclusive, `until` is not; both count by quarters of an hour."""
+    """Which calls; None is all of them. `since` is inclusive, `until` is not; both count by quarters of an hour.
+
+    `newest` looks at that many of the newest calls of each file only.
+    """
 
     user: str | None = None
     kernel: str | None = None
     notebook: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    newest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

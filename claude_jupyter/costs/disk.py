@@ -124,8 +124,10 @@ def exclusive(path: Path) -> Generator[None]:
         return
     import fcntl
 
+    # Not `.lock`: that name is SQLite's own where it locks by files.
+
     try:
-        handle = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        handle = os.open(path.with_name(f"{path.name}.turn"), os.O_CREAT | os.O_RDWR, 0o600)
     except OSError:
         yield
         return

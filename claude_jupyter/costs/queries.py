@@ -79,7 +79,7 @@ def select_sums(by: tuple[str, ...], where: Where, calls: tuple[int, int] | None
     timed = where.since is not None or where.until is not None
     asked = {*columns, *filters, *(["slot"] if timed else [])}
     scope = next((name for name, keys in SCOPES.items() if asked <= set(keys)), None)
-    if calls is None and scope is not None:
+    if calls is None and scope is not None and where.newest is None:
         source = dict(zip(SCOPES[scope], ("a", "b"), strict=True))
         conditions, values = [f"scope = '{scope}'"], list[Any]()
         summed = ["min(first)", "min(began)", "sum(calls)"]
@@ -89,13 +89,20 @@ def select_sums(by: tuple[str, ...], where: Where, calls: tuple[int, int] | None
         conditions, values = list[str](), list[Any]()
         summed = ["min(slot)", "min(call)", "count(*)"]
         # Grouping by an index would fetch a million rows one by one.
-        table = "spent" if filters or timed else "spent NOT INDEXED"
+        table = "spent" if where.kernel or where.notebook else "spent NOT INDEXED"
     for column in filters:
         conditions.append(f"{source[column]} = (SELECT id FROM names WHERE text = ?)")
         values.append(getattr(where, column))
     if timed:
         conditions.append(f"{source['slot']} >= ? AND {source['slot']} < ?")
         values += _slots(where)
+        if "NOT INDEXED" in table:
+            # Rows are nearly in the order of time: begin where the first that is wanted stands.
+            conditions.append("call >= (SELECT min(call) FROM spent WHERE slot >= ?)")
+            values.append(_slots(where)[0])
+    if where.newest is not None:
+        conditions.append("call > (SELECT max(call) FROM spent) - ?")
+        values.append(where.newest)
     if calls is not None:
         conditions.append("call > ? AND call <= ?")
         values += calls

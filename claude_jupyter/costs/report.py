@@ -1,0 +1,292 @@
+"""`%claude_cost` and `claude-jupyter cost`: their options, the CSV file, pricing again, and the shell's command.
+
+What a report says is `summary.py`, how it looks `table.py` and `chart.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as clock
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from claude_jupyter.costs import chart, prices, table
+from claude_jupyter.costs.calls import UNBILLED, Accounts, Outcome, Where
+from claude_jupyter.costs.ledger import Ledger, open_ledger
+from claude_jupyter.costs.summary import BY, By, Report, report
+from claude_jupyter.costs.usage import TTL, Usage
+from claude_jupyter.errors import ClaudeError, StorageError, UsageError
+from claude_jupyter.settings import Settings, user_name
+
+__all__ = ["Asked", "main", "options", "parse", "report", "reprice", "write_csv"]
+
+_FIGURES: Final = (
+    "requests", "turns", "input_tokens", "cache_write_5m", "cache_write_1h", "cache_read", "output_tokens",
+    "thinking_tokens", "web_searches", "cost_usd", "not_billed_usd", "saved_by_caching_usd", "thinking_usd",
+    "unknown_price", "lower_bounds", "unfinished",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options as given; `kernel` is None, an id, or empty for this kernel."""
+
+    by: By | None = None
+    since: datetime | None = None
+    notebook: str | None = None
+    kernel: str | None = None
+    everything: bool = False
+    plot: bool = False
+    csv: Path | None = None
+    reprice: bool = False
+    help: str = ""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[0].upper()}{message[1:]}. See `{self.prog} --help`.")
+
+
+def options(prog: str = "%claude_cost") -> argparse.ArgumentParser:
+    """The options, for help and completion."""
+    parser = _Parser(
+        prog=prog,
+        add_help=False,
+        description="What was spent: a table, and a picture with --plot.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Prices are list prices; the ledger is the table `calls` of ledger.db, a SQLite file of yours.",
+    )
+    parser.add_argument("--by", choices=BY, help="what a line stands for (default: cell; in a shell: day)")
+    parser.add_argument(
+        "--since", type=_since, metavar="DATE", help="from this day on: 2026-11-01, today, yesterday or 7d"
+    )
+    parser.add_argument(
+        "--notebook", metavar="PATH", help="only this notebook (default in a notebook: this one)"
+    )
+    parser.add_argument(
+        "--kernel", nargs="?", const="", metavar="ID", help="only this kernel, or the one with this id"
+    )
+    parser.add_argument("--all", action="store_true", dest="everything", help="all notebooks and kernels")
+    parser.add_argument("--plot", action="store_true", help="also a picture: bars over time")
+    parser.add_argument("--csv", type=Path, metavar="PATH", help="write the table to a CSV file")
+    parser.add_argument(
+        "--reprice", action="store_true", help="price past requests again first, as when a price became known"
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this")
+    return parser
+
+
+def parse(words: Sequence[str], prog: str = "%claude_cost") -> Asked:
+    """Read the options.
+
+    Raises
+    ------
+    UsageError
+        For one that is not known, or a value that is not allowed.
+    """
+    parser = options(prog)
+    given = vars(parser.parse_args(list(words)))
+    wanted = given.pop("help")
+    return Asked(**given, help=parser.format_help() if wanted else "")
+
+
+def write_csv(asked: Report, path: Path, confirm: Callable[[str], bool] | None) -> bool:
+    """Write a report's lines as CSV; whether it was written.
+
+    Parameters
+    ----------
+    confirm
+        Asked before a file that exists is replaced; None where nobody can answer.
+
+    Raises
+    ------
+    StorageError
+        Where it exists and nobody can be asked, or it cannot be written.
+    """
+    if path.exists() or path.is_symlink():
+        if path.is_dir():
+            raise StorageError(f"{path.name} is a folder; --csv takes the path of a file.")
+        if confirm is None:
+            raise StorageError(
+                f"{path.name} exists and was left as it is. Give --csv another name, or remove it first."
+            )
+        if not confirm(f"{path.name} exists. Replace it?"):
+            return False
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([asked.by, "where", *_FIGURES])
+    for line in asked.lines:
+        s, u = line.sum, line.sum.usage
+        writer.writerow([
+            line.label, line.detail, s.calls, s.turns, u.input, u.cache_write_5m, u.cache_write_1h, u.cache_read,
+            u.output, u.thinking, u.web_searches, _plain(s.billed), _plain(s.unbilled), _plain(s.saved),
+            _plain(s.thinking_cost), s.unknown, s.estimated, s.unfinished,
+        ])  # fmt: skip
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(text.getvalue(), encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(f"{path.name} cannot be written: {error.strerror}.") from None
+    return True
+
+
+def reprice(ledger: Accounts, *, overrides: prices.Prices | None = None, where: Where | None = None) -> int:
+    """Price past requests again, each at the prices of its own day; what was recorded then is kept beside.
+
+    Rows whose price is (still) not known, and requests that were not billed, stay as they are.
+
+    Returns
+    -------
+    int
+        How many rows changed.
+    """
+    return ledger.reprice(_priced_again(ledger.rows(where or Where()), overrides))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`claude-jupyter cost`: print a report; the exit status."""
+    try:
+        return _main(parse(sys.argv[1:] if argv is None else argv, "claude-jupyter cost"))
+    except ClaudeError as error:
+        print(error.message, file=sys.stderr)  # noqa: T201
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _main(asked: Asked) -> int:
+    if asked.help:
+        _say(asked.help)
+        return 0
+    if asked.kernel == "":
+        raise UsageError(
+            "--kernel takes the id of a kernel here; `claude-jupyter cost --by kernel` lists them."
+        )
+    settings = Settings()
+    ledger = open_ledger(settings.ledger, warn=lambda line: print(line, file=sys.stderr))  # noqa: T201
+    if asked.reprice:
+        _say(f"{reprice(ledger, overrides=settings.prices):,} requests were priced anew.")
+    limit = prices.Decimal(str(settings.daily_budget)) if settings.daily_budget else None
+    found = report(
+        ledger,
+        by=asked.by or ("cell" if asked.notebook or asked.kernel else "day"),
+        since=asked.since,
+        notebook=_recorded_path(ledger, asked.notebook),
+        kernel=asked.kernel,
+        user=user_name(settings),
+        daily_budget=limit,
+        everything=asked.csv is not None,
+    )
+    _say(table.to_text(found))
+    if asked.plot and not found.empty:
+        _say("\n" + chart.to_text(found))
+    if asked.csv is not None:
+        ask = _ask if sys.stdin.isatty() else None
+        _say(
+            f"Written to {asked.csv}."
+            if write_csv(found, asked.csv, ask)
+            else f"{asked.csv} was left as it is."
+        )
+    ledger.close()
+    return 0
+
+
+def _recorded_path(ledger: Ledger, given: str | None) -> str | None:
+    """The notebook as the ledger names it: its path below the server's root, of which a shell may know only the end."""
+    if given is None:
+        return None
+    known = [s.key[0] for s in ledger.sums(("notebook",)) if s.key[0]]
+    if given in known:
+        return given
+    ends = [path for path in known if Path(path).name == Path(given).name]
+    return ends[0] if len(ends) == 1 else given
+
+
+def _priced_again(
+    rows: Iterator[dict[str, Any]], overrides: prices.Prices | None
+) -> Iterator[tuple[str, Outcome]]:
+    for row in rows:
+        if row["seconds"] is None or row["provider"] in UNBILLED or row["cost_usd"] == "0":
+            continue
+        counted = Usage(row["input_tokens"], row["output_tokens"], row["cache_read"], row["cache_write_5m"],
+                        row["cache_write_1h"], 0, row["web_searches"])  # fmt: skip
+        wire = _wire(row["usage_json"])
+        ttl = _ttl(wire, counted)
+        # The service's own counts say more (models of rounds, speed, geo); without them the columns do.
+        usage: Usage | Mapping[str, Any] = counted if ttl is None else wire
+        told: dict[str, Any] = {
+            "at": datetime.fromisoformat(row["at"]),
+            "ttl": ttl or "5m",
+            "batch": row["service_tier"] == "batch",
+            "overrides": overrides,
+        }
+        cost = prices.price(usage, row["model"] or "", **told)
+        if cost is None:
+            continue
+        rates = prices.list_price(row["model"] or "", at=told["at"], overrides=overrides)
+        yield (
+            row["id"],
+            Outcome(
+                usage=Usage.from_wire(wire) if ttl else counted,
+                cost=cost,
+                price_date=rates.date if rates else prices.price_date(),
+                saved=prices.savings(usage, row["model"] or "", **told),
+                thinking_cost=prices.thinking_cost(usage, row["model"] or "", **told),
+            ),
+        )
+
+
+def _wire(text: str | None) -> dict[str, Any]:
+    try:
+        wire = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return wire if isinstance(wire, dict) else {}
+
+
+def _ttl(wire: Mapping[str, Any], counted: Usage) -> TTL | None:
+    """The lifetime under which the service's counts give the row's; None if they do not."""
+    lifetimes: tuple[TTL, ...] = ("5m", "1h")
+    for ttl in lifetimes:
+        if wire and Usage.from_wire(wire, ttl=ttl).to_json() == counted.to_json():
+            return ttl
+    return None
+
+
+def _since(text: str) -> datetime:
+    today = date.today()
+    word = text.strip().lower()
+    try:
+        if word in ("today", "yesterday"):
+            day = today - timedelta(days=word == "yesterday")
+        elif word.endswith("d") and word[:-1].isdigit():
+            day = today - timedelta(days=int(word[:-1]))
+        elif len(word) > 10:
+            return datetime.fromisoformat(text.strip()).astimezone()
+        else:
+            day = date.fromisoformat(word)
+        return datetime.combine(day, clock.min).astimezone()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"takes a day, for example {today:%Y-%m}-01, today, yesterday or 7d, not {text!r}"
+        ) from None
+
+
+def _plain(usd: Any) -> str:
+    return f"{usd:f}"
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201
+
+
+def _ask(question: str) -> bool:
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,218 @@
+"""A report of costs as a value: lines, totals, and bars over time. How it looks is `table.py`'s and `chart.py`'s business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Any, Final, Literal
+
+from claude_jupyter.costs.calls import Accounts, Spent, Sum, Where
+from claude_jupyter.costs.prices import price_date
+from claude_jupyter.costs.schema import SLOT
+
+By = Literal["cell", "turn", "chat", "model", "day", "notebook", "kernel"]
+BY: Final[tuple[By, ...]] = ("cell", "turn", "chat", "model", "day", "notebook", "kernel")
+_RECENT: Final = 20_000
+_MOST_BARS: Final = 60
+_BY_COST: Final = ("model", "notebook", "kernel")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: what it is about, what else tells it apart, and its sum."""
+
+    label: str
+    detail: str
+    sum: Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of time: its beginning as a short text, and dollars by part (input, cache, output, web_searches)."""
+
+    label: str
+    parts: Mapping[str, Decimal]
+
+    @property
+    def usd(self) -> Decimal:
+        """Dollars in all."""
+        return sum(self.parts.values(), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was spent.
+
+    Attributes
+    ----------
+    by
+        What a line stands for.
+    scope
+        Which requests: `this notebook`, `this kernel`, `all notebooks`, a notebook's path …
+    lines
+        All lines; how many are shown is up to the view.
+    total
+        The sum of all requests in scope, also of those that no line is for.
+    bars, step
+        Over time, and the stretch that a bar stands for: hour, day, week or month.
+    spent
+        What counts against budgets, of this kernel, notebook and day.
+    daily_budget
+        The limit of the day, if one is set.
+    priced
+        ISO date of the list prices in use.
+    """
+
+    by: By
+    scope: str
+    since: datetime | None
+    lines: tuple[Line, ...]
+    total: Sum
+    bars: tuple[Bar, ...] = ()
+    step: str = "day"
+    spent: Spent = field(default_factory=Spent)
+    kernel: bool = False
+    daily_budget: Decimal | None = None
+    priced: str = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was no request at all."""
+        return self.total.calls == 0
+
+
+def report(
+    ledger: Accounts,
+    *,
+    by: By = "cell",
+    since: datetime | None = None,
+    notebook: str | None = None,
+    kernel: str | None = None,
+    scope: str = "",
+    user: str = "",
+    here: tuple[str, str | None] = ("", None),
+    cells: Mapping[str, str] | None = None,
+    daily_budget: Decimal | None = None,
+    everything: bool = False,
+) -> Report:
+    """Sum up what was spent.
+
+    Parameters
+    ----------
+    by
+        What a line stands for.
+    notebook, kernel
+        Only requests of this notebook (its path at kernel start) or this kernel; all where neither is given.
+    scope
+        What to call them; derived where empty.
+    user, here
+        Whose day, and which kernel and notebook, the totals are for.
+    cells
+        First lines of cells by the hash of the cell's id, as far as known: the ledger keeps no text.
+    everything
+        By turn without any limit: all turns ever, instead of the most recent ones.
+    """
+    where = Where(kernel=kernel, notebook=notebook, since=since)
+    alone = notebook is not None or kernel is not None
+    total = Sum.total(ledger.sums(("model",), where))
+    keys = _keys(by, alone)
+    recent = by == "turn" and not alone and since is None and not everything
+    sums = ledger.sums(keys, replace(where, newest=_RECENT) if recent else where)
+    if by in _BY_COST:
+        sums.sort(key=lambda s: (-s.cost, -s.usage.total))
+    lines = tuple(Line(*_label(by, keys, s.key, cells or {}), s) for s in sums)
+    step, bars = _bars(ledger, where)
+    return Report(
+        by, scope or _scope(notebook, kernel), since, lines, total, bars, step,
+        ledger.spent(kernel=here[0], notebook=here[1], user=user), bool(here[0]), daily_budget, price_date(),
+    )  # fmt: skip
+
+
+def _keys(by: By, alone: bool) -> tuple[str, ...]:
+    if by == "turn":
+        return ("kernel", "chat", "turn")
+    if by in ("cell", "chat") and not alone:
+        return ("notebook", by)
+    return ("kernel", "notebook") if by == "kernel" else (by,)
+
+
+def _scope(notebook: str | None, kernel: str | None) -> str:
+    if notebook is not None:
+        return PurePath(notebook).name
+    return "all notebooks" if kernel is None else f"kernel {kernel[:8]}"
+
+
+def _label(
+    by: By, keys: tuple[str, ...], values: tuple[Any, ...], cells: Mapping[str, str]
+) -> tuple[str, str]:
+    """A line's label, and what tells it apart from its like."""
+    key = dict(zip(keys, values, strict=True))
+    book = PurePath(key["notebook"]).name if key.get("notebook") else "no notebook"
+    match by:
+        case "cell":
+            cell = key["cell"]
+            text = cells.get(cell, f"cell {cell[:6]}") if cell else "outside of cells"
+            return " ".join(text.split()) or "(empty)", book if "notebook" in key else ""
+        case "turn":
+            turn = "–" if key["turn"] is None else key["turn"]
+            return f"{key['chat'] or 'no chat'} · {turn}", f"kernel {(key['kernel'] or '?')[:8]}"
+        case "chat":
+            return key["chat"] or "no chat", book if "notebook" in key else ""
+        case "day":
+            return f"{key['day']:%Y-%m-%d %a}", ""
+        case "notebook":
+            path = key["notebook"]
+            return path or "no notebook", ""
+        case "kernel":
+            return f"kernel {(key['kernel'] or '?')[:8]}", book
+        case "model":
+            return key["model"] or "unknown model", ""
+
+
+def _bars(ledger: Accounts, where: Where) -> tuple[str, tuple[Bar, ...]]:
+    """Dollars over time, in steps that give a readable number of bars."""
+    days = ledger.sums(("day",), where)
+    if not days:
+        return "day", ()
+    first, last = days[0].key[0], days[-1].key[0]
+    first, last = min(first, last), max(first, last, *(s.key[0] for s in days))
+    span = (last - first).days + 1
+    if span <= 2:
+        return "hour", _by_hour(ledger.sums(("slot",), where))
+    step = "day" if span <= _MOST_BARS else "week" if span <= 7 * _MOST_BARS else "month"
+    summed: dict[date, list[Sum]] = {}
+    for one in days:
+        summed.setdefault(_begin(one.key[0], step), []).append(one)
+    bars: list[Bar] = []
+    day = _begin(first, step)
+    while day <= last:
+        bars.append(Bar(f"{day:%b %Y}" if step == "month" else f"{day:%-d %b}", _parts(summed.get(day, []))))
+        day = _begin(day + timedelta(days={"day": 1, "week": 7, "month": 32}[step]), step)
+    return step, tuple(bars[-_MOST_BARS:])
+
+
+def _begin(day: date, step: str) -> date:
+    if step == "month":
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday()) if step == "week" else day
+
+
+def _by_hour(slots: list[Sum]) -> tuple[Bar, ...]:
+    hours: dict[int, list[Sum]] = {}
+    for one in slots:
+        # Hours of the machine's own clock: some zones are half an hour off.
+        local = datetime.fromtimestamp(one.key[0] * SLOT).replace(minute=0)
+        hours.setdefault(int(local.timestamp()), []).append(one)
+    stamps = range(min(hours), max(hours) + 1, 3600)
+    return tuple(Bar(f"{datetime.fromtimestamp(s):%H:%M}", _parts(hours.get(s, []))) for s in stamps)
+
+
+def _parts(sums: list[Sum]) -> dict[str, Decimal]:
+    """Dollars by part. What a row written by another program does not split counts as input."""
+    total = Sum.total(sums)
+    split = {name: total.parts.get(name, Decimal(0)) for name in ("input", "cache", "output", "web_searches")}
+    split["input"] += max(total.cost - sum(split.values()), Decimal(0))
+    return split
