@@ -32,17 +32,17 @@ def code_for(seen: Seen) -> Code | None:
     """A short cell for an error's cell or for the first dataframe; None where there is neither."""
     for text in seen.texts:
         if text.kind == "error" and (cell := _CELL.search(text.text)):
-            return _corrected(cell[1].strip("\n"), text.text)
+            return _corrected(cell[1].strip("\n"), text.text, seen.labels_before)
     for frame in seen.frames or (seen.before if _ASKS_FOR_CODE.search(seen.prompt) else ()):
         if frame.columns and (code := _frame_code(frame, seen.prompt)):
             return Code(f"Code that runs on `{frame.label}` as it is:", code)
     return None
 
 
-def _corrected(cell: str, told: str) -> Code:
+def _corrected(cell: str, told: str, labels: tuple[str, ...]) -> Code:
     """The cell with a misspelt name put right, else as it was."""
     if wrong := _UNDEFINED.search(told):
-        words = set(re.findall(r"[^\W\d]\w*", cell)) | set(_VARIABLE.findall(told))
+        words = set(re.findall(r"[^\W\d]\w*", cell)) | set(_VARIABLE.findall(told)) | set(labels)
         near = get_close_matches(wrong[1], sorted(words - {wrong[1]}), n=1, cutoff=0.7)
         if near:
             text = re.sub(rf"\b{wrong[1]}\b", near[0], cell)

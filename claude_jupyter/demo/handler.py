@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import select
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -197,7 +196,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _stream(self, received: Received, script: Script, frames: Generator[tuple[bytes, float]]) -> None:
         with closing(frames):
-            self._send_frames(received, script, frames)
+            try:
+                self._send_frames(received, script, frames)
+            except wire.Broken as broken:
+                if not broken.clean:
+                    raise Gone("cut") from None
+                self.wfile.write(b"0\r\n\r\n")
 
     def _send_frames(
         self, received: Received, script: Script, frames: Generator[tuple[bytes, float]]
@@ -206,8 +210,19 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.send_header("cache-control", "no-cache")
         self.end_headers()
-        left = min((n for n in (script.cut, script.end) if n is not None), default=None)
         pending = bytearray()
+        try:
+            self._send_paced(script, frames, pending)
+        finally:
+            self._chunk(pending)
+        if script.cut is not None:
+            raise wire.Broken(clean=False)
+        received.finished = True  # before the client can know
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _send_paced(self, script: Script, frames: Iterator[tuple[bytes, float]], pending: bytearray) -> None:
+        """Send frames when they are due, as few writes as the pace allows; what is left stands in `pending`."""
+        left = limit = min((n for n in (script.cut, script.end) if n is not None), default=None)
         start = time.monotonic()
         due = 0.0
         for data, delay in frames:
@@ -219,21 +234,12 @@ class Handler(BaseHTTPRequestHandler):
                 self._pause(late)
             if left is not None and len(data) >= left:
                 pending += data[:left]
-                self._chunk(pending)
-                if script.cut is not None and (script.end is None or script.cut <= script.end):
-                    raise Gone("cut")
-                self.wfile.write(b"0\r\n\r\n")
-                return
+                raise wire.Broken(clean=script.end == limit)
             left = None if left is None else left - len(data)
             pending += data
             if len(pending) >= _BUFFER:
                 self._chunk(pending)
                 pending.clear()
-        self._chunk(pending)
-        if script.cut is not None and left is not None:
-            raise Gone("cut")
-        received.finished = True  # before the client can know
-        self.wfile.write(b"0\r\n\r\n")
 
     def _chunk(self, data: bytearray) -> None:
         if data:
@@ -243,11 +249,15 @@ class Handler(BaseHTTPRequestHandler):
         """Wait, and notice at once when the client leaves."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            readable, _, _ = select.select([self.connection], [], [], left)
-            if readable and not self.connection.recv(1, socket.MSG_PEEK):
-                raise Gone("left")
-            if readable:  # a second request on the same connection: it has to wait for its turn
-                time.sleep(min(left, 0.05))
+            self.connection.settimeout(left)
+            try:
+                if not self.connection.recv(1, socket.MSG_PEEK):
+                    raise Gone("left")
+                time.sleep(min(left, 0.05))  # a next request already: it has to wait for its turn
+            except TimeoutError:
+                return
+            finally:
+                self.connection.settimeout(None)
 
     def _head(self, received: Received, status: int, content_type: str, headers: dict[str, str]) -> None:
         received.status = status

@@ -6,7 +6,7 @@
 | `demo:error 429 retry-after=3 times=1` | with a `retry-after`; answered after `times` refusals |
 | `demo:fail` | an `overloaded_error` event in mid-answer |
 | `demo:cut`, `demo:cut 500` | the connection breaks off in mid-answer (after so many bytes; 0: before the headers) |
-| `demo:end` | the body ends early, cleanly |
+| `demo:end`, `demo:end 500` | the body ends cleanly in mid-answer (after so many bytes) |
 | `demo:html` | a 200 that is a web page, not a stream |
 | `demo:empty` | an answer without content |
 | `demo:slow`, `demo:slow 1` | so many seconds (0.2) per chunk of about a token |
@@ -28,7 +28,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final
 
-from claude_jupyter.demo.script import Piece, Say, Script, Think, Wait
+from claude_jupyter.demo.script import Cut, Piece, Say, Script, Think, Wait
 from claude_jupyter.demo.wire import token_chunks
 
 _ORDER: Final = re.compile(
@@ -74,9 +74,9 @@ def _changed(name: str, number: float | None, script: Script) -> Script:
         case "fail":
             return replace(script, pieces=_half(script), fail=("overloaded_error", "Overloaded"))
         case "cut":
-            return replace(script, cut=2500 if number is None else int(number))
+            return _cut(script, Cut()) if number is None else replace(script, cut=int(number))
         case "end":
-            return replace(script, end=2500 if number is None else int(number))
+            return _cut(script, Cut(clean=True)) if number is None else replace(script, end=int(number))
         case "html":
             return replace(script, raw=_PAGE, content_type="text/html")
         case "empty":
@@ -84,7 +84,7 @@ def _changed(name: str, number: float | None, script: Script) -> Script:
         case "slow":
             return replace(script, pace=0.2 if number is None else number)
         case "silence":
-            return replace(script, pieces=_silent(script, 10.0 if number is None else number))
+            return _cut(script, Wait(10.0 if number is None else number))
         case "hang":
             return replace(script, hang=10.0 if number is None else number)
         case "think":
@@ -115,14 +115,15 @@ def _half(script: Script) -> tuple[Piece, ...]:
     return (*pieces[: texts[-1]], Say("".join(_halves(last)[0])) if isinstance(last, Say) else last)
 
 
-def _silent(script: Script, seconds: float) -> tuple[Piece, ...]:
+def _cut(script: Script, what: Wait | Cut) -> Script:
+    """A script with a silence or the end in the middle of its first text."""
     pieces = list(script.in_order())
     for k, piece in enumerate(pieces):
         if isinstance(piece, Say):
             first, second = _halves(piece)
-            pieces[k] = replace(Say.of(*first, Wait(seconds), *second), citations=piece.citations)
+            pieces[k] = replace(Say.of(*first, what, *second), citations=piece.citations)
             break
-    return tuple(pieces)
+    return replace(script, pieces=tuple(pieces))
 
 
 def _thoughtful(script: Script, seconds: float) -> tuple[Piece, ...]:

@@ -21,15 +21,22 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The end of the line, here: dropped, or closed as if all were said (`clean`)."""
+
+    clean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
-    """A text block; `chunks` are its very deltas, and silences between them, where a test wants them; else it is cut token-like."""
+    """A text block; `chunks` are its very deltas, with silences or a cut between them, else it is cut token-like."""
 
     text: str = ""
     citations: tuple[Mapping[str, Any], ...] = ()
-    chunks: tuple[str | Wait, ...] | None = None
+    chunks: tuple[str | Wait | Cut, ...] | None = None
 
     @classmethod
-    def of(cls, *chunks: str | Wait) -> Say:
+    def of(cls, *chunks: str | Wait | Cut) -> Say:
         """A text block of these very deltas."""
         return cls("".join(c for c in chunks if isinstance(c, str)), chunks=chunks)
 
@@ -82,7 +89,7 @@ class Event:
     data: Mapping[str, Any]
 
 
-Piece: TypeAlias = Say | Think | Call | Search | Whole | Wait | Event
+Piece: TypeAlias = Say | Think | Call | Search | Whole | Wait | Cut | Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +99,8 @@ class Script:
     Attributes
     ----------
     text, thinking, calls
-        The usual reply, in the order thinking, text, calls. A sequence of strings as `text` gives the very deltas.
+        The usual reply, in the order thinking, text, calls. A sequence as `text` gives the very deltas:
+        `["Hel", Wait(2), "lo", Cut()]`.
     pieces
         The reply in any order, instead of those three.
     stop_reason, stop_details
@@ -117,7 +125,7 @@ class Script:
         Overrides of the counted usage, by the service's field names.
     """
 
-    text: str | Sequence[str | Wait] = ""
+    text: str | Sequence[str | Wait | Cut] = ""
     thinking: str | None = None
     calls: Sequence[Call] = ()
     pieces: Sequence[Piece] = ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo.script import Call, Event, Piece, Say, Script, Search, Think, Wait, Whole
+from claude_jupyter.demo.script import Call, Cut, Event, Piece, Say, Script, Search, Think, Wait, Whole
 from claude_jupyter.demo.signing import end_of
 from claude_jupyter.demo.tokens import rate, text_tokens
 from claude_jupyter.models import Model, facts
@@ -24,6 +24,14 @@ Delay: TypeAlias = "float | str"
 """Seconds, or `first` / `chunk`: the server's own pace."""
 
 _TOKENISH = re.compile(r"\s*\w{1,7}|\s*[^\w\s]{1,3}|\s+")
+
+
+class Broken(Exception):
+    """The script cuts the line here."""
+
+    def __init__(self, clean: bool) -> None:
+        super().__init__(clean)
+        self.clean = clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +260,8 @@ def events(
         if isinstance(piece, Wait):
             delay = piece.seconds
             continue
+        if isinstance(piece, Cut):
+            raise Broken(piece.clean)
         if isinstance(piece, Event):
             yield {"type": piece.name, **piece.data}, delay
             delay = 0.0
@@ -318,6 +328,8 @@ def _said(piece: Say) -> Deltas:
     for chunk in token_chunks(piece.text) if piece.chunks is None else piece.chunks:
         if isinstance(chunk, Wait):
             yield None, chunk.seconds
+        elif isinstance(chunk, Cut):
+            raise Broken(chunk.clean)
         else:
             yield {"type": "text_delta", "text": chunk}, CHUNK
 

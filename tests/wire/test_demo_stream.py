@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 import pytest
 
-from claude_jupyter.demo.script import Call, Event, Replies, Say, Script, Search, Think, Wait, Whole
+from claude_jupyter.demo.script import Call, Cut, Event, Replies, Say, Script, Search, Think, Wait, Whole
 from claude_jupyter.demo.server import DemoServer, shared, start
 
 MODEL = "claude-sonnet-5-5"
@@ -94,7 +94,7 @@ def test_streamed_and_whole_say_the_same(serve: Any, script: Script) -> None:
 @pytest.mark.parametrize(
     "prompt",
     [
-        "demo:fail", "demo:cut", "demo:end", "demo:html", "demo:empty", "demo:refuse", "demo:think only",
+        "demo:fail", "demo:cut", "demo:cut 900", "demo:end", "demo:end 900", "demo:html", "demo:empty", "demo:refuse", "demo:think only",
         "demo:long 300", "demo:silence 0.01", "demo:think 0.01", "demo:slow 0.0001", "demo:error 529", "demo:cut 0",
         "demo:hang 0.01", "what is the formula of the mean?",
     ],
@@ -104,6 +104,7 @@ def test_each_order_of_a_prompt_does_what_its_table_says(serve: Any, prompt: str
     expected: dict[str, Any] = {
         "demo:fail": anthropic.APIStatusError,
         "demo:cut": httpx2.RemoteProtocolError,
+        "demo:cut 900": httpx2.RemoteProtocolError,
         "demo:html": AssertionError,
         "demo:error 529": anthropic.InternalServerError,
         "demo:cut 0": anthropic.APIConnectionError,
@@ -114,8 +115,28 @@ def test_each_order_of_a_prompt_does_what_its_table_says(serve: Any, prompt: str
             ask(client, asked)
         return
     message = ask(client, asked, thinking=SHOWN)
-    reasons = {"demo:end": None, "demo:refuse": "refusal", "demo:think only": "max_tokens"}
+    reasons = {
+        "demo:end": None,
+        "demo:end 900": None,
+        "demo:refuse": "refusal",
+        "demo:think only": "max_tokens",
+    }
     assert message.stop_reason == reasons.get(prompt, "end_turn")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"), [(["Hel", "lo", Cut()], "Hello"), (["Hel", Cut(clean=True), "lo"], "Hel")]
+)
+def test_a_line_can_be_cut_between_any_two_deltas(serve: Any, text: list[Any], left: str) -> None:
+    client, server = serve(Script(text=text))
+    said: list[str] = []
+    try:
+        with client.messages.stream(model=MODEL, max_tokens=50, messages=HI) as stream:
+            said.extend(stream.text_stream)
+    except httpx2.RemoteProtocolError:
+        said.append("!")
+    assert "".join(said) == (left if text[-1] == "lo" else f"{left}!")
+    assert (server.requests[0].finished, server.requests[0].gone) == (False, False)
 
 
 def test_a_rate_limit_that_passes(serve: Any) -> None:
