@@ -125,7 +125,10 @@ class Recorder:
             _wrap(publisher, "publish", self._around(self._publish)),
             _wrap(publisher, "clear_output", self._around(self._clear_output)),
             _wrap(displayhook, "write_format_data", self._around(self._write_format_data)),
+            _wrap(displayhook, "write_output_prompt", self._around(_nothing)),
         ]
+        if not hasattr(self._ip, "showing_traceback"):  # before IPython 9
+            self._undo.append(_wrap(self._ip, "_showtraceback", self._around(_nothing)))
         self._ip.events.register("pre_run_cell", self._before)
         self._ip.events.register("post_run_cell", self._after)
         self._undo += [
@@ -339,6 +342,10 @@ def _wrap(
             setattr(owner, name, had)
 
     return undo
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """What there is to note of a prompt or traceback on its way to a terminal."""
 
 
 def _holds_rows(value: Any) -> bool:

@@ -11,6 +11,7 @@ _ESCAPES: Final = re.compile(
 )
 _BASE64: Final = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?[A-Za-z0-9+/]{300,}={0,2}")
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*|[█▏▎▍▌▋▊▉#=\-.>]{2,}")
+_RUBBED_OUT: Final = re.compile("[^\x08]\x08")
 FOLD: Final = 12
 """So many similar lines in a row stand as they are; of more, the first and last `KEEP`."""
 KEEP: Final = 4
@@ -29,12 +30,10 @@ def clean(text: str) -> str:
 
 
 def _overwritten(line: str) -> str:
-    """What a terminal shows of a line that returned to its start: the last writing, over what it did not reach."""
-    shown = ""
-    for part in line.split("\r"):
-        shown = part + shown[len(part) :] if part.strip() else shown
+    """What is left of a line that returned to its start: its last writing."""
+    shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
     while "\b" in shown:
-        shorter = re.sub(r"[^\b]\b", "", shown)
+        shorter = _RUBBED_OUT.sub("", shown)
         shown = shorter if shorter != shown else shown.replace("\b", "")
     return shown.rstrip(" ")
 
@@ -78,7 +77,9 @@ def first_rows(table: str, rows: int) -> str:
     '   a\\n0  1\\n1  2\\n[… 1 more line left out: --rows 2 …]'
     """
     lines = table.rstrip("\n").split("\n")
-    rule = next((i for i, line in enumerate(lines[:12]) if re.match(r"\s*[╞├|+][═╪─┼=:|+\s-]+\s*$", line)), 0)
+    rule = next(
+        (i for i, line in enumerate(lines[:12]) if re.match(r"\s*[╞├|+][═╪─┼╡┤=:|+\s-]+\s*$", line)), 0
+    )
     head, body = lines[: rule + 1], lines[rule + 1 :]
     more = len(body) - rows
     if more <= 0:
