@@ -86,6 +86,9 @@ def execute(out: Path, say: Say) -> int:
     if not out.parent.is_dir():
         say(f"There is no folder {out.parent} to write {out.name} into.")
         return 1
+    if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
+        say(f"{out} cannot be written.")
+        return 1
     book: Any = nbformat.read(notebooks() / NOTEBOOK, as_version=4)
     problem = ""
     with tempfile.TemporaryDirectory(prefix="claude-jupyter-demo-") as folder:

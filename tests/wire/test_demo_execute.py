@@ -58,3 +58,5 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     lines: list[str] = []
     assert run.execute(tmp_path / "no" / "out.ipynb", lines.append) == 1
     assert "There is no folder" in lines[0]
+    assert run.execute(tmp_path, lines.append) == 1
+    assert lines[1] == f"{tmp_path} cannot be written."
