@@ -27,9 +27,9 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b]+")
 _ALIGN = re.compile(r"text-align: ?(left|right|center)")
 _TEX = re.compile(
-    r"\\(?:bbox|class|cssId|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|url)(?![a-zA-Z])"
+    r"(?:\$|\\[(\[]|\\begin\{)[^\0]*?\\(?:bbox|class|cssId|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|url)"
+    r"(?![a-zA-Z])[^\0]*?(?:\$|\\[)\]]|\\end\{)"
 )
-_MATH = re.compile(r"\$|\\[(\[]|\\begin\{")
 _DRAWS = re.compile(r"@\{|//|url\(|%%\{|\\|<img", re.IGNORECASE)
 
 
@@ -38,10 +38,7 @@ def live(html: str) -> list[str]:
     page = _Page()
     page.feed(html)
     page.close()
-    text = "".join(page.text)
-    if _MATH.search(text):
-        page.found += _TEX.findall(text)
-    return page.found
+    return page.found + _TEX.findall("".join(page.text))
 
 
 def _leads_on(href: str) -> bool:
@@ -59,7 +56,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         # MathJax looks for formulas within what no tag but a line break parts.
-        self.text.append("" if tag == "br" else "\n")
+        self.text.append("" if tag == "br" else "\0")
         self.code += tag in ("code", "pre")
         self.drawn += tag == "x-mermaid" or (tag == "pre" and ("class", "mermaid") in attrs)
         if tag not in TAGS:
@@ -73,14 +70,14 @@ class _Page(HTMLParser):
                 self.found.append(f"href={value}")
 
     def handle_endtag(self, tag: str) -> None:
-        self.text.append("\n")
+        self.text.append("\0")
         self.code = max(0, self.code - (tag in ("code", "pre")))
         self.drawn = 0 if tag in ("x-mermaid", "pre") else self.drawn
 
     def handle_data(self, data: str) -> None:
         if self.drawn:
             self.found += [f"mermaid {m}" for m in _DRAWS.findall(data)]
-        self.text.append("\n" if self.code else data)
+        self.text.append("\0" if self.code else data)
 
     def handle_comment(self, data: str) -> None:
         self.found.append("<!--")
