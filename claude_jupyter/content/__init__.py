@@ -172,6 +172,8 @@ def _by_kind(
         return attach_file(value.name, rules)
     if isinstance(value, PurePath):
         return attach_file(Path(value), rules)
+    if _holds_artists(value):
+        value = value.tolist()
     frame = frames.attach(value, label, rules)
     if frame is not None:
         return (frame,)
@@ -217,11 +219,21 @@ def _drawn(value: Any, label: str, rules: Rules) -> Attachment | None:
 
 
 def _seems_drawable(value: Any) -> bool:
-    """Whether a container could be one drawing: artists as `plt.plot()` or `plt.hist()` return them."""
-    elements = [element for _, element in _elements(value)[:8]] if not isinstance(value, dict) else []
-    return any("matplotlib" in libraries(element) for element in elements) and not any(
-        type_name(kind, short=True) in ("FigureBase", "_AxesBase") for e in elements for kind in mro(e)
-    )
+    """Whether a container could be one drawing: axes or artists as `plt.plot()` or `plt.boxplot()` return them, no figures."""
+    for _ in range(DEPTH):
+        found = _elements(value)
+        if not found:
+            break
+        value = found[0][1]
+    kinds = {type_name(kind, short=True) for kind in mro(value)}
+    return "matplotlib" in libraries(value) and "FigureBase" not in kinds
+
+
+def _holds_artists(value: Any) -> bool:
+    """Whether it is a pandas Series of axes or artists, as `groupby(…).plot()` returns it."""
+    if "pandas" not in libraries(value) or type_name(type(value), short=True) != "Series":
+        return False
+    return value.dtype == object and len(value) > 0 and "matplotlib" in libraries(value.iloc[0])
 
 
 def _parts(

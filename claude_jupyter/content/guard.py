@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import ctypes
 import inspect
+import sysconfig
 import threading
 import types
 from collections.abc import Callable
@@ -123,3 +124,13 @@ def method(value: object, name: str) -> Callable[..., Any] | None:
         return getattr(value, name)
     found = guarded(lambda: getattr(value, name)).value  # a property: code of its own
     return found if callable(found) else None
+
+
+def is_installed(filename: str) -> bool:
+    """Whether source is of Python or an installed package, and not the user's own."""
+    parts = filename.replace("\\", "/")
+    stdlib = sysconfig.get_paths()["stdlib"].replace("\\", "/")
+    packages = ("/site-packages/", "/dist-packages/")
+    return (
+        filename.startswith("<frozen") or parts.startswith(stdlib) or any(part in parts for part in packages)
+    )

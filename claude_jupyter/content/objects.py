@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
-from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
+from claude_jupyter.content.guard import guarded, is_installed, libraries, mro, root_module, type_name
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import line
 from claude_jupyter.content.tokens import characters_of
@@ -267,9 +267,7 @@ def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
 def _is_users(value: Any) -> bool:
     """Whether code is the user's own: not in a folder of installed packages, nor Python's."""
     name = guarded(lambda: inspect.getfile(inspect.unwrap(value))).value
-    return isinstance(name, str) and not any(
-        part in name for part in ("site-packages", "dist-packages", "/lib/python")
-    )
+    return isinstance(name, str) and not is_installed(name)
 
 
 def _signature(value: Any, kind: str) -> str:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import linecache
 import re
-import sys
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
-from claude_jupyter.content.guard import guarded, type_name
+from claude_jupyter.content.guard import guarded, is_installed, type_name
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import line
 from claude_jupyter.content.tokens import characters_of
@@ -146,12 +145,7 @@ def _is_machinery(frame: types.FrameType) -> bool:
 
 
 def _is_users(frame: types.FrameType) -> bool:
-    name = frame.f_code.co_filename
-    return (
-        "site-packages" not in name
-        and "dist-packages" not in name
-        and not name.startswith((sys.prefix, "<frozen"))
-    )
+    return not is_installed(frame.f_code.co_filename)
 
 
 def _failing(frames: list[tuple[types.FrameType, int]]) -> types.FrameType:

@@ -89,6 +89,27 @@ def test_each_element_that_is_more_than_text_is_shown_by_itself_with_its_label()
     assert [a.label for a in attach(np.array([png(), None], dtype=object), "a", RULES)] == ["a[0]", "a"]
 
 
+def test_axes_and_artists_of_one_figure_are_one_picture_and_figures_are_each() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2, 2))
+    axes = figure.subplots(2, 2)
+    for value in (
+        axes,
+        list(axes.flat),
+        axes[0, 0].boxplot([1, 2, 3]),
+        axes[0, 1].plot([1, 2]),
+        axes[1, 0].bar([1], [2]),
+    ):
+        assert [a.kind for a in attach(value, "v", RULES)] == ["image"]
+    assert one(pd.Series(list(axes.flat))).kind == "image"
+    assert [a.label for a in attach([figure, Figure(figsize=(1, 1))], "figs", RULES)] == [
+        "figs[0]",
+        "figs[1]",
+    ]
+    assert [a.label for a in attach([figure], "figs", RULES)] == ["figs[0]"]
+
+
 def test_a_long_list_of_pictures_is_cut_with_a_word_on_it() -> None:
     shown = attach([png()] * 50, "p", RULES)
     assert sum(a.kind == "image" for a in shown) == content.PARTS

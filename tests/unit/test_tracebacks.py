@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,15 @@ def test_it_shows_where_what_and_the_variables_with_a_frames_dtypes() -> None:
     assert "sales = pandas DataFrame 1 × 2: region str, price str" in said
     assert "column = 'prize'" in said and "total = 0" in said
     assert (shown.kind, shown.sent, shown.rows) == ("error", "KeyError with traceback", True)
+
+
+def test_an_error_inside_a_library_shows_the_users_own_variables() -> None:
+    def load() -> Any:
+        words = "{broken"
+        return json.loads(words)
+
+    said = text(caught(load))
+    assert "words = '{broken'" in said and "json.decoder, line" in said and "JSONDecodeError" in said
 
 
 def test_an_error_with_no_frame_near_holds_no_rows() -> None:
