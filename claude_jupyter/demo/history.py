@@ -90,7 +90,7 @@ def _message(message: Any, i: int, model: Model) -> None:
     if not isinstance(message, dict):
         raise invalid(f"messages.{i}: Input should be a valid dictionary")
     role = str(message.get("role"))
-    roles = ("user", "assistant", "system") if model.bound else ("user", "assistant")
+    roles = ("user", "assistant", "system") if model.thinks != "off" else ("user", "assistant")
     if role not in roles:
         raise invalid(f"messages.{i}.role: Input should be {' or '.join(map(repr, roles))}")
     if extra := set(message) - {"role", "content"}:

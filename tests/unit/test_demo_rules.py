@@ -70,6 +70,14 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "the web": request(
         tools=[{"type": "web_search_20260318", "name": "web_search", "allowed_callers": ["direct"]}]
     ),
+    "a system message on a newer model": request()
+    | {
+        "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "system", "content": "b"},
+            {"role": "user", "content": "c"},
+        ]
+    },
     "warming the cache": request(max_tokens=0),
 }
 
