@@ -112,8 +112,8 @@ def _nice(usd: Decimal) -> Decimal:
 
 
 def _amount(usd: Decimal, top: Decimal) -> str:
-    places = max(0, 1 - (top / 2).adjusted()) if top < 10 else 0
-    return f"${usd:,.{places}f}" if usd else "$0"
+    half = -int((top / 2).normalize().as_tuple().exponent)
+    return f"${usd:,.{max(half, 2) if top < 10 else max(half, 0)}f}" if usd else "$0"
 
 
 def _blocks(share: Decimal, width: int) -> str:

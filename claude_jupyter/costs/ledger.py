@@ -25,7 +25,7 @@ from claude_jupyter.costs.schema import RefusedError, is_current, migrate
 from claude_jupyter.errors import StorageError
 from claude_jupyter.settings import data_dir
 
-BUSY_SECONDS: Final = 10.0
+BUSY_SECONDS: Final = 15.0
 _DAMAGED: Final = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
 _LOCKED: Final = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _PARALLEL_FROM: Final = 100_000

@@ -131,9 +131,10 @@ _DERIVED: Final = {
     "estimated": "coalesce(new.estimated, 0) <> 0",
     "unfinished": "new.seconds IS NULL",
 }
-# The first request of a question counts as the question.
-_IS_TURN = f"""new.turn IS NOT NULL AND NOT EXISTS (
-  SELECT 1 FROM spent WHERE kernel IS {_name("kernel")} AND chat IS {_name("chat")} AND turn IS new.turn)"""
+# The first request of a question counts as the question; one that belongs to no turn is a question by itself.
+_IS_TURN = f"""new.turn IS NULL OR NOT EXISTS (
+  SELECT 1 FROM spent WHERE kernel IS {_name("kernel")} AND chat IS {_name("chat")} AND turn IS new.turn
+  AND cell IS {_name("cell")})"""
 
 _LEARN = "INSERT OR IGNORE INTO names(text) " + " UNION ".join(
     f"SELECT new.{n} WHERE new.{n} IS NOT NULL" for n in _NAMED

@@ -131,6 +131,11 @@ def report(
     )  # fmt: skip
 
 
+def day_text(day: date) -> str:
+    """A day as it is shown: `10 Nov 2026`."""
+    return f"{day.day} {day:%b %Y}"
+
+
 def _keys(by: By, alone: bool) -> tuple[str, ...]:
     if by == "turn":
         return ("kernel", "chat", "turn")
@@ -189,7 +194,9 @@ def _bars(ledger: Accounts, where: Where) -> tuple[str, tuple[Bar, ...]]:
     bars: list[Bar] = []
     day = _begin(first, step)
     while day <= last:
-        bars.append(Bar(f"{day:%b %Y}" if step == "month" else f"{day:%-d %b}", _parts(summed.get(day, []))))
+        bars.append(
+            Bar(f"{day:%b %Y}" if step == "month" else f"{day.day} {day:%b}", _parts(summed.get(day, [])))
+        )
         day = _begin(day + timedelta(days={"day": 1, "week": 7, "month": 32}[step]), step)
     return step, tuple(bars[-_MOST_BARS:])
 

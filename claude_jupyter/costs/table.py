@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from claude_jupyter.costs.calls import Sum
-from claude_jupyter.costs.summary import Line, Report
+from claude_jupyter.costs.summary import Line, Report, day_text
 from claude_jupyter.costs.usage import Usage, dollars
 
 SHOWN: Final = 40
@@ -19,7 +20,7 @@ ACCENT: Final = "var(--cj-accent, #c8694a)"
 _QUIET: Final = "color: var(--jp-ui-font-color2, #767676)"
 _RULE: Final = "1px solid var(--jp-border-color2, rgba(128, 128, 128, .35))"
 _EMPTY: Final = {
-    True: "No requests by {scope} yet. Ask one with %%claude, or see all of them with --all.",
+    True: "No requests in {scope} yet. Ask one with %%claude, or see all of them with --all.",
     False: "No requests yet. Ask one with %%claude in a notebook.",
 }
 
@@ -41,21 +42,21 @@ def facts(report: Report) -> list[str]:
         said.append(f"caching saved {dollars(total.saved)}")
     elif total.saved < 0:
         said.append(f"caching cost {dollars(-total.saved)} more than it has saved so far")
+    if total.unbilled:
+        said.append(f"{dollars(total.unbilled)} of it by the demo model, nothing billed")
     if total.thinking_cost:
         said.append(f"thinking {dollars(total.thinking_cost)}")
     if report.kernel:
         said.append(f"this kernel {dollars(spent.kernel)}")
     limit = f" of {dollars(report.daily_budget)}" if report.daily_budget is not None else ""
     said.append(f"today {dollars(spent.day)}{limit}")
-    if total.unbilled:
-        said.append(f"of it {dollars(total.unbilled)} by the demo model, nothing billed")
     if total.unknown:
         said.append(f"{_count(total.unknown, 'request')} of unknown price, not in the sum")
     if total.estimated:
         said.append(f"{_count(total.estimated, 'stopped answer')} counted as a lower bound (≥)")
     if total.unfinished:
         said.append(f"{_count(total.unfinished, 'request')} under way or lost with the kernel")
-    return [*said, f"list prices of {report.priced}"]
+    return [*said, f"list prices of {day_text(date.fromisoformat(report.priced))}"]
 
 
 def to_text(report: Report) -> str:
@@ -118,7 +119,7 @@ def to_html(report: Report) -> str:
     said = " · ".join(re.sub(r"(\$[\d.,]+)", r"<span>\1</span>", html.escape(fact)) for fact in facts(report))
     return (
         '<div class="mathjax_ignore tex2jax_ignore" style="font-size: 13px">'
-        '<table style="border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 0; border: 0">'
+        '<table style="border-collapse: collapse; color: inherit; font: inherit; font-variant-numeric: tabular-nums; margin: 0; border: 0">'
         f"<thead>{head}</thead><tbody>{''.join(body)}{end}</tbody></table>"
         f'<p style="{_QUIET}; font-size: 12px; margin: 6px 0 0">{said}</p></div>'
     )
@@ -126,7 +127,7 @@ def to_html(report: Report) -> str:
 
 def empty(report: Report) -> str:
     """What to say where there is nothing to report."""
-    since = f" since {report.since.astimezone():%Y-%m-%d}" if report.since else ""
+    since = f" since {day_text(report.since.astimezone())}" if report.since else ""
     return _EMPTY[report.scope != "all notebooks"].format(scope=report.scope + since)
 
 
@@ -167,7 +168,7 @@ def _by_time(report: Report) -> bool:
 
 
 def _title(report: Report) -> str:
-    since = f" since {report.since.astimezone():%Y-%m-%d}" if report.since else ""
+    since = f" since {day_text(report.since.astimezone())}" if report.since else ""
     return report.scope + since
 
 
@@ -178,7 +179,7 @@ def _cells(line: Line) -> list[str]:
 
 def _figures(total: Sum) -> list[str]:
     share = f"{100 * total.usage.cache_read / total.usage.prompt:.0f} %" if total.usage.prompt else "–"
-    return [f"{total.turns or total.calls:,}", f"{total.usage.total:,}", share, cost_text(total)]
+    return [f"{total.turns:,}", f"{total.usage.total:,}", share, cost_text(total)]
 
 
 def _html_row(cells: list[str], detailed: bool, bar: str, style: str = "", tag: str = "td") -> str:
