@@ -64,5 +64,5 @@ def bokeh_page(script: str, resources: str) -> str | None:
 def _json(text: str, at: int) -> tuple[Any, int]:
     try:
         return json.JSONDecoder().raw_decode(text, at) if at >= 0 else (None, 0)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, at

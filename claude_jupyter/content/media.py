@@ -18,7 +18,7 @@ _SIGNATURES: Final = (
     (b"MM\x00*", "image/tiff"),
 )
 _SVG = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?(?:\s+|<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*<(?:svg:)?svg[\s>/]",
+    rb"\A(?:\xef\xbb\xbf)?(?:\s++|<\?xml[^>]*+>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?:\[.*?\]\s*+)?>)*+<(?:svg:)?svg[\s>/]",
     re.DOTALL,
 )
 _DATA_URL = re.compile(r"\A\s*data:(image/[\w.+-]+)?((?:;[\w=.-]+)*),", re.IGNORECASE)

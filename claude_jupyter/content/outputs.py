@@ -11,7 +11,6 @@ _ESCAPES: Final = re.compile(
 )
 _BASE64: Final = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?[A-Za-z0-9+/]{300,}={0,2}")
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*|[█▏▎▍▌▋▊▉#=\-.>]{2,}")
-_RUBBED_OUT: Final = re.compile("[^\x08]\x08")
 FOLD: Final = 12
 """So many similar lines in a row stand as they are; of more, the first and last `KEEP`."""
 KEEP: Final = 4
@@ -32,9 +31,14 @@ def clean(text: str) -> str:
 def _overwritten(line: str) -> str:
     """What is left of a line that returned to its start: its last writing."""
     shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
-    while "\b" in shown:
-        shorter = _RUBBED_OUT.sub("", shown)
-        shown = shorter if shorter != shown else shown.replace("\b", "")
+    if "\b" in shown:
+        kept: list[str] = []
+        for character in shown:
+            if character != "\b":
+                kept.append(character)
+            elif kept:
+                kept.pop()
+        shown = "".join(kept)
     return shown.rstrip(" ")
 
 

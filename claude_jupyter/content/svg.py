@@ -16,13 +16,17 @@ LARGEST: Final = 20_000_000
 READABLE: Final = 800
 """Pixels that a small drawing's long side is enlarged to (at most fourfold), as lines cost nothing to enlarge."""
 
+MOST: Final = 1e6
+"""Pixels a side at most: a number that is not meant."""
+
 _REFERENCE = re.compile(
     r"""(\s(?:[\w.-]+:)?(?:href|src)\s*=\s*)(?:"(?!\s*(?:\#|data:))[^"]*"|'(?!\s*(?:\#|data:))[^']*')""",
     re.IGNORECASE,
 )
 _ROOT = re.compile(r"<(?:svg:)?svg\b([^>]*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b(width|height|viewBox)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_LENGTH = re.compile(r"\s*([\d.]+(?:e[+-]?\d+)?)\s*(px|pt|pc|mm|cm|in|em|ex)?\s*\Z", re.IGNORECASE)
+_NUMBER: Final = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?"
+_LENGTH = re.compile(rf"\s*({_NUMBER})\s*(px|pt|pc|mm|cm|in|em|ex)?\s*\Z", re.IGNORECASE)
 _UNITS: Final = {
     "px": 1.0,
     "pt": 4 / 3,
@@ -87,7 +91,7 @@ def natural_size(text: str) -> tuple[float, float]:
     if len(box) == 2 and min(box) > 0:
         ratio = box[0] / box[1]
         wide, high = wide or (high * ratio if high else box[0]), high or (wide / ratio if wide else box[1])
-    return wide or 300.0, high or 150.0
+    return min(wide or 300.0, MOST), min(high or 150.0, MOST)
 
 
 def _pixels(length: str) -> float:
