@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from claude_jupyter.costs.usage import Cost, Usage, dollars
-from claude_jupyter.display.inert import inert
+from claude_jupyter.display.inert import inert_parts, literal
 from claude_jupyter.turns import Turn
 
 _LONGEST_PROMPT = 600
@@ -26,14 +26,16 @@ def transcript(
         return {"text/markdown": f"*{text}*", "text/plain": text}, {}
     plain: list[str] = []
     marked: list[str] = []
-    for number, turn in enumerate(turns, 1):
+    # Made inert together: what one answer leaves open must not reach the next.
+    answers = inert_parts([t.answer.text for t in turns])
+    for number, (turn, answer) in enumerate(zip(turns, answers, strict=True), 1):
         if turn.starts and number > 1:
             marked.append("---\n*Begun afresh: the turns above are not sent any more.*")
             plain.append("-- begun afresh: the turns above are not sent any more --")
         facts = _facts(turn)
         question = _shortened(turn.prompt)
-        quoted = "\n".join(f"> {line}" for line in inert(question).splitlines())
-        marked.append(f"**{number}** · *{facts}*\n\n{quoted}\n\n{inert(turn.answer.text)}")
+        quoted = "\n".join(f"> {literal(line)}" for line in question.splitlines())
+        marked.append(f"**{number}** · *{literal(facts)}*\n\n{quoted}\n\n{answer}")
         plain.append(f"[{number}] {facts}\nYou: {question}\nClaude: {turn.answer.text}")
     total = f"{len(turns)} turns · {usage.total:,} tokens · {dollars(cost, estimated=cost.estimated)}"
     marked.append(f"---\n*{total}*")
@@ -43,7 +45,7 @@ def transcript(
 
 def _facts(turn: Turn) -> str:
     answer = turn.answer
-    shown = [f"`{a.label}`" for a in answer.attachments]
+    shown = [a.label for a in answer.attachments]
     parts = [
         answer.model,
         *shown,
