@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from claude_jupyter.content import outputs
+from claude_jupyter.content import markup, outputs
 from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of
@@ -139,9 +138,7 @@ def _output(
         else:
             words.append("output: " + _short(_joined(text)))
     elif html and not words:
-        words.append(
-            TABLE if rules.row_limit == 0 else "output (HTML): " + _short(re.sub(r"<[^>]+>", " ", html))
-        )
+        words.append(TABLE if rules.row_limit == 0 else "output (HTML): " + _short(markup.words(html)))
     return "\n".join(words)
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import gc
 import inspect
+import re
 import types
 from collections import deque
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
+from claude_jupyter.content import markup
 from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
-from claude_jupyter.content.guard import guarded, is_installed, libraries, mro, root_module, type_name
+from claude_jupyter.content.guard import guarded, is_installed, libraries, method, mro, root_module, type_name
+from claude_jupyter.content.outputs import without_base64
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import line
 from claude_jupyter.content.tokens import characters_of
@@ -26,6 +29,7 @@ OBJECT_TOKENS: Final = 2_000
 SOURCE_TOKENS: Final = 6_000
 LINE_WIDTH: Final = 100
 PUBLIC_NAMES: Final = 100
+SAYS_NOTHING: Final = re.compile(r"<[\w.<>]+ object>")
 LOOKED_AT: Final = 20_000
 HOPS: Final = 12
 PLAIN: Final = (str, bytes, int, float, complex, type, types.ModuleType, types.CodeType, type(None))
@@ -48,6 +52,13 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
         return _code(value, label, "function", rules)
     if rules.row_limit == 0 and (withheld := _withheld(value)):
         return _shown(withheld, label, type_name(type(value)), rules, "type only")
+    own = _own_words(value)
+    if own is not None:
+        text, tabular = own
+        if tabular and rules.row_limit == 0:
+            return _shown("[table withheld: --rows none]", label, type_name(type(value)), rules, "type only")
+        shown = _shown(text, label, type_name(type(value)), rules, _size(value))
+        return replace(shown, rows=tabular)
     return _shown(_pretty(value), label, type_name(type(value)), rules, _size(value))
 
 
@@ -167,6 +178,19 @@ def _shown(
     if cut:
         notes = (*notes, f"{label}: shortened to about {tokens:,} tokens")
     return text_attachment(text, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
+
+
+def _own_words(value: Any) -> tuple[str, bool] | None:
+    """What an object without a repr of its own shows in a notebook (`Markdown`, `Latex`, `HTML`), and whether it is a table."""
+    shows = {name: method(value, name) for name in ("_repr_markdown_", "_repr_latex_", "_repr_html_")}
+    if not any(shows.values()) or not SAYS_NOTHING.fullmatch(own_repr(value, LINE_WIDTH)):
+        return None
+    for name, function in shows.items():
+        text = guarded(function).value if function is not None else None
+        if isinstance(text, str) and text.strip():
+            plain = markup.words(text) if name == "_repr_html_" else text
+            return without_base64(plain), markup.has_table(text)
+    return None
 
 
 def _size(value: Any) -> str:

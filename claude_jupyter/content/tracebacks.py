@@ -9,6 +9,7 @@ import linecache
 import re
 import types
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
@@ -20,6 +21,7 @@ from claude_jupyter.turns import Attachment
 
 ERROR_TOKENS: Final = 4_000
 FRAMES: Final = 12
+INSIDE: Final = 1
 CONTEXT: Final = 3
 LOCALS: Final = 30
 CHAINED: Final = 5
@@ -112,12 +114,8 @@ def _one(error: BaseException, how: str, values: bool, *, last: bool) -> str:
     lines: list[str] = []
     if frames:
         lines.append("Traceback (most recent call last):")
-        left_out = len(frames) - FRAMES
-        kept = frames if left_out <= 0 else [*frames[:3], *frames[3 - FRAMES :]]
-        for position, (frame, number) in enumerate(kept):
-            if left_out > 0 and position == 3:
-                lines.append(f"  [… {left_out:,} frames left out …]")
-            lines.extend(_frame(frame, number, own=_is_users(frame)))
+        for part in _folded(frames):
+            lines.extend([part] if isinstance(part, str) else _frame(*part, own=_is_users(part[0])))
     lines.append(_message(error, allowed, values))
     lines.extend(_members(error, values))
     if last and frames:
@@ -125,6 +123,19 @@ def _one(error: BaseException, how: str, values: bool, *, last: bool) -> str:
     if how:
         lines.extend(["", how, ""])
     return "\n".join(lines)
+
+
+def _folded(frames: list[tuple[types.FrameType, int]]) -> Iterator[tuple[types.FrameType, int] | str]:
+    """The frames, of long runs of the user's own or inside libraries only the ends, with a word on what is left out."""
+    for own, run in groupby(frames, key=lambda pair: _is_users(pair[0])):
+        members = list(run)
+        ends = FRAMES // 2 if own else INSIDE
+        if len(members) <= 2 * ends + 1:
+            yield from members
+            continue
+        yield from members[:ends]
+        yield f"  [… {len(members) - 2 * ends:,} frames left out …]"
+        yield from members[-ends:]
 
 
 def _frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:

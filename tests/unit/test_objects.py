@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import xarray
 
-from claude_jupyter.content import attach
+from claude_jupyter.content import attach, markup
 from claude_jupyter.content.guard import guarded, libraries, method
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import cell, line, number
@@ -120,6 +120,24 @@ def test_frames_inside_objects_are_told_by_their_shape() -> None:
         assert "<pandas DataFrame 2 × 1>" in text(value)
 
 
+def test_display_objects_say_what_they_show() -> None:
+    from IPython.display import HTML, Latex, Markdown
+
+    assert "**bold**" in text(Markdown("**bold**"))
+    assert "$x^2$" in text(Latex("$x^2$"))
+    said = text(HTML("<style>p {}</style><p>two &amp; <b>three</b></p><script>x</script>"))
+    assert "two & three" in said and "script" not in said and "p {}" not in said
+
+
+def test_a_table_that_an_object_shows_is_withheld_under_rows_none() -> None:
+    from IPython.display import HTML, Markdown
+
+    frame = pd.DataFrame({"who": ["anna"]})
+    for value in (HTML(frame.to_html()), Markdown("| who |\n|:----|\n| anna |")):
+        assert "anna" in text(value) and one(value).rows
+        assert "anna" not in text(value, rows="none") and "table withheld" in text(value, rows="none")
+
+
 def test_long_texts_keep_their_beginning_and_end() -> None:
     shown = one("start " + "word " * 100_000 + "end")
     assert "start" in shown.blocks[0]["text"] and "end\n</attachment>" in shown.blocks[0]["text"]
@@ -184,6 +202,14 @@ def test_lazy_xarray_is_not_computed() -> None:
     said = text(xarray.Dataset({"t": (("x", "y"), array)}))
     assert "not loaded" in said
     assert "shape 10 × 10" in text(array)
+
+
+def test_html_is_read_as_words() -> None:
+    assert (
+        markup.words("<table><tr><th>a</th><td>1 &lt; 2</td></tr><tr><td>b</td></tr></table>")
+        == "a | 1 < 2\nb"
+    )
+    assert markup.words("") == "" and markup.has_table("<TABLE>") and not markup.has_table("a --- b")
 
 
 def test_tokens_are_estimated_by_length_and_script() -> None:
