@@ -16,6 +16,7 @@ export class MarkdownStream {
   readonly node = el('div', 'cj-md');
   private page = this.node.appendChild(el('div', 'cj-page'));
   private pageSize = 0;
+  private unset: HTMLElement[] = []; // with mathematics, drawn out of sight
   private full: HTMLElement[] = []; // pages that have not been measured yet
   private readonly splitter = new Splitter();
   private readonly caret = el('span', 'cj-caret');
@@ -166,10 +167,28 @@ export class MarkdownStream {
     return node;
   }
 
+  /** Mathematics is sized by the text around it, so it waits until that is on the page and not in a hidden tab. */
+  private typeset(node: HTMLElement): void {
+    if (this.node.getClientRects().length) {
+      this.services.typeset!(node);
+      return;
+    }
+    this.unset.push(node);
+    if (this.unset.length === 1) {
+      const observer = new ResizeObserver(() => {
+        if (this.node.getClientRects().length) {
+          observer.disconnect();
+          this.unset.splice(0).forEach(waiting => this.services.typeset!(waiting));
+        }
+      });
+      observer.observe(this.node);
+    }
+  }
+
   /** What a finished piece gets once: mathematics, framed code, numbers set to the right. */
   private polish(node: HTMLElement, piece: Piece): void {
     if (this.services.typeset && /\$|\\[([]|\\begin/.test(piece.src) && piece.kind !== 'fence') {
-      this.services.typeset(node);
+      this.typeset(node);
     }
     for (const pre of piece.kind === 'fence' ? [] : node.querySelectorAll('pre')) {
       if (!pre.closest('.cj-code')) {

@@ -37,10 +37,12 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     this.clear();
     const node = document.createElement('div');
     this.node.append(node);
+    this.node.style.minHeight = live ? `${live.view.node.offsetHeight}px` : ''; // no collapse while it is drawn again
     const view = new AnswerView(node, this.services());
     this.view = view;
     view.show(answer, texts);
     await view.whenPainted();
+    this.node.style.minHeight = '';
   }
 
   override dispose(): void {
