@@ -19,7 +19,7 @@ from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attac
 from claude_jupyter.content.guard import guarded, is_installed, libraries, method, mro, root_module, type_name
 from claude_jupyter.content.outputs import without_base64
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import line
+from claude_jupyter.content.short import line, own_repr
 from claude_jupyter.content.tokens import characters_of
 from claude_jupyter.turns import Attachment
 
