@@ -177,8 +177,10 @@ class Recorder:
         """The last error: traceback, the failing cell, its variables."""
         from claude_jupyter.content import recent
 
-        failed = next((cell for cell in reversed(self._cells) if cell.error and not cell.asks), None)
-        return recent.last_error(self.error(), failed, rules)
+        error = self.error()
+        name = None if error is None else type(error).__name__
+        failed = (c for c in reversed(self._cells) if c.error and not c.asks and name in (None, c.error_name))
+        return recent.last_error(error, next(failed, None), rules)
 
     # What IPython calls
 

@@ -92,9 +92,8 @@ def last_error(error: BaseException | None, failed: Cell | None, rules: Rules) -
     """
     from claude_jupyter.content import tracebacks
 
-    fits = failed is not None and (error is None or type(error).__name__ == failed.error_name)
     if error is not None:
-        cell = _source(failed) if failed is not None and fits else ""
+        cell = "" if failed is None else _source(failed)
         return (tracebacks.attach(error, "the last error", rules, cell=cell),)
     if failed is not None:
         return (replace(_cell(failed, (), rules), kind="error"),)

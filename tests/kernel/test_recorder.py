@@ -147,6 +147,15 @@ def test_an_error_of_ours_does_not_take_the_place_of_the_users(kernel: Kernel) -
     kernel.run("{}['missing']")
     kernel.run("from claude_jupyter.errors import UsageError\nraise UsageError('say it otherwise')")
     assert look(kernel, "type(rec.error()).__name__") == "KeyError"
+    assert "{}['missing']" in look(kernel, "rec.last_error(Rules())[0].blocks[0]['text']")
+
+
+def test_nothing_of_the_users_is_kept_alive(kernel: Kernel) -> None:
+    kernel.run("import gc, weakref\nclass Big: pass\nbig = Big(); alive = weakref.ref(big)")
+    kernel.run("display(big)\nbig")
+    kernel.run("%xdel big")
+    kernel.run("gc.collect()")
+    assert look(kernel, "alive() is None")
 
 
 def test_cells_that_ask_are_marked_and_skipped(kernel: Kernel) -> None:
