@@ -19,15 +19,14 @@ from typing import Any, Final
 
 from claude_jupyter.costs import disk
 from claude_jupyter.costs.calls import Allow, Call, Outcome, Spent, Sum, Where
+from claude_jupyter.costs.faults import is_damaged, is_locked, reason
 from claude_jupyter.costs.queries import Query, merge_sums, row_from, select_rows, select_sums, spent_in
 from claude_jupyter.costs.records import complete, insert, new_id, reprice
-from claude_jupyter.costs.schema import RefusedError, is_current, migrate
+from claude_jupyter.costs.schema import RefusedError, closing_on_error, is_current, migrate, transaction
 from claude_jupyter.errors import StorageError
 from claude_jupyter.settings import data_dir
 
 BUSY_SECONDS: Final = 15.0
-_DAMAGED: Final = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
-_LOCKED: Final = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _PARALLEL_FROM: Final = 100_000
 _ALL: Final = Where()
 
@@ -112,7 +111,13 @@ class Ledger:
     def spent(self, *, kernel: str = "", notebook: str | None = None, user: str = "") -> Spent:
         """What counts against the budgets of a kernel, a notebook and a user (today) now."""
         with self._mine():
-            return self._spent(None, kernel, notebook, user)
+            try:
+                return self._spent(None, kernel, notebook, user)
+            except sqlite3.DatabaseError as error:
+                if is_damaged(error) and self._disk_path is not None:
+                    self._set_aside(self._disk_path)
+                self._drop()
+                return self._spent(None, kernel, notebook, user)
 
     def sums(self, by: tuple[str, ...], where: Where = _ALL) -> list[Sum]:
         """Sums of calls, in the order in which they were first asked.
@@ -159,7 +164,7 @@ class Ledger:
         changed = 0
         with self._files() as files:
             for _, db in files:
-                with _transaction(db):
+                with transaction(db):
                     changed += sum(reprice(db, row, outcome) for row, outcome in new)
         return changed
 
@@ -187,15 +192,15 @@ class Ledger:
                     self._write_to_disk(self.path, work, alone)
                     return True
                 except (sqlite3.DatabaseError, OSError, RefusedError) as error:
-                    damaged = _is_damaged(error) and self._set_aside(self._disk_path or self.path)
+                    damaged = is_damaged(error) and self._set_aside(self._disk_path or self.path)
                     self._drop()
                     if not (damaged and attempt == 1):
                         self._say(
-                            f"Costs are not being written down: {_reason(error, self.path)}. "
+                            f"Costs are not being written down: {reason(error, self.path)}. "
                             "This kernel keeps its own in memory meanwhile; answers are not affected."
                         )
                         break
-        with _transaction(self._in_memory()) as db:
+        with transaction(self._in_memory()) as db:
             work(db)
         return False
 
@@ -203,7 +208,7 @@ class Ledger:
         db = self._on_disk(path)
         # Kernels with files of their own share no transaction: those that decide on a budget take turns by a lock.
         shared = alone and self._disk_path != path
-        with disk.exclusive(path) if shared else contextlib.nullcontext(), _transaction(db):
+        with disk.exclusive(path) if shared else contextlib.nullcontext(), transaction(db):
             for row, (call, outcome) in self._kept.items():
                 insert(db, row, call, None)
                 if outcome is not None:
@@ -226,7 +231,7 @@ class Ledger:
         if not disk.is_network(path):
             disk.make_private(path)
             db = self._connect(path, "rw")
-            with _closing_on_error(db):
+            with closing_on_error(db):
                 if _use_wal(db):
                     _migrate(db)
                     return db, path
@@ -234,7 +239,7 @@ class Ledger:
         own = disk.kernel_file(path, self._kernel)
         disk.make_private(own)
         db = self._connect(own, "rw")
-        with _closing_on_error(db):
+        with closing_on_error(db):
             db.execute("PRAGMA journal_mode=TRUNCATE").fetchall()
             _migrate(db)
         return db, own
@@ -286,7 +291,11 @@ class Ledger:
         if db is not None and db not in known:
             spent += spent_in(db, kernel, notebook, user)
         with self._files(without=open_path, strict=False) as files:
-            return sum((spent_in(other, kernel, notebook, user) for _, other in files), spent)
+            for _, other in files:
+                # A file that cannot be read must not stop a question; it is reported where costs are asked for.
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    spent += spent_in(other, kernel, notebook, user)
+        return spent
 
     def _ask_memory(self, query: Query) -> list[Any]:
         with self._mine():
@@ -308,8 +317,11 @@ class Ledger:
                 return own.execute(*select_sums(by, where, calls=(edges[n], edges[n + 1]))).fetchall()
 
         # SQLite lets go of the interpreter while it sums, so threads do it at once.
-        with ThreadPoolExecutor(workers) as pool:
-            return [row for rows in pool.map(part, range(workers)) for row in rows]
+        try:
+            with ThreadPoolExecutor(workers) as pool:
+                return [row for rows in pool.map(part, range(workers)) for row in rows]
+        except sqlite3.OperationalError:  # a folder in which no second connection can be opened
+            return db.execute(*query).fetchall()
 
     @contextlib.contextmanager
     def _files(
@@ -328,14 +340,19 @@ class Ledger:
                 if db is not None:
                     stack.callback(db.close)
                     files.append((path, db))
-            yield files
+            try:
+                yield files
+            except sqlite3.DatabaseError as error:
+                raise StorageError(
+                    f"The ledger of costs cannot be read: {reason(error, self.path)}."
+                ) from None
 
     def _open_to_read(self, path: Path) -> sqlite3.Connection | None:
         problem: Exception | None = None
         for mode in ("rw", "ro", "ro&immutable=1"):
             try:
                 db = self._connect(path, mode)
-                with _closing_on_error(db):
+                with closing_on_error(db):
                     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                         _migrate(db)
                         return db
@@ -346,10 +363,10 @@ class Ledger:
                 break
             except sqlite3.DatabaseError as error:
                 problem = error
-                if _is_damaged(error):
+                if is_damaged(error):
                     self._set_aside(path)
                     return None
-        raise StorageError(f"The ledger of costs cannot be read: {_reason(problem, path)}.")
+        raise StorageError(f"The ledger of costs cannot be read: {reason(problem, path)}.")
 
 
 def open_ledger(setting: str, *, warn: Callable[[str], None], kernel: str = "") -> Ledger:
@@ -357,31 +374,9 @@ def open_ledger(setting: str, *, warn: Callable[[str], None], kernel: str = "") 
     try:
         path = Path(setting).expanduser() if setting else data_dir() / "ledger.db"
     except (OSError, RuntimeError) as error:
-        warn(f"Costs are kept in memory only: {_reason(error, None)}.")
+        warn(f"Costs are kept in memory only: {reason(error, None)}.")
         path = None
     return Ledger(path, warn=warn, kernel=kernel)
-
-
-@contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Generator[sqlite3.Connection]:
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        yield db
-        db.execute("COMMIT")
-    except BaseException:
-        # Also a KeyboardInterrupt: half a row must not be committed with the next one.
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-@contextlib.contextmanager
-def _closing_on_error(db: sqlite3.Connection) -> Generator[None]:
-    try:
-        yield
-    except BaseException:
-        db.close()
-        raise
 
 
 def _use_wal(db: sqlite3.Connection) -> bool:
@@ -391,26 +386,12 @@ def _use_wal(db: sqlite3.Connection) -> bool:
         try:
             return db.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
         except sqlite3.OperationalError as error:
-            if _code(error) not in _LOCKED or time.monotonic() > deadline:
+            if not is_locked(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 
 
 def _migrate(db: sqlite3.Connection) -> None:
     if not is_current(db):
-        with _transaction(db):
+        with transaction(db):
             migrate(db)
-
-
-def _code(error: BaseException) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _is_damaged(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.DatabaseError) and _code(error) in _DAMAGED
-
-
-def _reason(error: BaseException | None, path: Path | None) -> str:
-    """Why, in a user's words and without the machine's paths."""
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{path.name}: {text}" if path is not None else text

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+import contextlib
+from collections.abc import Generator, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 
 class Database(Protocol):
@@ -21,6 +22,18 @@ class Database(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
         """Run one statement."""
         ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        ...
+
+
+_C = TypeVar("_C", bound=Database)
 
 
 class RefusedError(Exception):
@@ -233,3 +246,27 @@ def migrate(db: Database) -> None:
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@contextlib.contextmanager
+def transaction(db: _C) -> Generator[_C]:
+    """Do the block as one write that no other process comes between, or not at all."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        # Also a KeyboardInterrupt: half a row must not be committed with the next one.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def closing_on_error(db: Database) -> Generator[None]:
+    """Close a connection that the block could not prepare."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise

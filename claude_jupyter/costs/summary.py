@@ -120,11 +120,12 @@ def report(
     total = Sum.total(ledger.sums(("model",), where))
     keys = _keys(by, alone)
     recent = by == "turn" and not alone and since is None and not everything
-    sums = ledger.sums(keys, replace(where, newest=_RECENT) if recent else where)
+    days = ledger.sums(("day",), where)
+    sums = days if by == "day" else ledger.sums(keys, replace(where, newest=_RECENT) if recent else where)
     if by in _BY_COST:
         sums.sort(key=lambda s: (-s.cost, -s.usage.total))
     lines = tuple(Line(*_label(by, keys, s.key, cells or {}), s) for s in sums)
-    step, bars = _bars(ledger, where)
+    step, bars = _bars(ledger, where, days)
     return Report(
         by, scope or _scope(notebook, kernel), since, lines, total, bars, step,
         ledger.spent(kernel=here[0], notebook=here[1], user=user), bool(here[0]), daily_budget, price_date(),
@@ -177,13 +178,11 @@ def _label(
             return key["model"] or "unknown model", ""
 
 
-def _bars(ledger: Accounts, where: Where) -> tuple[str, tuple[Bar, ...]]:
+def _bars(ledger: Accounts, where: Where, days: list[Sum]) -> tuple[str, tuple[Bar, ...]]:
     """Dollars over time, in steps that give a readable number of bars."""
-    days = ledger.sums(("day",), where)
     if not days:
         return "day", ()
-    first, last = days[0].key[0], days[-1].key[0]
-    first, last = min(first, last), max(first, last, *(s.key[0] for s in days))
+    first, last = min(s.key[0] for s in days), max(s.key[0] for s in days)
     span = (last - first).days + 1
     if span <= 2:
         return "hour", _by_hour(ledger.sums(("slot",), where))

@@ -580,3 +580,21 @@ def test_sums_of_sums_add_up():
     assert (both.key, both.first, both.calls, both.turns) == (("all",), 900, 5, 3)
     assert (both.usage, both.cost, both.saved) == (Usage(4, 6), D(14), D(10))
     assert both.parts == {"input": D(1), "output": D(2)}
+
+
+def test_a_file_torn_while_it_is_open_stops_no_question(ledger: Ledger, warnings: list[str]):
+    for _ in range(300):
+        ledger.finish(ledger.start(CALL), outcome())
+    ledger.close()
+    assert ledger.path
+    again = Ledger(ledger.path, warn=warnings.append, kernel="k1")
+    again.start(CALL)
+    content = ledger.path.read_bytes()
+    with ledger.path.open("r+b") as file:  # in place: the connection goes on seeing it
+        file.write(content[:4096] + random.Random(2).randbytes(len(content) - 4096))
+    for _ in range(3):
+        again.spent(kernel="k1", notebook="a.ipynb", user="ada")
+        again.finish(again.start(CALL, lambda spent: Reserve()), outcome())
+    assert len(warnings) <= 1
+    assert sum(s.calls for s in again.sums(())) >= 3
+    again.close()
