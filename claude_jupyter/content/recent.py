@@ -147,16 +147,16 @@ def _cell(cell: Cell, pictures: Sequence[Attachment | str], rules: Rules) -> Att
                 f"--- {'value' if shown.value else 'shown'}:\n"
                 + _output(shown.data, table, rules, redactor, notes)
             )
-    drawn = sum(isinstance(p, Attachment) for p in pictures)
+    drawn = [p.label for p in pictures if isinstance(p, Attachment)]
     if drawn:
-        parts.append(f"--- {drawn} {'picture follows' if drawn == 1 else 'pictures follow'}")
+        parts.append(f"--- {'picture' if len(drawn) == 1 else 'pictures'}:\n" + redactor(", ".join(drawn)))
     if len(cell.images) > len(pictures) > 0:
         notes.append(f"{cell.label}: {len(pictures)} of its {len(cell.images)} pictures are shown")
     if cell.error:
         parts.append("--- error:\n" + _error(cell, rules, redactor, notes))
     text, cut = clip_middle("\n".join(parts), CELL)
     return text_attachment(
-        text, cell.label, "cell", rules, sent=_sent(cell, drawn), as_kind="cell", redactor=redactor,
+        text, cell.label, "cell", rules, sent=_sent(cell, len(drawn)), as_kind="cell", redactor=redactor,
         notes=[*notes, *([f"{cell.label}: shortened"] if cut else [])],
         rows=rules.row_limit != 0 and (bool(cell.error) or _shows_table(cell)),
     )  # fmt: skip

@@ -117,7 +117,7 @@ def test_a_cell_is_told_with_its_parts_in_order() -> None:
         "printed:\nhello",
         "shown:\nshown text",
         "value:\n42",
-        "1 picture follows",
+        "picture:\nIn[7] picture",
         "ValueError: bad",
     ]
     assert [text.index(p) for p in parts] == sorted(text.index(p) for p in parts)
