@@ -221,7 +221,7 @@ def from_pixels(image: Image, label: str, rules: Rules, about: str = "") -> Atta
 
 
 def _label(label: str, rules: Rules, about: str = "") -> Block:
-    text = f"{about or 'A picture'}; it follows."
+    text = f"{about or 'A picture'}: it follows here."
     return {"type": "text", "text": fenced(text, rules.redact(label)[0], "image")}
 
 
