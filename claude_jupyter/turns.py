@@ -5,6 +5,7 @@ Pure and frozen: no network, no display, no IPython. `conversation/` makes them,
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -313,6 +314,11 @@ class Place(NamedTuple):
 
     cell: str | None = None
     execution: str | None = None
+
+
+def cell_hash(cell: str) -> str:
+    """What is kept of a cell's id outside of the notebook: a hash, for the ledger."""
+    return hashlib.sha256(cell.encode()).hexdigest()[:16]
 
 
 class Put(NamedTuple):

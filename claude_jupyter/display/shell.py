@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 import uuid
 from collections.abc import Callable, Generator, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.display.live import Seen, frontend, view_for
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer, Place, View
+from claude_jupyter.turns import Answer, Place, View, cell_hash
 
 
 class Shell:
@@ -46,7 +45,7 @@ class Shell:
     def cell_hash(self) -> str | None:
         """What the ledger keeps of the cell: a hash of its id."""
         cell = self.place().cell
-        return hashlib.sha256(cell.encode()).hexdigest()[:16] if cell else None
+        return cell_hash(cell) if cell else None
 
     def _seen(self) -> Seen:
         kernel = getattr(self._ip, "kernel", None)
@@ -112,12 +111,17 @@ class Shell:
             return contextlib.nullcontext()
         return self._adopted(self._parent())
 
+    @property
+    def answers(self) -> bool:
+        """Whether somebody can answer a question here."""
+        if self._ip is None:
+            return bool(sys.stdin and sys.stdin.isatty())
+        seen = self._seen()
+        return seen.stdin or not seen.kernel
+
     def confirm(self, question: str) -> bool | None:
         """Ask yes or no in the cell; None where nobody can answer."""
-        if self._ip is None:
-            if not sys.stdin or not sys.stdin.isatty():
-                return None
-        elif not self._seen().stdin and self._seen().kernel:
+        if not self.answers:
             return None
         try:
             return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

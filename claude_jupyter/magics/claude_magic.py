@@ -75,6 +75,13 @@ class ClaudeMagics(Settings, Magics):
         fix(line, self._home)
 
     @line_magic
+    def claude_cost(self, line: str) -> None:
+        """What was spent: a table by cell, and a picture with `--plot`; `%claude_cost --help` lists the options."""
+        from claude_jupyter.magics.cost import cost
+
+        cost(line, self._home)
+
+    @line_magic
     def claude_chat(self, line: str) -> Any:
         """List, show, fork, undo, save and restore conversations; `%claude_chat --help` lists all."""
         from claude_jupyter.magics import chat
