@@ -168,7 +168,7 @@ def _block(block: Mapping[str, Any], label: str, rules: Rules) -> Attachment:
     if isinstance(source, Mapping) and source.get("type") == "base64":
         return documents.from_bytes(_bytes(source.get("data", ""), label), label, rules)
     if isinstance(source, Mapping) and source.get("type") == "url":
-        return documents.from_url(str(source.get("url", "")), rules, label=label)
+        return documents.from_url(str(source.get("url", "")), rules, label=label, kind=str(block["type"]))
     if isinstance(source, Mapping) and source.get("type") == "text":
         return _text(str(source.get("data", "")), label, rules)
     raise AttachmentError(f"{label}: a {block['type']} block needs a base64, url or text source")

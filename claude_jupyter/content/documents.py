@@ -246,13 +246,13 @@ def decoded(text: str) -> bytes | None:
         return None
 
 
-def from_url(url: str, rules: Rules, *, label: str | None = None) -> Attachment:
+def from_url(url: str, rules: Rules, *, label: str = "", kind: str = "") -> Attachment:
     """An image or PDF behind an http(s) URL, left to the service to fetch; fetched here only where the provider needs the bytes.
 
     Raises
     ------
     AttachmentError
-        For another scheme, or a URL whose path names neither an image nor a PDF.
+        For another scheme, or a URL that names neither an image nor a PDF, unless `kind` says which it is.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -264,9 +264,9 @@ def from_url(url: str, rules: Rules, *, label: str | None = None) -> Attachment:
         suffix = f".{said[1].lower()}"
     if rules.provider in FETCHING:
         return _fetched(url, label, rules)
-    if suffix == ".pdf":
+    if suffix == ".pdf" or kind == "document":
         return _by_url(url, label, "document", rules)
-    if suffix in URL_IMAGES:
+    if suffix in URL_IMAGES or kind == "image":
         return _by_url(url, label, "image", rules)
     raise AttachmentError(
         f"{_shown(name)}: a URL must end in {', '.join(sorted(URL_IMAGES))} or .pdf; download other things and name the file"

@@ -366,12 +366,28 @@ class Cents(Money):
             ["text", "image"],
             "",
         ),
+        (
+            {"type": "image", "source": {"type": "url", "url": "https://host.invalid/get/5"}},
+            ["text", "image"],
+            "",
+        ),
         (["five", png()], ["text", "text", "image"], "five"),
         (pd.DataFrame({"cents": [5]}), ["text"], "cents | int64"),
         (Image.new("RGB", (9, 9)), ["text", "image"], ""),
         ({"amount": 5}, ["text"], "'amount': 5"),
     ],
-    ids=["text", "bytes", "bundle", "text block", "image block", "list", "frame", "picture", "dict"],
+    ids=[
+        "text",
+        "bytes",
+        "bundle",
+        "text block",
+        "image block",
+        "image by url",
+        "list",
+        "frame",
+        "picture",
+        "dict",
+    ],
 )
 def test_a_registered_function_says_how_a_type_is_shown(made: Any, kinds: list[str], words: str) -> None:
     register(Money, lambda value: made)
