@@ -44,6 +44,7 @@ class ClaudeMagics(Settings, Magics):
         return self._ask(asked)
 
     def _ask(self, asked: Asked) -> None:
+        assert self.shell is not None
         space: dict[str, Any] = self.shell.user_ns
         filled = fill(asked.prompt, space, named=[n.source for n in asked.names])
         labels: list[str] = []
