@@ -6,6 +6,7 @@ inline backend's `bbox_inches="tight"` shows (a legend outside the axes is not l
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import warnings
@@ -33,7 +34,7 @@ _drawing: Final = threading.RLock()  # matplotlib is not thread-safe; our own dr
 
 
 def figure_of(value: Any) -> Any:
-    """The root figure behind a Figure, SubFigure, Axes, any artist, a canvas, or a list, array, container or dict of artists.
+    """The root figure behind a Figure, SubFigure, Axes, any artist, a canvas, an animation, or a list, array, container or dict of artists.
 
     None for anything else, and for artists of several figures.
     """
@@ -45,6 +46,9 @@ def figure_of(value: Any) -> Any:
     canvas = sys.modules.get("matplotlib.backend_bases")
     if canvas is not None and isinstance(value, canvas.FigureCanvasBase):
         return value.figure
+    animation = sys.modules.get("matplotlib.animation")
+    if animation is not None and isinstance(value, animation.Animation):
+        return getattr(value, "_fig", None)
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None and value is pyplot:
         return pyplot.gcf() if pyplot.get_fignums() else None
@@ -101,8 +105,7 @@ def pixels(figure: Any, label: str, rules: Rules) -> Image:
     width, height = sizes.fit_model(*size, rules.model, rules.images_before + 1)
     dpi = min(dpi, width / wide, height / high)
     try:
-        with _drawing, _unchanged(figure), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _drawing, _unchanged(figure), _quiet():
             view = _drawn(figure, wide, high, dpi)
     except Exception as error:  # artists are other people's code
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -150,6 +153,20 @@ def _content(view: Any, pad: int) -> tuple[int, int, int, int] | None:
         min(int(right) + pad, view.shape[1] - 2),
         min(int(bottom) + pad, view.shape[0] - 2),
     )
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without the warnings and the talk of missing fonts that the user has seen already."""
+    fonts = logging.getLogger("matplotlib.font_manager")
+    level = fonts.level
+    fonts.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        fonts.setLevel(level)
 
 
 @contextmanager
