@@ -119,9 +119,6 @@ class Home:
     def load(self) -> None:
         """Put the magics, completion, recorder and formatters into IPython."""
         from claude_jupyter.content.cells import Recorder
-        from claude_jupyter.display.bundle import bundle
-        from claude_jupyter.display.receipt import rendered
-        from claude_jupyter.display.tables import models_table
         from claude_jupyter.magics import complete, lines
 
         self.ip.register_magics(self.magics)
@@ -131,7 +128,7 @@ class Home:
         self.recorder.install()
         self.world.cells = self.recorder
         self.ip.events.register("pre_run_cell", self._warn_of_key)
-        self.shell.load({Answer: bundle, Conversation: _transcript, Receipt: rendered, Models: models_table})
+        self.shell.load(_FORMATS)
         self._timer = threading.Timer(_WARM_AFTER, _warm)
         self._timer.daemon = True
         self._timer.start()
@@ -212,6 +209,32 @@ def _ledger(settings: Settings, data: Path | None, shell: Shell) -> Any:
 
     path = Path(settings.ledger).expanduser() if settings.ledger else data / "ledger.db" if data else None
     return Ledger(path, warn=shell.warn, kernel=kernel_id())
+
+
+def _answer(answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:
+    from claude_jupyter.display.bundle import bundle
+
+    return bundle(answer)
+
+
+def _receipt(receipt: Receipt) -> tuple[dict[str, Any], dict[str, Any]]:
+    from claude_jupyter.display.receipt import rendered
+
+    return rendered(receipt)
+
+
+def _models(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
+    from claude_jupyter.display.tables import models_table
+
+    return models_table(models)
+
+
+_FORMATS: dict[type, Any] = {
+    Answer: _answer,
+    Conversation: _transcript,
+    Receipt: _receipt,
+    Models: _models,
+}
 
 
 def kernel_id() -> str:

@@ -6,10 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from claude_jupyter.display.bundle import bundle, snapshot
 from claude_jupyter.turns import Add, Answer, Part, Put, Status, View
 
 Frontend = Literal["widget", "updates", "terminal", "none"]
@@ -115,7 +114,7 @@ class OutputView:
         now = time.monotonic()
         if now - self._last >= _UPDATE_EVERY and self._texts:
             self._last = now
-            from dataclasses import replace
+            from claude_jupyter.display.bundle import snapshot
 
             blocks = [
                 {**b, "text": "".join(self._texts[i])} if i in self._texts else b
@@ -125,6 +124,8 @@ class OutputView:
 
     def end(self, answer: Answer) -> None:
         """Publish the durable bundle in the same output."""
+        from claude_jupyter.display.bundle import bundle
+
         self._publish(*bundle(answer))
 
     def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
