@@ -97,3 +97,28 @@ def test_only_our_own_signatures_are_known(text: str) -> None:
     signed = end_of({"model": "m", "messages": []}).sign(text)
     assert Signature.decode(signed) is not None
     assert Signature.decode(signed[:-4] + "AAAA") is None
+
+
+def test_the_demo_reads_what_the_package_attaches() -> None:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from claude_jupyter.content import figures, frames
+    from claude_jupyter.content.rules import Rules
+    from claude_jupyter.demo.reading import read
+
+    frame = frames.attach(pd.DataFrame({"a b": [1.5, 2.5], "kind": ["x", "y"]}), 'tables["main"]', Rules())
+    picture = figures.draw(Figure(figsize=(4, 3)), "fig", Rules())
+    assert frame is not None
+    assert picture is not None
+    content = [*picture.blocks, *frame.blocks, {"type": "text", "text": "What is in it?"}]
+    seen = read({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": content}]})
+    assert seen.prompt == "What is in it?"
+    assert [(f.label, f.library, f.rows, [c.name for c in f.columns]) for f in seen.frames] == [
+        ('tables["main"]', "pandas", "2 rows", ["a b", "kind"])
+    ]
+    (shown,) = seen.shown
+    assert (shown.label, shown.kind) == ("fig", "image")
+    assert picture.size is not None
+    assert shown.facts.startswith(f"PNG, {picture.size[0]} × {picture.size[1]} pixels")
+    assert not seen.texts
