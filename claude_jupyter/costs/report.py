@@ -15,18 +15,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from claude_jupyter.costs import chart, prices, table
 from claude_jupyter.costs.calls import UNBILLED, Accounts, Outcome, Where
-from claude_jupyter.costs.ledger import Ledger, open_ledger
+from claude_jupyter.costs.ledger import open_ledger
 from claude_jupyter.costs.summary import BY, By, Report, report
 from claude_jupyter.costs.usage import TTL, Usage
 from claude_jupyter.errors import ClaudeError, StorageError, UsageError
 from claude_jupyter.settings import Settings, user_name
 
-__all__ = ["Asked", "main", "options", "parse", "report", "reprice", "write_csv"]
+__all__ = ["Asked", "main", "options", "parse", "recorded_notebook", "report", "reprice", "write_csv"]
 
 _FIGURES: Final = (
     "requests", "turns", "input_tokens", "cache_write_5m", "cache_write_1h", "cache_read", "output_tokens",
@@ -140,6 +141,17 @@ def write_csv(asked: Report, path: Path, confirm: Callable[[str], bool] | None) 
     return True
 
 
+def recorded_notebook(ledger: Accounts, given: str | None) -> str | None:
+    """The notebook as the ledger names it: its path below the server's root, of which a shell may know only the end."""
+    if given is None:
+        return None
+    known = [s.key[0] for s in ledger.sums(("notebook",), Where()) if s.key[0]]
+    if given in known:
+        return given
+    ends = [path for path in known if Path(path).name == Path(given).name]
+    return ends[0] if len(ends) == 1 else given
+
+
 def reprice(ledger: Accounts, *, overrides: prices.Prices | None = None, where: Where | None = None) -> int:
     """Price past requests again, each at the prices of its own day; what was recorded then is kept beside.
 
@@ -174,12 +186,12 @@ def _main(asked: Asked) -> int:
     ledger = open_ledger(settings.ledger, warn=lambda line: print(line, file=sys.stderr))  # noqa: T201
     if asked.reprice:
         _say(f"{reprice(ledger, overrides=settings.prices):,} requests were priced anew.")
-    limit = prices.Decimal(str(settings.daily_budget)) if settings.daily_budget else None
+    limit = Decimal(str(settings.daily_budget)) if settings.daily_budget else None
     found = report(
         ledger,
         by=asked.by or ("cell" if asked.notebook or asked.kernel else "day"),
         since=asked.since,
-        notebook=_recorded_path(ledger, asked.notebook),
+        notebook=recorded_notebook(ledger, asked.notebook),
         kernel=asked.kernel,
         user=user_name(settings),
         daily_budget=limit,
@@ -197,17 +209,6 @@ def _main(asked: Asked) -> int:
         )
     ledger.close()
     return 0
-
-
-def _recorded_path(ledger: Ledger, given: str | None) -> str | None:
-    """The notebook as the ledger names it: its path below the server's root, of which a shell may know only the end."""
-    if given is None:
-        return None
-    known = [s.key[0] for s in ledger.sums(("notebook",)) if s.key[0]]
-    if given in known:
-        return given
-    ends = [path for path in known if Path(path).name == Path(given).name]
-    return ends[0] if len(ends) == 1 else given
 
 
 def _priced_again(

@@ -16,9 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from claude_jupyter.costs.calls import Call, Outcome, Reserve, Where
+from claude_jupyter.costs import table
+from claude_jupyter.costs.calls import Call, Outcome, Reserve
 from claude_jupyter.costs.ledger import Ledger
 from claude_jupyter.costs.prices import price
+from claude_jupyter.costs.report import report
+from claude_jupyter.costs.summary import BY
 from claude_jupyter.costs.usage import Usage
 
 MODEL = "claude-sonnet-5-5"
@@ -29,9 +32,6 @@ WIRE = {
     "cache_read_input_tokens": 9_000,
     "service_tier": "standard",
 }
-
-
-BY = (("notebook", "cell"), ("chat",), ("model",), ("day",), ("notebook",), ("kernel",))
 
 
 def timed(times: list[float], work: Callable[[], Any]) -> Any:
@@ -130,25 +130,14 @@ def main(rows: int) -> None:
                 times, lambda: ledger.spent(kernel="kernel-1-1", notebook="work/notebook-1.ipynb", user="ada")
             )
         show("totals of kernel, notebook and day (the footer)", times)
-        for by in (
-            ("notebook", "cell"),
-            ("kernel", "chat", "turn"),
-            ("chat",),
-            ("model",),
-            ("slot",),
-            ("notebook",),
-            ("kernel",),
-        ):
-            times = []
-            for _ in range(3):
-                timed(times, lambda by=by: ledger.sums(by))
-            show(f"all rows summed by {', '.join(by)}", times)
-        for by in (("notebook", "cell"), ("model",), ("day",)):
-            times = []
-            year = Where(since=datetime.now(UTC) - timedelta(days=400))
-            for _ in range(3):
-                timed(times, lambda by=by, year=year: ledger.sums(by, year))
-            show(f"the same since 400 days ago, by {', '.join(by)}", times)
+        year = datetime.now(UTC) - timedelta(days=400)
+        for since in (None, datetime.now(UTC) - timedelta(days=30), year):
+            when = "" if since is None else f" of the last {(datetime.now(UTC) - since).days} days"
+            for by in BY:
+                times = []
+                for _ in range(3):
+                    timed(times, lambda by=by, since=since: table.to_text(report(ledger, by=by, since=since)))
+                show(f"a report over all rows{when}, by {by}", times)
         ledger.close()
 
 

@@ -19,6 +19,9 @@ from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import BudgetError, SettingError
 from claude_jupyter.settings import Settings
 
+# Kernels are forked here; newer Pythons warn of it where threads run.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
 D = Decimal
 SONNET, OPUS = "claude-sonnet-5-5", "claude-opus-5-5"
 

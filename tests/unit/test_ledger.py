@@ -26,6 +26,9 @@ from claude_jupyter.costs.schema import COLUMNS, SCOPES
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import BudgetError, StorageError
 
+# Kernels are forked here; newer Pythons warn of it where threads run.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
 D = Decimal
 MODEL = "claude-sonnet-5-5"
 CALL = Call(MODEL, user="ada", kernel="k1", notebook="a.ipynb", cell="c1", chat="main", turn=1)
@@ -310,7 +313,6 @@ def test_threads_share_a_ledger(ledger: Ledger):
     assert (total.calls, total.unfinished) == (80, 0)
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_writes_its_own_rows_and_leaves_the_parents_connection_alone(ledger: Ledger):
     mine = ledger.start(CALL)
     child = os.fork()
