@@ -27,23 +27,40 @@ export function dollars(usd: string | null, estimated = false): string {
   if (!isFinite(value)) {
     return 'price unknown';
   }
-  return (estimated ? '≥ ' : '') + dollarText(value);
+  return (estimated ? '≥ ' : '') + dollarText(usd!, value);
 }
 
-function dollarText(value: number): string {
+function dollarText(usd: string, value: number): string {
   if (value === 0) {
     return '$0';
   }
   if (value < 0.00005) {
     return '< $0.0001';
   }
-  if (value < 0.1) {
-    return `$${value.toFixed(4)}`;
+  const text = fixed(usd, value < 0.1 ? 4 : value < 1 ? 3 : 2);
+  return '$' + text.replace(/^\d+/, whole => whole.replace(/\B(?=(\d{3})+$)/g, ','));
+}
+
+/** A decimal string with so many places, halves to even as Python's Decimal: floating point would err at some halves. */
+function fixed(decimal: string, places: number): string {
+  const [, whole, part = '', exponent = '0'] = /^\+?(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(decimal.trim()) ?? [];
+  if (whole === undefined) {
+    return Number(decimal).toFixed(places);
   }
-  if (value < 1) {
-    return `$${value.toFixed(3)}`;
+  const drop = part.length - Number(exponent) - places;
+  let digits = BigInt(whole + part || '0');
+  if (drop > 0) {
+    const unit = 10n ** BigInt(drop);
+    const rest = digits % unit;
+    digits /= unit;
+    if (rest * 2n > unit || (rest * 2n === unit && digits % 2n === 1n)) {
+      digits += 1n;
+    }
+  } else {
+    digits *= 10n ** BigInt(-drop);
   }
-  return '$' + value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const text = digits.toString().padStart(places + 1, '0');
+  return `${text.slice(0, -places)}.${text.slice(-places)}`;
 }
 
 /** `0.21` → `0.2 s`, `9.1` → `9.1 s`, `42.3` → `42 s`, `130` → `2 min 10 s`. */

@@ -162,9 +162,19 @@ export class MarkdownStream {
       await code.update(piece.code, true);
       node.append(code.node);
     } else {
-      await this.services.render(finished ? piece.src : remend(piece.src), node);
+      await this.render(finished ? piece.src : remend(piece.src), node);
     }
     return node;
+  }
+
+  /** What the host cannot draw is shown as it was written. */
+  private async render(markdown: string, node: HTMLElement): Promise<void> {
+    try {
+      await this.services.render(markdown, node);
+    } catch (error) {
+      console.warn('claude-jupyter: shown as it was written', error);
+      node.replaceChildren(el('p', 'cj-raw', markdown));
+    }
   }
 
   /** Mathematics is sized by the text around it, so it waits until that is on the page and not in a hidden tab. */

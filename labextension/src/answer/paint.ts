@@ -50,9 +50,13 @@ export class Painter {
     this.backlog = false;
     for (const item of [...this.dirty]) {
       this.dirty.delete(item);
-      if (performance.now() > deadline || (await item.paint(deadline))) {
-        this.dirty.add(item);
-        this.backlog = true;
+      try {
+        if (performance.now() > deadline || (await item.paint(deadline))) {
+          this.dirty.add(item);
+          this.backlog = true;
+        }
+      } catch (error) {
+        console.error('claude-jupyter: an answer could not be drawn', error); // the others go on
       }
     }
     this.waiting = false;
