@@ -81,6 +81,7 @@ def test_interrupts_in_a_row_do_no_harm(kernel, server):
 def test_an_interrupt_at_once_leaves_a_kernel_that_works(delay, kernel, server):
     server.reset(Play(SLOW))
     cell = kernel.start("%%claude\nWrite much.", cell_id="a")
+    cell.wait_for(lambda messages: [m for m in messages if m.type == "execute_input"])
     time.sleep(delay)
     kernel.interrupt()
     assert not cell.finish(timeout=20).ok
