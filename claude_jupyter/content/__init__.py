@@ -294,7 +294,7 @@ def _key(key: Any) -> str:
 
 def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
     """Whether the value is more than text: a frame, a picture, a file, an error, or a container with one in it."""
-    from claude_jupyter.content import arrays, documents, frames
+    from claude_jupyter.content import arrays, documents, kinds
 
     if value is None or isinstance(value, int | float | complex | type):
         return False
@@ -309,7 +309,7 @@ def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
     if libraries(value) & {"matplotlib", "PIL", "plotly", "altair", "bokeh", "plotnine", "seaborn"}:
         return True
     drawing = ("_ai_repr_", "_repr_png_", "_repr_jpeg_", "_repr_svg_", "_repr_mimebundle_")
-    return frames.is_frame(value) or arrays.is_array(value) or any(method(value, name) for name in drawing)
+    return kinds.is_frame(value) or arrays.is_array(value) or any(method(value, name) for name in drawing)
 
 
 def _each(

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from claude_jupyter.content.frames import Table
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.profile import dtype_text
+from claude_jupyter.content.summary import Table
 
 LAZY: Final = frozenset(
     {"dask", "dask_expr", "ibis", "duckdb", "_duckdb", "pyspark", "sqlframe", "daft", "datafusion"}

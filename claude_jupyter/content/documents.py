@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from claude_jupyter.content.fence import Redactor, clip_middle, fenced, text_attachment
-from claude_jupyter.content.outputs import without_base64
+from claude_jupyter.content import texts
+from claude_jupyter.content.fence import Redactor, fenced, text_attachment
 from claude_jupyter.content.pdf import TOKENS_A_PAGE
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.tokens import characters_of, tokens_of_text
+from claude_jupyter.content.tokens import tokens_of_text
 from claude_jupyter.errors import AttachmentError
 from claude_jupyter.models import facts
 from claude_jupyter.turns import Attachment
@@ -26,8 +26,6 @@ from claude_jupyter.turns import Attachment
 MEGABYTE: Final = 1 << 20
 LARGEST: Final = 32 * MEGABYTE
 """A request's limit (shared/ANTHROPIC_API.md section 8); what is larger is refused before it is read."""
-LARGEST_TABLE: Final = 20 * 1024 * MEGABYTE
-TEXT_TOKENS: Final = 20_000
 FILES: Final = 20
 IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".tif", ".tiff"})
 TABLES: Final = frozenset({".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow"})
@@ -149,78 +147,26 @@ def from_bytes(data: bytes, label: str, rules: Rules, *, suffix: str = "") -> At
     if kind == "application/pdf":
         return pdf.attach(data, label, rules)
     if kind == "image/svg+xml":
-        return images.from_svg(_decode(data)[0], label, rules)
+        return images.from_svg(texts.decode(data)[0], label, rules)
     if kind is not None or suffix in IMAGE_SUFFIXES:
         return images.from_bytes(data, label, rules, media_type=kind)
     if not data:
         return text_attachment(
             "(an empty file)" if suffix else "(no bytes)", label, "text", rules, sent="empty"
         )
-    text, encoding = _decode(data)
+    text, encoding = texts.decode(data)
     if encoding is None and suffix:
         raise AttachmentError(
             f"{label} is no image, PDF, text or table; load it in Python and show what you get"
         )
     if encoding is None:
         return _binary(data, label, rules)
-    return text_file(text, label, rules, encoding=encoding, suffix=suffix)
-
-
-def text_file(
-    text: str, label: str, rules: Rules, *, encoding: str = "utf-8", suffix: str = "", kind: str = ""
-) -> Attachment:
-    """A text file or source, its middle left out where it is very long."""
-    redactor = Redactor(rules)
-    lines = text.count("\n") + 1
-    shown, cut = clip_middle(redactor(without_base64(text)), characters_of(TEXT_TOKENS))
-    notes = [f"{label}: {len(text):,} characters, the middle left out"] if cut else []
-    odd = "" if encoding == "utf-8" else f", read as {encoding}"
-    if odd:
-        notes.append(f"{label}{odd}")
-    return text_attachment(
-        shown,
-        label,
-        (kind or (f"file {suffix}" if suffix else "text")) + odd,
-        rules,
-        sent=f"{lines:,} lines" + (", shortened" if cut else ""),
-        notes=notes,
-        redactor=redactor,
-    )
+    return texts.text_file(text, label, rules, encoding=encoding, suffix=suffix)
 
 
 def _binary(data: bytes, label: str, rules: Rules) -> Attachment:
     text = f"{len(data):,} bytes that are no image, PDF or text; they begin {data[:16].hex(' ')}"
     return text_attachment(text, label, "bytes", rules, sent=f"{len(data):,} bytes, not shown")
-
-
-def _decode(data: bytes) -> tuple[str, str | None]:
-    """Text and its encoding; None where the bytes are not text."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding), "utf-8" if encoding == "utf-8-sig" else encoding
-            except UnicodeDecodeError:
-                break
-    start = data[:4096]
-    if b"\x00" in start:
-        for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
-            if zeros.count(0) > 0.7 * len(zeros):
-                try:
-                    return data.decode(encoding), encoding
-                except UnicodeDecodeError:
-                    continue
-        return "", None
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        odd = sum(byte < 9 or 13 < byte < 32 for byte in start)
-        return ("", None) if odd > len(start) * 0.02 else (data.decode("latin-1"), "latin-1")
-
-
-def decode_text(data: bytes) -> str:
-    """Text of the beginning of a file, which may end inside a character."""
-    text, encoding = _decode(data)
-    return text if encoding is not None and encoding != "latin-1" else data.decode("utf-8", "replace")
 
 
 def media_type(data: bytes) -> str | None:

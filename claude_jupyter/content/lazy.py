@@ -6,11 +6,11 @@ import sys
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor
-from claude_jupyter.content.frames import COLUMNS_IN_DETAIL, WITHHELD_NAME, finish, most_rows
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.layout import COLUMNS_IN_ROWS
 from claude_jupyter.content.profile import Column, Summary, choose, dtype_text
 from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.summary import COLUMNS_IN_DETAIL, WITHHELD_NAME, finish, most_rows
 from claude_jupyter.errors import AttachmentError
 from claude_jupyter.turns import Attachment
 

@@ -115,7 +115,7 @@ def _is_scalar(value: Any) -> bool:
 def frames_inside(value: Any) -> list[str]:
     """Frames and arrays that a value holds, by shape alone, found without running any of its code."""
     from claude_jupyter.content.arrays import is_array
-    from claude_jupyter.content.frames import shape_of
+    from claude_jupyter.content.kinds import shape_of
 
     found: list[str] = []
     pending: deque[tuple[Any, int]] = deque([(value, 0), *((held, 1) for held in _named_by_repr(value))])

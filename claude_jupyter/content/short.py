@@ -98,7 +98,7 @@ def _attribute(value: Any, name: str) -> Any:
 
 
 def _library_scalar(value: Any) -> str:
-    from claude_jupyter.content.frames import shape_of
+    from claude_jupyter.content.kinds import shape_of
 
     shape = shape_of(value)
     if shape is not None:

@@ -14,9 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.content.frames import EXACT_CELLS
+from claude_jupyter.content import backends, texts
 from claude_jupyter.content.guard import type_name
 from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.summary import EXACT_CELLS, attach_table
 from claude_jupyter.errors import AttachmentError, MissingExtraError
 from claude_jupyter.turns import Attachment
 
@@ -64,15 +65,13 @@ def attach(path: Path, rules: Rules, label: str) -> Attachment:
 
 
 def _profile(frame: Any, note: str, label: str, rules: Rules) -> Attachment:
-    from claude_jupyter.content import backends, frames
-
     table = backends.table(frame)
     if table is None:
         raise AttachmentError(f"{label} cannot be read as a table")
     table = replace(
         table, title=f"file read as {table.title}", facts=[*table.facts, *([note] if note else [])]
     )
-    attachment = frames.attach_table(table, label, rules, [note] if note else [])
+    attachment = attach_table(table, label, rules, [note] if note else [])
     # Of a file that was read in part, the rows counted are those read.
     part = "rows" in note
     return replace(attachment, sent=attachment.sent.replace(" of ", " of the first ")) if part else attachment
@@ -224,19 +223,17 @@ _COLUMNAR: Final = {
 
 def _as_text(path: Path, rules: Rules, label: str) -> Attachment:
     """The beginning of a CSV as text; with `--rows none` its header alone, because its lines are rows."""
-    from claude_jupyter.content import documents
-
     if path.suffix.lower() not in TEXT_TABLES:
         raise MissingExtraError(
             f"reading {path.name} needs pyarrow, polars, duckdb or pandas: pip install pyarrow"
         )
     with path.open("rb") as stream:
         data = stream.read(200_000)
-    text = documents.decode_text(data)
+    text = texts.decode_text(data)
     limit = rules.row_limit
     lines = text.splitlines()
     shown = lines if limit is None else lines[: limit + 1]
-    attachment = documents.text_file("\n".join(shown), label, rules, suffix=path.suffix)
+    attachment = texts.text_file("\n".join(shown), label, rules, suffix=path.suffix)
     sent = (
         "header only, no rows" if limit == 0 else f"header + first {max(len(shown) - 1, 0):,} rows, as text"
     )

@@ -81,7 +81,7 @@ def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") ->
 
 def _near_frames(error: BaseException) -> bool:
     """Whether a dataframe's values can be in the message or the variables: one is at hand, or its library raised."""
-    from claude_jupyter.content.frames import FRAMES, is_frame
+    from claude_jupyter.content.kinds import FRAMES, is_frame
 
     for link, _ in _chain(error):
         for frame, _line in _frames(link):
@@ -219,7 +219,7 @@ def _members(error: BaseException, values: bool) -> list[str]:
 
 def _allowed(frames: list[tuple[types.FrameType, int]]) -> frozenset[str]:
     """Words that may stand in a message under `--rows none`: column names of frames at hand (they may leave) and type names."""
-    from claude_jupyter.content.frames import is_frame
+    from claude_jupyter.content.kinds import is_frame
 
     words: set[str] = set()
     for frame, _ in frames:
@@ -275,7 +275,8 @@ def _variables(frame: types.FrameType, values: bool) -> list[str]:
 
 def variable(value: Any, values: bool) -> str:
     """A variable on one line: a frame's shape and dtypes (they explain most errors), else its value, or its type alone."""
-    from claude_jupyter.content.frames import is_frame, schema_line
+    from claude_jupyter.content.frames import schema_line
+    from claude_jupyter.content.kinds import is_frame
 
     if is_frame(value):
         return schema_line(value, values=values)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from claude_jupyter.content import attach, backends, frames, layout, profile
+from claude_jupyter.content import attach, backends, frames, kinds, layout, profile, summary
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.turns import Attachment
 
@@ -265,7 +265,7 @@ def test_rows_says_how_many_rows_may_leave(sales: pd.DataFrame) -> None:
 def test_all_rows_stop_at_a_size_that_is_said() -> None:
     frame = pd.DataFrame({"text": ["some words of text"] * 100_000})
     attachment = shown(frame, rows="all")
-    assert attachment.tokens <= frames.ALL_FACTOR * 2000
+    assert attachment.tokens <= summary.ALL_FACTOR * 2000
     assert any("rows fit" in note for note in attachment.notes)
 
 
@@ -299,11 +299,11 @@ def test_columns_that_are_alike_are_one_line() -> None:
 
 
 def test_statistics_beyond_the_limit_are_of_the_first_rows_and_say_so() -> None:
-    rows = frames.EXACT_CELLS + 10
+    rows = summary.EXACT_CELLS + 10
     frame = pl.DataFrame({"n": np.arange(rows)})
     attachment = shown(frame)
-    assert f"statistics from the first {frames.EXACT_CELLS:,} rows" in attachment.blocks[0]["text"]
-    assert attachment.notes == (f"statistics from the first {frames.EXACT_CELLS:,} of {rows:,} rows",)
+    assert f"statistics from the first {summary.EXACT_CELLS:,} rows" in attachment.blocks[0]["text"]
+    assert attachment.notes == (f"statistics from the first {summary.EXACT_CELLS:,} of {rows:,} rows",)
     assert f"{rows:,} rows × 1 column" in attachment.blocks[0]["text"]
     assert f"\n{rows - 1}\n" in attachment.blocks[0]["text"]
 
@@ -316,13 +316,13 @@ def test_cells_looked_at_do_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPat
         looked.append(len(series))
         return real(series, *args, **kwargs)
 
-    monkeypatch.setattr(frames, "column_summary", count)
+    monkeypatch.setattr(summary, "column_summary", count)
     cells = []
     for rows in (500_000, 5_000_000):
         looked.clear()
         shown(pd.DataFrame({"a": np.zeros(rows), "b": np.zeros(rows), "c": 1, "d": 2, "e": 3}))
         cells.append(sum(looked))
-    assert cells[1] <= cells[0] <= frames.EXACT_CELLS
+    assert cells[1] <= cells[0] <= summary.EXACT_CELLS
 
 
 def test_equal_frames_give_equal_bytes() -> None:
@@ -376,7 +376,7 @@ def test_a_frame_whose_own_code_fails_is_told_by_its_type() -> None:
 
 
 def test_only_libraries_that_the_value_comes_from_are_asked() -> None:
-    assert not frames.is_frame(object()) and not frames.is_frame(pd.DataFrame)
-    assert frames.shape_of(pd.DataFrame({"a": [1]})) == "<pandas DataFrame 1 × 1>"
+    assert not kinds.is_frame(object()) and not kinds.is_frame(pd.DataFrame)
+    assert kinds.shape_of(pd.DataFrame({"a": [1]})) == "<pandas DataFrame 1 × 1>"
     assert backends.column_name(0) == "0" and layout.LEVELS[0].top == profile.TOP
     assert frames.schema_line(pd.DataFrame({"a": [1]})) == "pandas DataFrame 1 × 1: a int64"
