@@ -1,0 +1,83 @@
+"""Hostile answers in the live view and in the saved one: nothing runs, and nothing is fetched from anywhere else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+RUN = "document.title='ran'"
+HOSTILE = [
+    f'<img src=x onerror="{RUN}">',
+    f"<script>{RUN}</script>",
+    f"<svg/onload={RUN}>",
+    f"[a link](javascript:{RUN})",
+    "![pixel](https://evil.example/?q=1)",
+    "[![in a link](https://evil.example/b.png)](https://evil.example/)",
+    "![ref][r]\n\n[r]: https://evil.example/r.png",
+    f'![$" onerror="{RUN}//$](x)',
+    f"- a\n\n  ```\n  x\n```\ntext\n```\n<img src=x onerror={RUN}>\n```",
+    f"| `a \\| <img src=x onerror={RUN}>` |\n|---|\n| `b \\| <img src=x onerror={RUN}>` |",
+    f"[^1]: \n```html\n<img src=x onerror={RUN}>\n```",
+    f"$$\n\n```\n$$\n<img src=x onerror={RUN}>\n```",
+    f"$\\href{{javascript:{RUN}}}{{x}}$ and $\\style{{background:url(https://evil.example/s)}}{{x}}$",
+    "<style>body{background:url(https://evil.example/css)}</style>",
+    "<iframe src=https://evil.example/></iframe><object data=https://evil.example/></object>",
+    '<div style="background:url(https://evil.example/d)">x</div>',
+    "<link rel=stylesheet href=https://evil.example/l.css><base href=https://evil.example/>",
+    "```mermaid\ngraph TD; A[<img src=https://evil.example/m onerror=alert(1)>]-->B;\n"
+    'click A "javascript:alert(1)"\n```',
+    "<details open ontoggle=alert(1)><summary>x</summary></details>",
+    "<form action=javascript:alert(1)><input type=image src=https://evil.example/i></form>",
+]
+LOOK = """() => [...document.querySelectorAll('.jp-Cell')[1].querySelectorAll('.jp-OutputArea *')].flatMap(node =>
+  [...node.attributes].filter(a => a.name.startsWith('on') || /^\\s*(javascript|vbscript):/i.test(a.value))
+    .map(a => `${node.tagName} ${a.name}=${a.value}`)
+    .concat(/^(SCRIPT|IFRAME|OBJECT|EMBED|FORM|BASE|LINK)$/.test(node.tagName) ? [node.tagName] : []))"""
+
+
+@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+@pytest.mark.parametrize("extension", [True, False])
+def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
+    bad = HOSTILE[0]
+    blocks = (
+        {"type": "tool", "id": "t", "name": bad, "kind": "python", "input": {bad: bad}, "result": bad, "error": None, "seconds": 1},
+        {"type": "tool", "id": "u", "name": "f", "kind": "python", "input": bad, "result": None, "error": bad, "seconds": 1},
+        {"type": "citation", "n": 1, "title": bad, "url": f"javascript:{RUN}", "cited": bad},
+        {"type": "notice", "level": "warning", "text": f"Mind: `{bad}` {bad}"},
+    )  # fmt: skip
+    text = "\n\n".join([*HOSTILE, "The end."])
+    notebook = open_notebook(
+        [
+            "import by_hand\nfrom claude_jupyter.turns import Attachment",
+            f"by_hand.say({text!r}, thinking={bad!r}, blocks={blocks!r}, hold=1.5,"
+            f" chunk=40, attachments=(Attachment({bad!r}, 'image', (), {bad!r}, 1, (1, 1), 'https://evil.example/t.png'),))",
+        ],
+        extension=extension,
+    )
+    shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
+    dialogs: list[str] = []
+    notebook.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    notebook.open()
+    title = notebook.page.title()
+    notebook.run(0)
+    notebook.start(1)
+    live = notebook.output(1).locator(".cj-Answer")
+    expect(live).to_contain_text("The end.")
+    assert notebook.page.evaluate(LOOK) == []
+    notebook.wait_until_done(1)
+    expect(notebook.output(1)).to_contain_text("The end.")
+    notebook.page.wait_for_timeout(500)
+    if extension:
+        assert notebook.page.evaluate(LOOK) == []
+    notebook.save()
+    notebook.open(kernel=False)
+    expect(notebook.output(1)).to_contain_text("The end.")
+    notebook.page.wait_for_timeout(500)
+    if extension:
+        assert notebook.page.evaluate(LOOK) == []
+    assert dialogs == []
+    assert "ran" not in (title, notebook.page.title())
+    assert notebook.watch.foreign == []
