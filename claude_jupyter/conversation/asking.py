@@ -84,7 +84,7 @@ class Asking:
     def parts(self) -> Iterator[tuple[Part, ...]]:
         """What arrives, at most about 20 times a second. Never raises for what goes wrong: see `error`."""
         try:
-            yield (Status("Waiting"),)
+            yield (Status("Thinking"),)
             number = 0
             while True:
                 yield from self._round(number)
