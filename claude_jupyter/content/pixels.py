@@ -13,6 +13,9 @@ from claude_jupyter.content.rules import Rules
 if TYPE_CHECKING:
     from PIL.Image import Image, Transpose
 
+PNG_LEVEL: Final = 4
+"""A third faster than zlib's usual 6, for drawings a few per cent longer; tokens do not depend on it."""
+
 THUMBNAIL: Final = 3072
 """Longest thumbnail, as a `data:` URL."""
 
@@ -157,7 +160,7 @@ def encode(picture: Picture, limit: int) -> tuple[bytes, str]:
     most = limit // 4 * 3
     image = picture.image
     if not picture.photo:
-        data = _saved(image, "PNG")
+        data = _saved(image, "PNG", compress_level=PNG_LEVEL)
         if len(data) <= min(most, 3_000_000):
             return data, "image/png"
     for quality in ("keep" if picture.keep else 88, 80, 65, 45, 25):
