@@ -38,6 +38,8 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
         else ["a view of a frame: not evaluated"]
     )
     head: list[list[Any]] = []
+    if limit is None or limit > wanted:
+        facts.append(f"at most {wanted} rows of a lazy frame are taken: collect it to show more")
     if wanted and frame is not None and names:
         keys = [names[p] for p in chosen[:COLUMNS_IN_ROWS]]
         result = guarded(lambda: _head(frame, keys, wanted), HEAD_SECONDS)

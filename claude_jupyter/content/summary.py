@@ -141,7 +141,16 @@ def finish(
         summary["facts"] = [*summary["facts"], "rows and values withheld (--rows none)"]
     _redact_names(summary, redactor)
     laid = lay_out(summary, characters(rules) - len(label), lambda value, width: cell(value, width, redactor))
-    text = laid.text + (f"\n[{'; '.join(laid.cut)}]" if laid.cut else "")
+    cut = list(laid.cut)
+    total = summary["rows"]
+    if (
+        rules.rows == "all"
+        and total is not None
+        and laid.rows < total
+        and not any("rows fit" in c for c in cut)
+    ):
+        cut.append(f"{laid.rows:,} of {total:,} rows fit (frame_tokens)")
+    text = laid.text + (f"\n[{'; '.join(cut)}]" if cut else "")
     return text_attachment(
         text,
         label,
@@ -149,7 +158,7 @@ def finish(
         rules,
         sent=_sent(summary["rows"], laid.rows, withheld),
         as_kind="frame",
-        notes=(*notes, *laid.cut),
+        notes=(*notes, *cut),
         rows=not withheld and summary["rows"] != 0,
         redactor=redactor,
     )

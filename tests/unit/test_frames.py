@@ -119,6 +119,11 @@ def test_a_lazy_frame_is_asked_for_its_first_rows_and_never_collected(
     assert plans == []
 
 
+def test_all_rows_of_a_lazy_frame_are_still_a_bounded_head() -> None:
+    words = text(pl.LazyFrame({"a": range(100_000)}), rows="all")
+    assert "first 100 rows:" in words and "collect it to show more" in words
+
+
 def test_dask_reads_its_first_partition_alone() -> None:
     seen: list[int] = []
 
@@ -267,6 +272,8 @@ def test_all_rows_stop_at_a_size_that_is_said() -> None:
     attachment = shown(frame, rows="all")
     assert attachment.tokens <= summary.ALL_FACTOR * 2000
     assert any("rows fit" in note for note in attachment.notes)
+    short = shown(pd.DataFrame({"n": np.zeros(1_000_000)}), rows="all")
+    assert "of 1,000,000 rows fit" in short.blocks[0]["text"] and short.sent.startswith("schema + ")
 
 
 @pytest.mark.parametrize("limit", [100, 300, 2000])
