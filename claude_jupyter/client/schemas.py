@@ -85,6 +85,11 @@ class Returns:
             }
         self.schema = schema
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of an object's fields; empty for a table and for what is no object by itself."""
+        return () if self._table or self._wrapped else tuple(self.schema.get("properties") or ())
+
     def value(self, text: str) -> Any:
         """The value in an answer's text.
 

@@ -101,6 +101,11 @@ class Service:
         `provider`, `base_url`, `timeout` and `max_retries` are read at each request.
     folder
         The notebook's own folder (for `.env`).
+
+    Attributes
+    ----------
+    limits
+        The rate-limit headers of the newest answer that began.
     """
 
     def __init__(self, settings: Settings, folder: Path | None = None) -> None:
@@ -111,6 +116,7 @@ class Service:
         self._own = False
         self._lock = threading.Lock()
         self.key: str | None = None
+        self.limits: Mapping[str, str] = {}
         settings.observe(self._forget, names=["provider", "base_url", "timeout", "max_retries"])
 
     @property
@@ -204,7 +210,8 @@ class Service:
                     changes = tuple(wire.accumulator.drain())
                     raw = tuple(wire.take_events())
                     if changes or raw:
-                        first = first or time.monotonic() - began
+                        if first is None:
+                            first, self.limits = time.monotonic() - began, wire.limits
                         yield Arrived(changes, wire.accumulator.usage, raw)
                         if not wire.ended:
                             stop.sleep(TICK)

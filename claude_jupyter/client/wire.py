@@ -75,12 +75,15 @@ class Wire:
         What ended the stream, if not its end.
     request_id
         The service's id of the request.
+    limits
+        Its rate-limit headers.
     """
 
     def __init__(self, open_stream: Callable[[], Any], *, keep_events: bool = False) -> None:
         self.accumulator = Accumulator()
         self.error: BaseException | None = None
         self.request_id: str | None = None
+        self.limits: dict[str, str] = {}
         self.ended = False
         self.bell = threading.Event()
         self._open_stream = open_stream
@@ -122,7 +125,9 @@ class Wire:
         _local.wire = self
         try:
             with self._open_stream() as stream:
-                self.request_id = stream.response.headers.get("request-id")
+                headers = stream.response.headers
+                self.request_id = headers.get("request-id")
+                self.limits = {k: v for k, v in headers.items() if k.startswith("anthropic-ratelimit-")}
                 network = stream.response.extensions.get("network_stream")
                 self._socket = network.get_extra_info("socket") if network is not None else None
                 self._read(stream)

@@ -13,14 +13,18 @@ from typing import Any
 
 from claude_jupyter.conversation import background
 from claude_jupyter.conversation.asking import Asking
+from claude_jupyter.conversation.batches import Batches, listed_batches, submit
 from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.keeping import Kept
 from claude_jupyter.conversation.listing import listed
+from claude_jupyter.conversation.mapping import Mapper
+from claude_jupyter.conversation.plan import planned
 from claude_jupyter.conversation.preparing import Ask, State, follow, prepare
 from claude_jupyter.conversation.receipts import Counted, counted, dry_run
 from claude_jupyter.conversation.request import TTL
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
+from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import UsageError
 from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer, Models, Receipt, View
@@ -139,6 +143,59 @@ class Conversation(Kept):
         given = Options.of(**options, dry_run=True)
         return counted(self._world, self._chosen(given)._prepared(prompt, values, given))
 
+    def map(
+        self,
+        values: Any,
+        prompt: str,
+        returns: Any = None,
+        batch: bool = False,
+        *,
+        limit: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Ask one prompt about every row, many at once; what was answered before is not asked again.
+
+        Parameters
+        ----------
+        values
+            A frame (`{column}` in the prompt names its columns), series, list (also of dicts) or dict (`{value}`, `{key}`);
+            a prompt that names nothing of a row gets the whole row below it.
+        returns
+            A type for each row's result, as for `ask`.
+        batch
+            Through the Message Batches API: half the price, done within a day; a `Batch` comes back at once.
+        limit
+            How many requests may be under way at once (50); fewer where the service's rate limits ask for it.
+        **options
+            Named as the magic's. The history is neither read nor extended.
+
+        Returns
+        -------
+        A frame with result columns added (`answer`, or the fields of `returns`; `error` where rows failed), a series, list or dict
+        as its like with None where a row failed, or a `Batch`.
+
+        Raises
+        ------
+        ClaudeError
+            Where no row could be answered, a budget is used up, or it is stopped: what is done is kept, the next run pays the rest.
+        """
+        given = Options.of(**options, returns=returns)
+        chat = self._chosen(given)
+        number, state = chat._number_and_state()
+        plan = planned(self._world, state, number, values, prompt, given)
+        if batch:
+            return submit(plan, chat._count)
+        mapper = Mapper(plan, limit)
+        try:
+            return mapper.run().value
+        finally:
+            chat._count(mapper.usage, mapper.cost)
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of `map(…, batch=True)`, of this kernel and others, newest first."""
+        return listed_batches(self._world, self._count)
+
     def resume(self, **options: Any) -> Answer:
         """Go on from an answer that was stopped, broke off or was cut at `max_tokens`.
 
@@ -205,14 +262,23 @@ class Conversation(Kept):
         results: Mapping[str, Any] | None = None,
         keep_events: bool = False,
     ) -> Asking:
+        number, state = self._number_and_state()
+        ask = Ask(prompt or "", tuple(values), options, labels, results, number)
+        return prepare(self._world, state, ask, keep_events=keep_events)
+
+    def _number_and_state(self) -> tuple[int, State]:
         with self._lock:
             self._asked += 1
-            ask = Ask(prompt or "", tuple(values), options, labels, results, self._asked)
             ttl = self._ttl()
-            state = State(
+            return self._asked, State(
                 self.name, self._turns, tuple(self._tools), self.model, self.system, ttl, self._is_warm(ttl)
             )
-        return prepare(self._world, state, ask, keep_events=keep_events)
+
+    def _count(self, usage: Usage, cost: Cost) -> None:
+        """Add what was asked outside the history."""
+        with self._lock:
+            self._usage = self._usage + usage
+            self._cost = Cost.total((self._cost, cost))
 
     def _chosen(self, options: Options) -> Conversation:
         return self.chat(options.chat) if options.chat else self

@@ -18,6 +18,7 @@ from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
 from claude_jupyter.turns import Turn
 
 _DAY = 86_400
+_BESIDE = ("images/*", "map/*", "batches/*")
 _GONE = "[an image that is no longer at hand]"
 
 
@@ -35,6 +36,8 @@ class Journal:
         The notebook that this kernel belongs to, for finding the turns again.
     warn
         Told once when it cannot be written.
+    memory
+        What maps and batches keep where nothing may be written: as long as the kernel lives.
     """
 
     folder: Path | None
@@ -42,6 +45,7 @@ class Journal:
     notebook: str | None
     mode: Callable[[], str]
     warn: Callable[[str], None]
+    memory: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], init=False)
     _warned: bool = field(default=False, init=False)
 
     def add(self, chat: str, turn: Turn) -> None:
@@ -90,7 +94,7 @@ class Journal:
         if self.folder is None or not self.folder.is_dir():
             return
         limit = time.time() - days * _DAY
-        for path in [*self.folder.glob("*.jsonl"), *self.folder.glob("images/*")]:
+        for path in [*self.folder.glob("*.jsonl"), *(p for kind in _BESIDE for p in self.folder.glob(kind))]:
             try:
                 if path.stat().st_mtime < limit:
                     path.unlink()
@@ -98,11 +102,16 @@ class Journal:
                 continue  # another kernel was quicker
 
     def forget(self) -> int:
-        """Delete the whole journal, of all kernels; how many conversations that were."""
+        """Delete the whole journal, of all kernels, what maps were answered too; how many conversations that were.
+
+        Batches stay listed: they hold no answers, and what was paid for can still be collected.
+        """
+        for name in [n for n in self.memory if n.startswith("map/")]:
+            del self.memory[name]
         if self.folder is None or not self.folder.is_dir():
             return 0
         paths = list(self.folder.glob("*.jsonl"))
-        for path in [*paths, *self.folder.glob("images/*")]:
+        for path in [*paths, *self.folder.glob("images/*"), *self.folder.glob("map/*")]:
             path.unlink(missing_ok=True)
         return len(paths)
 

@@ -51,6 +51,8 @@ class Question:
         How long cache entries are to live; None: no caching.
     warm
         Whether the earlier turns are likely to be read from the cache.
+    apart
+        One of many alike (`claude.map`): nothing follows it, so only what they share is written to the cache.
     """
 
     prompt: str
@@ -64,6 +66,7 @@ class Question:
     format: Mapping[str, Any] | None = None
     ttl: TTL | None = "5m"
     warm: bool = False
+    apart: bool = False
 
 
 def prompt_of(question: Question) -> Usage:
@@ -75,7 +78,7 @@ def prompt_of(question: Question) -> Usage:
         + tokens_of_json(question.format)
     )
     own = tokens_of([{"role": "user", "content": question.content}], question.attachments)
-    if question.ttl is None:
+    if question.ttl is None or question.apart:
         return Usage(input=earlier + fixed + own)
     read, new = (earlier + fixed, own) if question.warm else (0, earlier + fixed + own)
     return (
@@ -117,7 +120,7 @@ def build(
     params: dict[str, Any] = {
         "model": question.model,
         "max_tokens": _max_tokens(options, settings, model),
-        "messages": cached([*history.messages, *own], question.ttl),
+        "messages": cached([*history.messages, *own], None if question.apart else question.ttl),
     }
     if question.system:
         params["system"] = [_marked({"type": "text", "text": question.system}, question.ttl)]

@@ -1,0 +1,96 @@
+"""What a map or a batch was answered, on disk by the hash of each request: asked again, only what is missing is paid for.
+
+One append-only file for each kind of question, below the journal; a line that was cut by a kill is passed over. It holds answers and
+hashes, never what was sent. With `journal = "off"` they are kept in this process alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from claude_jupyter.conversation.journal import Journal
+
+FOLDER: Final = "map"
+
+
+class Found(NamedTuple):
+    """One kept answer: its text, and whether it was cut at `max_tokens`."""
+
+    text: str
+    cut: bool = False
+
+
+class Results:
+    """The kept answers of one kind of question.
+
+    Parameters
+    ----------
+    kind
+        Digest of all that the requests share.
+    afresh
+        Begin with none: what is kept from now on replaces them.
+    """
+
+    def __init__(self, journal: Journal, kind: str, *, afresh: bool = False) -> None:
+        self.kind = kind
+        self._journal = journal
+        self._path = journal.folder / FOLDER / f"{kind}.jsonl" if journal.folder is not None else None
+        self._found: dict[str, Found] = journal.memory.setdefault(f"{FOLDER}/{kind}", {})
+        self._failed = False
+        self._touched = False
+        if afresh:
+            self._found.clear()
+        elif self._writes and self._path is not None:
+            self._read(self._path)
+
+    @property
+    def _writes(self) -> bool:
+        return self._path is not None and self._journal.mode() != "off"
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._found
+
+    def __getitem__(self, key: str) -> Found:
+        return self._found[key]
+
+    def release(self) -> None:
+        """Take them out of memory, where they are on disk."""
+        if self._writes and not self._failed:
+            self._journal.memory.pop(f"{FOLDER}/{self.kind}", None)
+
+    def keep(self, key: str, found: Found) -> None:
+        """Keep an answer; where the disk fails, in memory and with one warning."""
+        self._found[key] = found
+        if not self._writes or self._path is None:
+            return
+        line = json.dumps({"version": 1, "hash": key, **found._asdict()}, ensure_ascii=False) + "\n"
+        try:
+            if not self._touched:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._touched = True
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(handle, line.encode("utf-8", "surrogatepass"))
+            finally:
+                os.close(handle)
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                self._journal.warn(
+                    f"Results cannot be kept on disk ({error.strerror}): a killed kernel would lose them."
+                )
+
+    def _read(self, path: Path) -> None:
+        try:
+            with path.open(encoding="utf-8", errors="surrogatepass") as lines:
+                for line in lines:
+                    with contextlib.suppress(ValueError, KeyError, TypeError):
+                        data: dict[str, Any] = json.loads(line)
+                        if data["version"] == 1:
+                            self._found[data["hash"]] = Found(str(data["text"]), bool(data["cut"]))
+        except OSError:
+            return  # nothing was kept yet, or it cannot be read: it is asked again
