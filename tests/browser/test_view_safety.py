@@ -59,7 +59,13 @@ def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
     )
     shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
     dialogs: list[str] = []
-    notebook.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def answer_dialog(dialog):
+        if dialog.type != "beforeunload":
+            dialogs.append(dialog.message)
+        dialog.accept()
+
+    notebook.page.on("dialog", answer_dialog)
     notebook.open()
     title = notebook.page.title()
     notebook.run(0)
