@@ -188,6 +188,7 @@ def list_price(
     return _rates(model, at, prompt, False, overrides)
 
 
+@cache
 def price_date() -> str:
     """ISO date of the published prices in use: of the installed `genai-prices`, or the latest change it knows of."""
     return _DATES.get(version("genai-prices")) or _latest_change()
@@ -231,7 +232,7 @@ def _rates(
     model: str, at: datetime | None, prompt: int, fast: bool, overrides: Prices | None
 ) -> ListPrice | None:
     if overrides and (own := _own(model, overrides)):
-        return own.times(_FAST) if fast else own
+        return own.times(_FAST) if fast else own  # every published fast price is twice the standard one
     name = facts(model).id if known(model) else model.lower()
     table = _published(name, _day(at), fast)
     if table is None:
