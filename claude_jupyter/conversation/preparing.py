@@ -10,6 +10,7 @@ from typing import Any
 
 from claude_jupyter import content, models
 from claude_jupyter.client.schemas import Returns
+from claude_jupyter.content.limits import hold
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation import history
 from claude_jupyter.conversation.asking import Asking
@@ -165,7 +166,7 @@ def attached(world: World, ask: Ask, rules: Rules, earlier: Turns) -> tuple[Atta
     for a in found:
         if not any(a.blocks == k.blocks for k in kept):
             kept.append(a)
-    return tuple(kept)
+    return hold(kept, (m for t in earlier for m in t.messages), rules)
 
 
 def answered_calls(earlier: Turns, results: Mapping[str, Any] | None) -> list[dict[str, Any]]:
