@@ -204,7 +204,7 @@ class Service:
             return
         wire = Wire(call, keep_events=keep_events)
         try:
-            with stop.ringing(wire.bell):
+            with stop.ringing(wire.bell), stop.ringing(wire.over):
                 while not wire.ended and not stop.asked:
                     wire.wait(_LONGEST_WAIT)
                     changes = tuple(wire.accumulator.drain())
@@ -213,8 +213,7 @@ class Service:
                         if first is None:
                             first, self.limits = time.monotonic() - began, wire.limits
                         yield Arrived(changes, wire.accumulator.usage, raw)
-                        if not wire.ended:
-                            stop.sleep(TICK)
+                        wire.over.wait(TICK)
         except KeyboardInterrupt:
             stop.ask()
         finally:

@@ -77,6 +77,8 @@ class Wire:
         The service's id of the request.
     limits
         Its rate-limit headers.
+    bell, over
+        Set when something came, and when it is over; a stop may set both.
     """
 
     def __init__(self, open_stream: Callable[[], Any], *, keep_events: bool = False) -> None:
@@ -86,6 +88,7 @@ class Wire:
         self.limits: dict[str, str] = {}
         self.ended = False
         self.bell = threading.Event()
+        self.over = threading.Event()
         self._open_stream = open_stream
         self._events: list[Any] | None = [] if keep_events else None
         self._abandoned = False
@@ -140,6 +143,7 @@ class Wire:
             _local.wire = None
             self.ended = True
             self.bell.set()
+            self.over.set()
 
     def _read(self, stream: Any) -> None:
         accumulator, bell, events = self.accumulator, self.bell, self._events
