@@ -19,10 +19,26 @@ from typing import Any, Final
 
 from claude_jupyter.costs import disk
 from claude_jupyter.costs.calls import Allow, Call, Outcome, Spent, Sum, Where
-from claude_jupyter.costs.faults import is_damaged, is_locked, reason
-from claude_jupyter.costs.queries import Query, merge_sums, row_from, select_rows, select_sums, spent_in
+from claude_jupyter.costs.faults import is_damaged, reason
+from claude_jupyter.costs.queries import (
+    Query,
+    merge_sums,
+    negated,
+    row_from,
+    select_rows,
+    select_sums,
+    spent_in,
+    whole_and_before,
+)
 from claude_jupyter.costs.records import complete, insert, new_id, reprice
-from claude_jupyter.costs.schema import RefusedError, closing_on_error, is_current, migrate, transaction
+from claude_jupyter.costs.schema import (
+    RefusedError,
+    closing_on_error,
+    is_current,
+    migrate,
+    transaction,
+    use_wal,
+)
 from claude_jupyter.errors import StorageError
 from claude_jupyter.settings import data_dir
 
@@ -130,7 +146,7 @@ class Ledger:
         Raises
         ------
         StorageError
-            For a ledger that cannot be read, as one written by a newer version.
+            For a ledger that cannot be read.
         """
         query = select_sums(by, where)
         rows = self._ask_memory(query)
@@ -148,17 +164,9 @@ class Ledger:
         yield from (row_from(values) for values in self._ask_memory(query))
 
     def reprice(self, prices: Iterable[tuple[str, Outcome]]) -> int:
-        """Put new costs on past rows; what a row said before stays in the table `repriced`.
+        """Put new costs on past rows, by row id; how many changed. What a row said before stays in the table `repriced`.
 
-        Parameters
-        ----------
-        prices
-            Row ids with outcomes of which the cost, its parts and `price_date` count.
-
-        Returns
-        -------
-        int
-            How many rows changed.
+        Of an outcome the cost, its parts and `price_date` count.
         """
         new = list(prices)
         changed = 0
@@ -232,7 +240,7 @@ class Ledger:
             disk.make_private(path)
             db = self._connect(path, "rw")
             with closing_on_error(db):
-                if _use_wal(db):
+                if use_wal(db, BUSY_SECONDS):
                     _migrate(db)
                     return db, path
             db.close()  # the file stays, empty: another kernel may be trying it at this moment
@@ -304,6 +312,10 @@ class Ledger:
     def _ask(
         self, path: Path, db: sqlite3.Connection, by: tuple[str, ...], where: Where, query: Query
     ) -> list[Any]:
+        if (parts := whole_and_before(db, by, where)) is not None:
+            whole, before = parts
+            rows = self._ask(path, db, by, whole, select_sums(by, whole))
+            return rows + negated(self._ask(path, db, by, before, select_sums(by, before)), len(by))
         workers = min(4, os.cpu_count() or 1)
         last = 0
         if "NOT INDEXED" in query[0] and workers > 1:
@@ -377,18 +389,6 @@ def open_ledger(setting: str, *, warn: Callable[[str], None], kernel: str = "") 
         warn(f"Costs are kept in memory only: {reason(error, None)}.")
         path = None
     return Ledger(path, warn=warn, kernel=kernel)
-
-
-def _use_wal(db: sqlite3.Connection) -> bool:
-    """Switch to WAL; whether the file system can. The switch ignores the busy timeout, so it is tried for as long."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return db.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
-        except sqlite3.OperationalError as error:
-            if not is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
@@ -124,6 +125,31 @@ def _slots(where: Where) -> tuple[int, int]:
     )
 
 
+def whole_and_before(db: Database, by: tuple[str, ...], where: Where) -> tuple[Where, Where] | None:
+    """The sums since some day as a difference, where that is less work: all that there is, less what came before.
+
+    All that there is comes from running sums; None where it does not, or where the later part is the smaller one.
+    """
+    if where.since is None or where.until is not None or where.newest is not None:
+        return None
+    whole = replace(where, since=None)
+    if " FROM totals" in select_sums(by, where)[0] or " FROM totals" not in select_sums(by, whole)[0]:
+        return None
+    slot = _slots(where)[0]
+    edge, last = db.execute(
+        "SELECT (SELECT min(call) FROM spent WHERE slot >= ?), (SELECT max(call) FROM spent)", [slot]
+    ).fetchone()
+    if edge is None or 2 * edge > last:
+        return None
+    return whole, replace(whole, until=datetime.fromtimestamp(slot * SLOT, UTC))
+
+
+def negated(rows: Iterable[Sequence[Any]], keys: int) -> list[Sequence[Any]]:
+    """Rows of `select_sums` to be taken away."""
+    first = keys + 2
+    return [(*row[:first], *(-figure for figure in row[first:])) for row in rows if row[first]]
+
+
 def merge_sums(by: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Sum]:
     """Rows of `select_sums`, of one file or several, as values: one for each key, in the order they began."""
     day = by.index("day") if "day" in by else None
@@ -143,7 +169,7 @@ def merge_sums(by: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Sum]:
             found[:] = map(add, found, row[keys:])
             found[:2] = first, began
     ordered = sorted(merged.items(), key=lambda item: item[1][:2])
-    return [_sum(key, figures) for key, figures in ordered]
+    return [_sum(key, figures) for key, figures in ordered if figures[2]]
 
 
 def _sum(key: tuple[Any, ...], figures: Sequence[int]) -> Sum:

@@ -12,8 +12,11 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Generator, Sequence
 from typing import Any, Final, Protocol, TypeVar
+
+from claude_jupyter.costs.faults import is_locked
 
 
 class Database(Protocol):
@@ -270,3 +273,15 @@ def closing_on_error(db: Database) -> Generator[None]:
     except BaseException:
         db.close()
         raise
+
+
+def use_wal(db: Database, seconds: float) -> bool:
+    """Switch to WAL; whether the file system can. The switch ignores the busy timeout, so it is tried for some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return db.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
+        except Exception as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

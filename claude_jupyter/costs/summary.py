@@ -15,7 +15,7 @@ from claude_jupyter.costs.schema import SLOT
 
 By = Literal["cell", "turn", "chat", "model", "day", "notebook", "kernel"]
 BY: Final[tuple[By, ...]] = ("cell", "turn", "chat", "model", "day", "notebook", "kernel")
-_RECENT: Final = 20_000
+_RECENT: Final = 5_000
 _MOST_BARS: Final = 60
 _BY_COST: Final = ("model", "notebook", "kernel")
 
@@ -119,7 +119,7 @@ def report(
     alone = notebook is not None or kernel is not None
     total = Sum.total(ledger.sums(("model",), where))
     keys = _keys(by, alone)
-    recent = by == "turn" and not alone and since is None and not everything
+    recent = by == "turn" and not alone and not everything
     days = ledger.sums(("day",), where)
     sums = days if by == "day" else ledger.sums(keys, replace(where, newest=_RECENT) if recent else where)
     if by in _BY_COST:

@@ -147,7 +147,8 @@ def _fold(report: Report) -> tuple[Line | None, tuple[Line, ...]]:
     if shown.calls >= report.total.calls:
         return None, kept
     hidden = len(report.lines) - len(kept)
-    label = f"{hidden:,} {'earlier' if by_time else 'more'}" if hidden > 0 else "earlier"
+    known = sum(line.sum.calls for line in report.lines) == report.total.calls
+    label = f"{hidden:,} {'earlier' if by_time else 'more'}" if known else "earlier"
     return Line(label, "", _rest(report.total, shown)), kept
 
 

@@ -171,6 +171,34 @@ def test_calls_are_summed_by_any_columns_and_found_by_notebook_kernel_user_and_t
     assert ledger.sums((), Where(notebook="nowhere")) == []
 
 
+@pytest.mark.parametrize("since", [1, 5, 18, 25])
+def test_sums_since_a_day_are_the_same_however_they_are_found(ledger: Ledger, since: int):
+    rng = random.Random(since)
+    begun = datetime.now(UTC) - timedelta(days=20)
+    for n in range(150):
+        at = begun + timedelta(hours=n * 20 * 24 / 150)
+        call = Call(
+            rng.choice([MODEL, "claude-opus-5-5"]),
+            user="ada",
+            kernel="k1",
+            notebook=rng.choice(["a", "b"]),
+            at=at,
+        )
+        ledger.finish(ledger.start(call), outcome(rng.randrange(1, 10_000)))
+    where = Where(since=datetime.now(UTC) - timedelta(days=since))
+    rows = [
+        r
+        for r in ledger.rows()
+        if int(datetime.fromisoformat(r["at"]).timestamp()) // 900 * 900 + 900 > where.since.timestamp()
+    ]  # type: ignore[union-attr]
+    for column in ("model", "notebook"):
+        direct: dict[str, Decimal] = {}
+        for row in rows:
+            direct[row[column]] = direct.get(row[column], D(0)) + D(row["cost_usd"])
+        assert {s.key[0]: s.billed for s in ledger.sums((column,), where)} == direct
+    assert sum(s.calls for s in ledger.sums((), where)) == len(rows)
+
+
 def test_budgets_count_this_kernel_this_notebook_and_this_users_day(ledger: Ledger):
     yesterday = datetime.now(UTC) - timedelta(days=2)
     for kernel, notebook, user, at in (
