@@ -52,25 +52,24 @@ def seen(notebook: Notebook, timeout: float = 120) -> float:
     return float(notebook.page.evaluate("() => window.seen"))
 
 
-def first_paint(notebook: Notebook, server: RawServer) -> float:
-    events = text_events("FIRST and then nothing much.")
-    server.reset(Play([b"".join(events[:5]), 1.0, b"".join(events[5:])]))
-    notebook.page.evaluate(WATCH, [1, "FIRST"])
+def first_paint(notebook: Notebook, server: RawServer, needle: str) -> float:
+    events = text_events(f"{needle} and then nothing much.", size=16)
+    server.reset(Play([b"".join(events[:4]), 1.0, b"".join(events[4:])]))
+    notebook.page.evaluate(WATCH, [1, needle])
     notebook.start(1)
     at = seen(notebook)
-    first = server.first_byte
     notebook.wait_until_done(1)
-    return milliseconds(at, first)
+    return milliseconds(at, server.first_byte)
 
 
-def last_paint(notebook: Notebook, server: RawServer, size: int) -> float:
-    text = (PARAGRAPH * (size // len(PARAGRAPH) + 1))[: size // 16 * 16] + "LASTWORD".rjust(16)
+def last_paint(notebook: Notebook, server: RawServer, needle: str, size: int) -> float:
+    text = (PARAGRAPH * (size // len(PARAGRAPH) + 1))[: size // 16 * 16] + needle.rjust(16)
     events = text_events(text, size=16)
     head, tail = events[:-4], b"".join(events[-4:])  # the tail: the last delta and what closes the message
     step = max(1, len(head) // 1000)
     pieces = [b"".join(head[i : i + step]) for i in range(0, len(head), step)]
     server.reset(Play([*(part for piece in pieces for part in (piece, 0.01)), tail]))
-    notebook.page.evaluate(WATCH, [1, "LASTWORD"])
+    notebook.page.evaluate(WATCH, [1, needle])
     notebook.start(1)
     at = seen(notebook)
     notebook.wait_until_done(1)
@@ -99,9 +98,9 @@ def measure(browser: Browser, jupyter: Server, server: RawServer, rounds: int) -
     notebook.run(0)
     server.reset(Play(text_events("Warm.")))
     notebook.run(1)
-    firsts = [first_paint(notebook, server) for _ in range(rounds)]
+    firsts = [first_paint(notebook, server, f"FIRST{i}") for i in range(rounds)]
     busy = notebook.metrics()["TaskDuration"]
-    lasts = [last_paint(notebook, server, 80_000) for _ in range(max(1, rounds // 2))]
+    lasts = [last_paint(notebook, server, f"LAST{i}", 80_000) for i in range(max(1, rounds // 2))]
     busy = (notebook.metrics()["TaskDuration"] - busy) / len(lasts)
     stops = [stop(notebook, server) for _ in range(rounds)]
     figure(f"first SSE byte -> first paint, median of {rounds}", median(firsts), "ms", limit=150)

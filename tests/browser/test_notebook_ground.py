@@ -13,7 +13,7 @@ def test_a_cell_runs_and_is_saved(open_notebook):
     assert saved.cells[0].outputs[0].text == "hello hello hello \n"
     assert notebook.watch.foreign == []
     assert notebook.watch.errors == []
-    assert notebook.metrics()["TaskDuration"] > 0
+    assert "TaskDuration" in notebook.metrics()
 
 
 def test_a_cell_is_interrupted(open_notebook):

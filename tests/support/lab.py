@@ -22,7 +22,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import ConsoleMessage, Error, Locator, Page, WebSocket
+from playwright.sync_api import CDPSession, ConsoleMessage, Error, Locator, Page, WebSocket
 
 Frontend = Literal["lab", "notebook7"]
 TOKEN = "tests"
@@ -194,6 +194,7 @@ class Notebook:
         self.path = path
         self.watch = Watch(urlsplit(server.url).netloc)
         self.watch.follow(page)
+        self._figures: CDPSession | None = None
 
     def open(self, *, kernel: bool = True) -> Notebook:
         """Load the page; wait for the notebook and, by default, for an idle kernel."""
@@ -274,9 +275,9 @@ class Notebook:
         return notebook
 
     def metrics(self) -> dict[str, float]:
-        """Chromium's own figures of the page (`TaskDuration`, `ScriptDuration`, `JSHeapUsedSize` …)."""
-        session = self.page.context.new_cdp_session(self.page)
-        session.send("Performance.enable")
-        told = session.send("Performance.getMetrics")
-        session.detach()
+        """Chromium's own figures of the page (`TaskDuration`, `ScriptDuration`, `JSHeapUsedSize` …) since the first call."""
+        if self._figures is None:
+            self._figures = self.page.context.new_cdp_session(self.page)
+            self._figures.send("Performance.enable")
+        told = self._figures.send("Performance.getMetrics")
         return {metric["name"]: metric["value"] for metric in told["metrics"]}
