@@ -6,6 +6,7 @@ which it is. It reads nothing, draws nothing and knows no library.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,6 +21,7 @@ from claude_jupyter.turns import Attachment
 PARTS: Final = 20
 """At most so many figures, frames and the like of one list, tuple or dict."""
 DEPTH: Final = 3
+KEY: Final = 150
 
 _registered: dict[type, Callable[[Any], Any]] = {}
 
@@ -184,7 +186,7 @@ def _by_kind(
         return (tracebacks.attach(value, label, rules),)
     if not arrays.of_objects(value) and (array := arrays.attach(value, label, rules)) is not None:
         return (array,)
-    parts = _parts(value, label, depth, seen, keys=rules.row_limit != 0)
+    parts = _parts(value, label, depth, seen, rules)
     if parts is not None:
         return _each(value, parts, label, rules, depth, seen)
     return (arrays.attach(value, label, rules) or objects.attach(value, label, rules),)
@@ -237,16 +239,17 @@ def _holds_artists(value: Any) -> bool:
 
 
 def _parts(
-    value: Any, label: str, depth: int, seen: tuple[int, ...], *, keys: bool = True
+    value: Any, label: str, depth: int, seen: tuple[int, ...], rules: Rules
 ) -> list[tuple[str, Any]] | None:
     """The elements of a container that are shown one by one, with their labels; None where one text does.
 
-    Without `keys` (`--rows none`) a dict's are only numbered: those of `dict(list(df.groupby("who")))` are cell values.
+    Under `--rows none` a dict's are only numbered: those of `dict(list(df.groupby("who")))` are cell values.
     """
     if not _opens(value, depth, seen):
         return None
+    keys = rules.row_limit != 0
     return [
-        (f"{label}[{_key(key) if keys or isinstance(key, _Place) else f'key {i}'}]", element)
+        (f"{label}[{_key(key, rules) if keys or isinstance(key, _Place) else f'key {i}'}]", element)
         for i, (key, element) in enumerate(_elements(value, depth), 1)
     ]
 
@@ -286,10 +289,16 @@ def _elements(value: Any, depth: int = 0) -> list[tuple[Any, Any]]:
     return [(_Place(i), element) for i, element in enumerate(found)]
 
 
-def _key(key: Any) -> str:
+def _key(key: Any, rules: Rules) -> str:
     from claude_jupyter.content.short import line
 
-    return str(int(key)) if isinstance(key, _Place) else line(key, 60)
+    if isinstance(key, str):
+        return json.dumps(rules.redact(str.__str__(key))[0][:KEY], ensure_ascii=False)
+    return (
+        str(int(key))
+        if isinstance(key, _Place)
+        else line(key, KEY, redact=lambda text: rules.redact(text)[0])
+    )
 
 
 def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:

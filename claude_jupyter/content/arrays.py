@@ -13,7 +13,7 @@ from typing import Any, Final
 from claude_jupyter.content.fence import Redactor, clip, text_attachment
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import line, number
+from claude_jupyter.content.short import Redact, line, number
 from claude_jupyter.turns import Attachment
 
 EXACT_CELLS: Final = 2_000_000
@@ -52,16 +52,16 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment | None:
     """The array's profile as text; None for what is no array."""
     if not is_array(value):
         return None
+    redactor = Redactor(rules)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # overflow in a mean and the like
         if "xarray" in libraries(value):
-            lines, kind = _labelled(value, rules.row_limit != 0), "xarray"
+            lines, kind = _labelled(value, rules.row_limit != 0, redactor), "xarray"
         else:
-            lines, kind = _array(value, rules.row_limit != 0), "array"
+            lines, kind = _array(value, rules.row_limit != 0, redactor), "array"
     withheld = rules.row_limit == 0
     if withheld:
         lines.append("values withheld (--rows none)")
-    redactor = Redactor(rules)
     return text_attachment(
         "\n".join(lines),
         label,
@@ -86,7 +86,7 @@ def _shape(value: Any) -> str:
     return " × ".join(f"{n:,}" if isinstance(n, int) else "?" for n in shape) or "scalar"
 
 
-def _array(value: Any, values: bool) -> list[str]:
+def _array(value: Any, values: bool, redact: Redact) -> list[str]:
     kind = f"{root_module(type(value))} {type_name(type(value), short=True)}"
     lines = [f"{kind}: shape {_shape(value)}, dtype {guarded(lambda: str(value.dtype)).value}"]
     if "numpy" not in libraries(value):
@@ -101,7 +101,7 @@ def _array(value: Any, values: bool) -> list[str]:
         lines.append("fields: " + ", ".join(map(str, value.dtype.names)))
     if values and value.size:
         lines.extend(_statistics(value))
-        lines.append(_corner(value))
+        lines.append(_corner(value, redact))
     return lines
 
 
@@ -143,16 +143,18 @@ def _statistics(value: Any) -> list[str]:
     ]
 
 
-def _corner(value: Any) -> str:
+def _corner(value: Any, redact: Redact) -> str:
     """The whole array if it is small, else its first values."""
     if value.ndim == 0:
-        return f"value: {line(value.item(), 200)}"
+        return f"value: {line(value.item(), 200, redact=redact)}"
     corner = _plain(value)[tuple(slice(CORNER * (4 if value.ndim == 1 else 1)) for _ in range(value.ndim))]
     while corner.ndim > 2:
         corner = corner[0]
     rows = corner if corner.ndim == 2 else [corner]
     word = "values" if corner.size == value.size else "first values"
-    return f"{word}:\n" + "\n".join("  " + ", ".join(line(cell, 24) for cell in row) for row in rows)
+    return f"{word}:\n" + "\n".join(
+        "  " + ", ".join(line(cell, 24, redact=redact) for cell in row) for row in rows
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -162,7 +164,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
 
 
-def _labelled(value: Any, values: bool) -> list[str]:
+def _labelled(value: Any, values: bool, redact: Redact) -> list[str]:
     """An xarray Dataset or DataArray: dimensions, coordinates, variables; attributes with `values` only."""
     kind = type_name(type(value), short=True)
     sizes = ", ".join(f"{name}: {size:,}" for name, size in value.sizes.items())
@@ -172,19 +174,21 @@ def _labelled(value: Any, values: bool) -> list[str]:
     if not hasattr(value, "coords"):
         return [*lines, f"dtype {value.dtype}"]
     lines.append("coordinates:")
-    lines.extend(_variable(name, held, values) for name, held in list(value.coords.items())[:VARIABLES])
+    lines.extend(
+        _variable(name, held, values, redact) for name, held in list(value.coords.items())[:VARIABLES]
+    )
     if kind == "Dataset":
         lines.append("variables:")
         lines.extend(
-            _variable(name, held, values) for name, held in list(value.data_vars.items())[:VARIABLES]
+            _variable(name, held, values, redact) for name, held in list(value.data_vars.items())[:VARIABLES]
         )
     elif kind == "DataArray":
-        lines.append(_variable("values", value, values))
-    lines.extend(_attributes(value.attrs, values))
+        lines.append(_variable("values", value, values, redact))
+    lines.extend(_attributes(value.attrs, values, redact))
     return lines
 
 
-def _variable(name: Any, held: Any, values: bool) -> str:
+def _variable(name: Any, held: Any, values: bool, redact: Redact) -> str:
     text = f"  {name} ({', '.join(map(str, held.dims))}) {held.dtype}"
     data = held.variable._data if hasattr(held, "variable") else None
     loaded = "numpy" in libraries(data) or type_name(type(data), short=True) == "PandasIndexingAdapter"
@@ -195,14 +199,19 @@ def _variable(name: Any, held: Any, values: bool) -> str:
         if array.dtype.kind in "biuf":
             text += "".join(f": {words}" for words in _statistics(array))
         elif array.ndim == 1:
-            text += f": {line(held.values[0], 40)} … {line(held.values[-1], 40)}"
+            text += (
+                f": {line(held.values[0], 40, redact=redact)} … {line(held.values[-1], 40, redact=redact)}"
+            )
     units = held.attrs.get("units")
     return text + (f" [{clip(str(units), 40)}]" if values and units is not None else "")
 
 
-def _attributes(attrs: Any, values: bool) -> Sequence[str]:
+def _attributes(attrs: Any, values: bool, redact: Redact) -> Sequence[str]:
     if not attrs:
         return []
     if not values:
         return ["attributes: " + ", ".join(map(str, list(attrs)[:20]))]
-    return ["attributes:", *(f"  {name}: {line(held, 120)}" for name, held in list(attrs.items())[:20])]
+    return [
+        "attributes:",
+        *(f"  {name}: {line(held, 120, redact=redact)}" for name, held in list(attrs.items())[:20]),
+    ]

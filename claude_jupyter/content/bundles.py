@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
-from claude_jupyter.content.fence import clip_middle, text_attachment
+from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
 from claude_jupyter.content.guard import guarded
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of
@@ -104,9 +104,10 @@ def _is_block(made: Any) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _text(text: str, label: str, rules: Rules) -> Attachment:
-    text, cut = clip_middle(text, characters_of(TEXT_TOKENS))
+    redactor = Redactor(rules)
+    text, cut = redacted_middle(text, characters_of(TEXT_TOKENS), redactor)
     sent = f"{len(text):,} characters" + (", shortened" if cut else "")
-    return text_attachment(text, label, "text", rules, sent=sent)
+    return text_attachment(text, label, "text", rules, sent=sent, redactor=redactor)
 
 
 def _bundle(bundle: Mapping[str, Any], label: str, rules: Rules) -> tuple[Attachment, ...]:

@@ -31,6 +31,13 @@ class Redactor:
         self._names.extend(names)
         return clean
 
+    def noted(self, text: str) -> tuple[str, ...]:
+        """As `notes`, for what stands in a finished text: a cell tried at several widths was still redacted once."""
+        counts = {name: text.count(f"[redacted {name}]") for name in dict.fromkeys(self._names)}
+        total = sum(counts.values())
+        names = ", ".join(name for name, count in counts.items() if count)
+        return (f"{total} {'value' if total == 1 else 'values'} redacted: {names}",) if total else ()
+
     @property
     def notes(self) -> tuple[str, ...]:
         """`2 values redacted: NAME, OTHER`; empty where nothing was."""
@@ -68,7 +75,7 @@ def text_attachment(
         blocks=({"type": "text", "text": block},),
         sent=sent,
         tokens=tokens_of_text(block),
-        notes=(*notes, *redactor.notes),
+        notes=(*notes, *redactor.noted(block)),
         rows=rows,
     )
 
@@ -86,6 +93,16 @@ def clip_middle(text: str, limit: int) -> tuple[str, bool]:
     tail = limit - head
     left_out = len(text) - head - tail
     return f"{text[:head]}\n[… {left_out:,} characters left out …]\n{text[len(text) - tail :]}", True
+
+
+def redacted_middle(text: str, limit: int, redactor: Redactor) -> tuple[str, bool]:
+    """As `clip_middle`, redacted first, so that no half of a secret stays at the cut; of a huge text only what may be shown."""
+    if len(text) <= limit * 4:
+        return clip_middle(redactor(text), limit)
+    head, tail = redactor(text[: limit * 2]), redactor(text[-limit * 2 :])
+    head, tail = head[: limit * 3 // 4], tail[-(limit // 4) :]
+    left_out = len(text) - len(head) - len(tail)
+    return f"{head}\n[… {left_out:,} characters left out …]\n{tail}", True
 
 
 def _quoted(text: str) -> str:

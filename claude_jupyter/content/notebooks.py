@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from claude_jupyter.content import markup, outputs
-from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
+from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of
 from claude_jupyter.errors import AttachmentError
@@ -42,8 +42,12 @@ def attach(data: bytes, label: str, rules: Rules) -> Attachment:
         raise AttachmentError(f"{label} is not a notebook that can be read") from None
     redactor = Redactor(rules)
     pictures: list[tuple[str, str, Any]] = []
-    parts = [_cell(i, cell, pictures, rules) for i, cell in enumerate(cells, 1) if isinstance(cell, Mapping)]
-    text, cut = clip_middle(redactor("\n\n".join(parts)), characters_of(NOTEBOOK_TOKENS))
+    parts = [
+        _cell(i, cell, pictures, rules, redactor)
+        for i, cell in enumerate(cells, 1)
+        if isinstance(cell, Mapping)
+    ]
+    text, cut = redacted_middle("\n\n".join(parts), characters_of(NOTEBOOK_TOKENS), redactor)
     notes = [f"{label}: the middle left out"] if cut else []
     if len(pictures) > IMAGES:
         notes.append(f"{label}: {IMAGES} of its {len(pictures)} pictures are shown")
@@ -88,26 +92,38 @@ def _joined(value: Any) -> str:
     return "".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _cell(number: int, cell: Mapping[str, Any], pictures: list[tuple[str, str, Any]], rules: Rules) -> str:
+def _cell(
+    number: int,
+    cell: Mapping[str, Any],
+    pictures: list[tuple[str, str, Any]],
+    rules: Rules,
+    redactor: Redactor,
+) -> str:
     kind = str(cell.get("cell_type", "code"))
     source = _joined(cell.get("source", cell.get("input", "")))
     lines = [f"## cell {number} ({kind})", outputs.without_base64(source)]
     shown = [output for output in cell.get("outputs") or [] if isinstance(output, Mapping)]
-    lines.extend(_output(number, output, pictures, rules) for output in shown)
+    lines.extend(_output(number, output, pictures, rules, redactor) for output in shown)
     return "\n".join(line for line in lines if line)
 
 
 def _output(
-    number: int, output: Mapping[str, Any], pictures: list[tuple[str, str, Any]], rules: Rules
+    number: int,
+    output: Mapping[str, Any],
+    pictures: list[tuple[str, str, Any]],
+    rules: Rules,
+    redactor: Redactor,
 ) -> str:
     kind = output.get("output_type")
     if kind == "stream":
-        return OUTPUT if rules.row_limit == 0 else "output: " + _short(_joined(output.get("text", "")))
+        return (
+            OUTPUT if rules.row_limit == 0 else "output: " + _short(_joined(output.get("text", "")), redactor)
+        )
     if kind in ("error", "pyerr"):
         if rules.row_limit == 0:
             return f"error: {output.get('ename')}: [message withheld: --rows none]"
         trace = "\n".join(map(str, output.get("traceback") or []))
-        return "error: " + (_short(trace) or f"{output.get('ename')}: {output.get('evalue')}")
+        return "error: " + (_short(trace, redactor) or f"{output.get('ename')}: {output.get('evalue')}")
     bundle = output.get("data", output)
     if not isinstance(bundle, Mapping):
         return ""
@@ -136,11 +152,13 @@ def _output(
         if rules.row_limit == 0:
             words.append(TABLE if "<table" in html else OUTPUT)
         else:
-            words.append("output: " + _short(_joined(text)))
+            words.append("output: " + _short(_joined(text), redactor))
     elif html and not words:
-        words.append(TABLE if rules.row_limit == 0 else "output (HTML): " + _short(markup.words(html)))
+        words.append(
+            TABLE if rules.row_limit == 0 else "output (HTML): " + _short(markup.words(html), redactor)
+        )
     return "\n".join(words)
 
 
-def _short(text: str) -> str:
-    return clip_middle(outputs.clean(text).strip("\n"), OUTPUT_CHARACTERS)[0]
+def _short(text: str, redactor: Redactor) -> str:
+    return redacted_middle(outputs.clean(text).strip("\n"), OUTPUT_CHARACTERS, redactor)[0]

@@ -15,11 +15,11 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
 from claude_jupyter.content import markup
-from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
+from claude_jupyter.content.fence import Redactor, clip, redacted_middle, text_attachment
 from claude_jupyter.content.guard import guarded, is_installed, libraries, method, mro, root_module, type_name
 from claude_jupyter.content.outputs import without_base64
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import line, own_repr
+from claude_jupyter.content.short import Redact, line, own_repr
 from claude_jupyter.content.tokens import characters_of
 from claude_jupyter.turns import Attachment
 
@@ -59,7 +59,9 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
             return _shown("[table withheld: --rows none]", label, type_name(type(value)), rules, "type only")
         shown = _shown(text, label, type_name(type(value)), rules, _size(value))
         return replace(shown, rows=tabular)
-    return _shown(_pretty(value), label, type_name(type(value)), rules, _size(value))
+    redactor = Redactor(rules)
+    text = _pretty(value, redactor)
+    return _shown(text, label, type_name(type(value)), rules, _size(value), redactor=redactor)
 
 
 def placeholder(value: Any, label: str, rules: Rules, problem: str) -> Attachment:
@@ -74,15 +76,16 @@ def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: i
     Under `--rows none` they are types alone: beside a frame stand its group's keys and the like.
     """
     values = rules.row_limit != 0
+    redactor = Redactor(rules)
     lines = [
-        f"{name} = {line(element, LINE_WIDTH) if values else '<' + type_name(type(element)) + '>'}"
+        f"{name} = {line(element, LINE_WIDTH, redact=redactor) if values else '<' + type_name(type(element)) + '>'}"
         for name, element in plain
     ]
     if left_out:
         lines.append(f"[{left_out:,} more not shown]")
     sent = f"{len(plain):,} more values" if plain else f"{left_out:,} not shown"
     notes = (f"{label}: {left_out:,} more not shown",) if left_out else ()
-    return _shown("\n".join(lines), label, "values", rules, sent, notes)
+    return _shown("\n".join(lines), label, "values", rules, sent, notes, redactor=redactor)
 
 
 def _withheld(value: Any) -> str:
@@ -158,7 +161,7 @@ def _held(value: Any) -> Sequence[Any]:
 
 def _text(value: str, label: str, rules: Rules) -> Attachment:
     redactor = Redactor(rules)
-    text, cut = clip_middle(redactor(str.__str__(value)), characters_of(TEXT_TOKENS))
+    text, cut = redacted_middle(str.__str__(value), characters_of(TEXT_TOKENS), redactor)
     sent = f"{len(value):,} characters" + (", shortened" if cut else "")
     notes = (f"{label}: {len(value):,} characters, the middle left out",) if cut else ()
     return text_attachment(text, label, "text", rules, sent=sent, notes=notes, redactor=redactor)
@@ -172,9 +175,10 @@ def _shown(
     sent: str,
     notes: Sequence[str] = (),
     tokens: int = OBJECT_TOKENS,
+    redactor: Redactor | None = None,
 ) -> Attachment:
-    redactor = Redactor(rules)
-    text, cut = clip_middle(redactor(text), characters_of(tokens))
+    redactor = redactor or Redactor(rules)
+    text, cut = redacted_middle(text, characters_of(tokens), redactor)
     if cut:
         notes = (*notes, f"{label}: shortened to about {tokens:,} tokens")
     return text_attachment(text, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
@@ -200,36 +204,36 @@ def _size(value: Any) -> str:
     return kind
 
 
-def _pretty(value: Any) -> str:
+def _pretty(value: Any, redact: Redact) -> str:
     """One line where it fits, else one line an element; other objects by their own repr."""
     limit = characters_of(OBJECT_TOKENS)
     if is_dataclass(value) and not isinstance(value, type):
-        return _fields(value, [f.name for f in fields(value) if f.repr])
+        return _fields(value, [f.name for f in fields(value) if f.repr], redact)
     if isinstance(value, types.SimpleNamespace):
-        return _fields(value, list(vars(value)))
+        return _fields(value, list(vars(value)), redact)
     if isinstance(value, dict | list | tuple | set | frozenset) and type(value).__module__ in (
         "builtins",
         "collections",
     ):
-        return _elements(value, limit)
+        return _elements(value, limit, redact)
     if libraries(value) <= {"builtins", "typing", "abc", "collections"} and not isinstance(value, Sized):
-        return line(value, limit)
-    text = line(value, limit)
+        return line(value, limit, redact=redact)
+    text = line(value, limit, redact=redact)
     if text.startswith(f"<{type_name(type(value))}:") or type(value).__repr__ is object.__repr__:
-        return "\n".join([text, *_attributes(value)])
+        return "\n".join([text, *_attributes(value, redact)])
     return text
 
 
-def _fields(value: Any, names: Sequence[str]) -> str:
+def _fields(value: Any, names: Sequence[str], redact: Redact) -> str:
     lines = [f"{type_name(type(value))}("]
     for name in names[:PUBLIC_NAMES]:
         outcome = guarded(lambda name=name: getattr(value, name))
-        lines.append(f"  {name}={outcome.failure or line(outcome.value, LINE_WIDTH)},")
+        lines.append(f"  {name}={outcome.failure or line(outcome.value, LINE_WIDTH, redact=redact)},")
     return "\n".join([*lines, ")"])
 
 
-def _elements(value: Any, limit: int) -> str:
-    short = line(value, LINE_WIDTH)
+def _elements(value: Any, limit: int, redact: Redact) -> str:
+    short = line(value, LINE_WIDTH, redact=redact)
     count = len(value)
     if len(short) < LINE_WIDTH and " more" not in short:
         return short
@@ -240,9 +244,9 @@ def _elements(value: Any, limit: int) -> str:
         value.items() if isinstance(value, Mapping) else _ordered(value), start=1
     ):
         if isinstance(value, Mapping):
-            text = f"  {line(element[0], LINE_WIDTH)}: {line(element[1], LINE_WIDTH * 3)}"
+            text = f"  {line(element[0], LINE_WIDTH, redact=redact)}: {line(element[1], LINE_WIDTH * 3, redact=redact)}"
         else:
-            text = f"  {line(element, LINE_WIDTH * 3)}"
+            text = f"  {line(element, LINE_WIDTH * 3, redact=redact)}"
         used += len(text) + 1
         if used > limit * 0.8 or shown > 200:
             shown -= 1
@@ -260,14 +264,16 @@ def _ordered(value: Any) -> Any:
     return value
 
 
-def _attributes(value: Any) -> list[str]:
+def _attributes(value: Any, redact: Redact) -> list[str]:
     """Plain attributes of an object whose repr says nothing: read from its `__dict__`, so that no property runs."""
     try:
         inside: dict[str, Any] = object.__getattribute__(value, "__dict__")
     except Exception:
         return []
     return [
-        f"  .{name} = {line(held, LINE_WIDTH)}" for name, held in list(inside.items())[:30] if name[:1] != "_"
+        f"  .{name} = {line(held, LINE_WIDTH, redact=redact)}"
+        for name, held in list(inside.items())[:30]
+        if name[:1] != "_"
     ]
 
 

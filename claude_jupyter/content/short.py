@@ -33,7 +33,7 @@ def cell(value: Any, width: int, redact: Redact) -> str:
     elif isinstance(value, float):
         text = number(value)
     else:
-        text = redact(line(value, width))
+        text = line(value, width, redact=redact)
     return clip(text.replace("\n", "\\n").replace("\r", "\\r").replace("|", "\\|"), width)
 
 
@@ -54,13 +54,18 @@ def rounded(value: float) -> str:
     return f"{value:.0f}" if "e+" in text else text
 
 
-def line(value: Any, width: int, depth: int = 0) -> str:
+def unredacted(text: str) -> str:
+    """The text itself, for what is no secret's place."""
+    return text
+
+
+def line(value: Any, width: int, depth: int = 0, redact: Redact = unredacted) -> str:
     """A value on one line, as Python would write it where that is short; never raises, never hangs."""
     kind = type(value)
     if value is None or kind is bool:
         return str(value)
     if kind is str:
-        return repr(_plain(value, width * 4 + 200))
+        return clip(repr(redact(_plain(value, width * 4 + 200))), max(width, 8))
     if kind is int:
         return _integer(value)
     if kind is float:
@@ -71,16 +76,16 @@ def line(value: Any, width: int, depth: int = 0) -> str:
         "builtins",
         "collections",
     ):
-        return clip(_container(value, width, depth), width)
+        return clip(_container(value, width, depth, redact), width)
     if is_dataclass(value) and not isinstance(value, type) and kind.__repr__ is not object.__repr__:
         pairs = ((f.name, _attribute(value, f.name)) for f in fields(value) if f.repr)
-        return clip(_named(type_name(kind, short=True), pairs, width, depth), width)
+        return clip(_named(type_name(kind, short=True), pairs, width, depth, redact), width)
     found = libraries(value)
     if "numpy" in found:
-        return _numpy(value, width, depth)
+        return _numpy(value, width, depth, redact)
     if found & PLAIN_LIBRARIES or "pandas" in found:
-        return clip(_library_scalar(value), width)
-    return clip(own_repr(value, LOOK_AHEAD), max(width, 0))
+        return clip(redact(_library_scalar(value)), width)
+    return own_repr(value, width, redact)
 
 
 def _plain(text: str, limit: int = LOOK_AHEAD) -> str:
@@ -111,21 +116,23 @@ def _library_scalar(value: Any) -> str:
     return ADDRESS.sub("", text[:LOOK_AHEAD]).removesuffix(" 00:00:00")
 
 
-def _numpy(value: Any, width: int, depth: int) -> str:
+def _numpy(value: Any, width: int, depth: int, redact: Redact) -> str:
     names = {type_name(kind, short=True) for kind in mro(value)}
     if "generic" in names:
         plain = value.item()
-        return line(plain, width, depth) if "numpy" not in libraries(plain) else clip(str(value), width)
+        return (
+            line(plain, width, depth, redact) if "numpy" not in libraries(plain) else clip(str(value), width)
+        )
     if "MaskedConstant" in names:
         return "masked"
     if "ndarray" not in names:
-        return clip(own_repr(value, LOOK_AHEAD), width)
+        return own_repr(value, width, redact)
     if value.ndim == 1 and value.size <= 20 and value.dtype.kind in "biuf":
-        return clip("array(" + _container(value.tolist(), width, depth + 1) + ")", width)
+        return clip("array(" + _container(value.tolist(), width, depth + 1, redact) + ")", width)
     return f"<array {'×'.join(map(str, value.shape)) or 'scalar'} {value.dtype}>"
 
 
-def _container(value: Any, width: int, depth: int) -> str:
+def _container(value: Any, width: int, depth: int, redact: Redact) -> str:
     """A list, tuple, set or dict; what is nested too deep (or in itself) is `…`."""
     if isinstance(value, Mapping):
         left, right = "{", "}"
@@ -144,9 +151,11 @@ def _container(value: Any, width: int, depth: int) -> str:
             parts.append(f"… {len(value) - position:,} more")
             break
         if isinstance(value, Mapping):
-            text = f"{line(element[0], width, depth + 1)}: {line(element[1], width, depth + 1)}"
+            text = (
+                f"{line(element[0], width, depth + 1, redact)}: {line(element[1], width, depth + 1, redact)}"
+            )
         else:
-            text = line(element, width, depth + 1)
+            text = line(element, width, depth + 1, redact)
         parts.append(text)
         used += len(text) + 2
     comma = "," if isinstance(value, tuple) and len(value) == 1 else ""
@@ -161,13 +170,13 @@ def _ordered(value: Any) -> Any:
     return value
 
 
-def _named(name: str, pairs: Any, width: int, depth: int) -> str:
+def _named(name: str, pairs: Any, width: int, depth: int, redact: Redact) -> str:
     if depth >= _DEPTH:
         return f"{name}(…)"
-    return f"{name}({', '.join(f'{key}={line(value, width, depth + 1)}' for key, value in pairs)})"
+    return f"{name}({', '.join(f'{key}={line(value, width, depth + 1, redact)}' for key, value in pairs)})"
 
 
-def own_repr(value: Any, limit: int) -> str:
+def own_repr(value: Any, limit: int, redact: Redact = unredacted) -> str:
     """The value's own `repr` without memory addresses, or a placeholder that says why there is none."""
     outcome = guarded(lambda: repr(value))
     text = outcome.value
@@ -175,4 +184,4 @@ def own_repr(value: Any, limit: int) -> str:
         return f"<{type_name(type(value))}: its repr {outcome.failure}>"
     if not isinstance(text, str):
         return f"<{type_name(type(value))}: its repr is not text>"
-    return clip(ADDRESS.sub("", text[: max(limit * 2, limit)]), limit)
+    return clip(redact(ADDRESS.sub("", text[: limit * 2 + LOOK_AHEAD])), limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
+from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
 from claude_jupyter.content.outputs import without_base64
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of
@@ -19,7 +19,7 @@ def text_file(
     """A text file or source, its middle left out where it is very long."""
     redactor = Redactor(rules)
     lines = text.count("\n") + 1
-    shown, cut = clip_middle(redactor(without_base64(text)), characters_of(TEXT_TOKENS))
+    shown, cut = redacted_middle(without_base64(text), characters_of(TEXT_TOKENS), redactor)
     notes = [f"{label}: {len(text):,} characters, the middle left out"] if cut else []
     odd = "" if encoding == "utf-8" else f", read as {encoding}"
     if odd:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from claude_jupyter.content.fence import Redactor, clip, clip_middle, text_attachment
+from claude_jupyter.content.fence import Redactor, clip, redacted_middle, text_attachment
 from claude_jupyter.content.guard import guarded, is_installed, type_name
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.short import line
@@ -57,11 +57,11 @@ def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") ->
         The source of the failing cell, where it is known.
     """
     values = rules.row_limit != 0
-    parts = [_one(e, how, values, last=e is error) for e, how in _chain(error)]
+    redactor = Redactor(rules)
+    parts = [_one(e, how, values, redactor, last=e is error) for e, how in _chain(error)]
     if cell:
         parts.insert(0, f"the failing cell:\n{cell.rstrip()}\n")
-    redactor = Redactor(rules)
-    text, cut = clip_middle(redactor("\n".join(parts)), characters_of(ERROR_TOKENS))
+    text, cut = redacted_middle("\n".join(parts), characters_of(ERROR_TOKENS), redactor)
     notes = ["traceback shortened"] if cut else []
     if not values:
         notes.append("values and parts of messages withheld (--rows none)")
@@ -108,18 +108,18 @@ def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
     return found[::-1]
 
 
-def _one(error: BaseException, how: str, values: bool, *, last: bool) -> str:
+def _one(error: BaseException, how: str, values: bool, redactor: Redactor, *, last: bool) -> str:
     frames = list(_frames(error))
     allowed = _allowed(frames)
     lines: list[str] = []
     if frames:
         lines.append("Traceback (most recent call last):")
         for part in _folded(frames):
-            lines.extend([part] if isinstance(part, str) else _frame(*part, own=_is_users(part[0])))
-    lines.append(_message(error, allowed, values))
-    lines.extend(_members(error, values))
+            lines.extend([part] if isinstance(part, str) else _frame(*part, redactor, own=_is_users(part[0])))
+    lines.append(_message(error, allowed, values, redactor))
+    lines.extend(_members(error, values, redactor))
     if last and frames:
-        lines.extend(_variables(_failing(frames), values))
+        lines.extend(_variables(_failing(frames), values, redactor))
     if how:
         lines.extend(["", how, ""])
     return "\n".join(lines)
@@ -164,14 +164,14 @@ def _failing(frames: list[tuple[types.FrameType, int]]) -> types.FrameType:
     return next((frame for frame, _ in reversed(frames) if _is_users(frame)), frames[-1][0])
 
 
-def _frame(frame: types.FrameType, number: int, *, own: bool) -> list[str]:
+def _frame(frame: types.FrameType, number: int, redactor: Redactor, *, own: bool) -> list[str]:
     code = frame.f_code
     lines = [f"  {_place(frame)}, line {number}, in {code.co_name}"]
     first, last = _context(code, number) if own else (number, number)
     for at in range(first, last + 1):
         source = linecache.getline(code.co_filename, at, frame.f_globals).rstrip("\n")
         if source.strip():
-            lines.append(f"  {'-->' if at == number else '   '} {at:4} {clip(source, 200)}")
+            lines.append(f"  {'-->' if at == number else '   '} {at:4} {clip(redactor(source), 200)}")
     return lines
 
 
@@ -194,7 +194,7 @@ def _place(frame: types.FrameType) -> str:
     return module if module not in ("", "__main__") and not _is_users(frame) else re.split(r"[\\/]", name)[-1]
 
 
-def _message(error: BaseException, allowed: frozenset[str], values: bool) -> str:
+def _message(error: BaseException, allowed: frozenset[str], values: bool, redactor: Redactor) -> str:
     name = type_name(type(error))
     if isinstance(error, SyntaxError):
         where = f" (line {error.lineno})" if error.lineno else ""
@@ -205,16 +205,16 @@ def _message(error: BaseException, allowed: frozenset[str], values: bool) -> str
     if outcome.failure or not isinstance(text, str):
         return f"{name}: <its message {outcome.failure or 'is not text'}>"
     notes = [str(note) for note in getattr(error, "__notes__", None) or ()]
-    text = "\n".join([clip_middle(text, MESSAGE)[0], *notes])
+    text = "\n".join([redacted_middle(text, MESSAGE, redactor)[0], *notes])
     if not values:
         text = _masked(text, allowed)
     return f"{name}: {text}" if text.strip() else name
 
 
-def _members(error: BaseException, values: bool) -> list[str]:
+def _members(error: BaseException, values: bool, redactor: Redactor) -> list[str]:
     if not isinstance(error, BaseExceptionGroup):
         return []
-    return [f"  | {_message(e, _allowed(list(_frames(e))), values)}" for e in error.exceptions[:10]]
+    return [f"  | {_message(e, _allowed(list(_frames(e))), values, redactor)}" for e in error.exceptions[:10]]
 
 
 def _allowed(frames: list[tuple[types.FrameType, int]]) -> frozenset[str]:
@@ -253,7 +253,7 @@ def _word(found: str, word: Any) -> str:
     return found.replace(core, re.sub(r".+", word, core, flags=re.DOTALL), 1)
 
 
-def _variables(frame: types.FrameType, values: bool) -> list[str]:
+def _variables(frame: types.FrameType, values: bool, redactor: Redactor) -> list[str]:
     """The failing frame's variables: frames by their dtypes, the rest on one line each; names of the code that failed first."""
     names: Mapping[str, Any] = frame.f_locals
     used = [name for name in (*frame.f_code.co_names, *frame.f_code.co_varnames) if name in names]
@@ -269,11 +269,11 @@ def _variables(frame: types.FrameType, values: bool) -> list[str]:
         if len(lines) >= LOCALS:
             lines.append("  …")
             break
-        lines.append(f"  {name} = {variable(value, values)}")
+        lines.append(f"  {name} = {variable(value, values, redactor)}")
     return ["", f"variables in {_place(frame)}, {frame.f_code.co_name}:", *lines] if lines else []
 
 
-def variable(value: Any, values: bool) -> str:
+def variable(value: Any, values: bool, redactor: Redactor) -> str:
     """A variable on one line: a frame's shape and dtypes (they explain most errors), else its value, or its type alone."""
     from claude_jupyter.content.frames import schema_line
     from claude_jupyter.content.kinds import is_frame
@@ -281,5 +281,5 @@ def variable(value: Any, values: bool) -> str:
     if is_frame(value):
         return schema_line(value, values=values)
     if values:
-        return line(value, 120)
+        return line(value, 120, redact=redactor)
     return f"<{type_name(type(value))}>"

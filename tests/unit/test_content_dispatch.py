@@ -78,12 +78,12 @@ def test_each_element_that_is_more_than_text_is_shown_by_itself_with_its_label()
     values = {"a": pd.DataFrame({"x": [1]}), "picture": png(), "n": 3, "s": "word", "e": ValueError("no")}
     shown = attach(values, "d", RULES)
     assert [(a.label, a.kind) for a in shown] == [
-        ("d['a']", "frame"),
-        ("d['picture']", "image"),
-        ("d['e']", "error"),
+        ('d["a"]', "frame"),
+        ('d["picture"]', "image"),
+        ('d["e"]', "error"),
         ("d", "text"),
     ]
-    assert "d['n'] = 3" in shown[-1].blocks[0]["text"] and "d['s'] = 'word'" in shown[-1].blocks[0]["text"]
+    assert 'd["n"] = 3' in shown[-1].blocks[0]["text"] and "d[\"s\"] = 'word'" in shown[-1].blocks[0]["text"]
     nested = attach([[png(), png("blue")], (png("green"),)], "figs", RULES)
     assert [a.label for a in nested] == ["figs[0][0]", "figs[0][1]", "figs[1][0]"]
     assert [a.label for a in attach(np.array([png(), None], dtype=object), "a", RULES)] == ["a[0]", "a"]
@@ -451,6 +451,55 @@ def test_secrets_are_replaced_in_every_kind_of_text() -> None:
         shown = one(value, label=f"d['{secret}']", rules=rules)
         assert secret not in str(shown.blocks) + shown.label
         assert any("PW" in note for note in shown.notes), value
+
+
+def test_no_half_of_a_secret_stays_where_something_is_cut() -> None:
+    secret = "".join(f"k{i:03}" for i in range(75))  # 300 characters, known only as a whole
+    halves = (secret[:8], secret[140:148], secret[-8:])
+
+    def redact(words: str) -> tuple[str, tuple[str, ...]]:
+        return words.replace(secret, "[redacted KEY]"), ("KEY",) * words.count(secret)
+
+    class Shows:
+        def __repr__(self) -> str:
+            return "x" * 80 + secret
+
+    def fails() -> None:
+        key = secret
+        raise ValueError("y" * 1900 + key)
+
+    try:
+        fails()
+    except ValueError as caught:
+        error = caught
+    values: list[Any] = [
+        {"a": "b" * 60 + secret},
+        ["c" * 90 + secret] * 3,
+        types.SimpleNamespace(p="d" * 70 + secret, q=[secret]),
+        [Shows()] * 2,
+        Shows(),
+        [pd.DataFrame({"x": [1]}), "e" * 90 + secret],
+        pd.DataFrame({"x": ["f" * 30 + secret], "y": [{"k": "g" * 30 + secret}], "z": [["h" * 30, secret]]}),
+        np.array(["i" * 20 + secret]),
+        error,
+        ("word " * 20_000)[: 52_500 - 100] + secret + "z" * 100_000,
+        {secret: pd.DataFrame({"x": [1]})},
+    ]
+    for value in values:
+        shown = attach(value, "v", Rules(redact=redact))
+        said = str([(a.label, a.blocks, a.notes) for a in shown])
+        assert not any(half in said for half in halves), said[:3000]
+
+
+def test_a_value_redacted_is_counted_once() -> None:
+    def redact(words: str) -> tuple[str, tuple[str, ...]]:
+        return words.replace("hunter2", "[redacted PW]"), ("PW",) * words.count("hunter2")
+
+    shown = one(
+        pd.DataFrame({"x": ["hunter2", "y"], "z": ["w" * 500] * 2}),
+        rules=Rules(redact=redact, frame_tokens=300),
+    )
+    assert "2 values redacted: PW" in shown.notes  # in the row and among the commonest
 
 
 def test_a_damaged_picture_is_one_clear_line_and_nothing_is_sent() -> None:
