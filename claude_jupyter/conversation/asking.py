@@ -24,7 +24,7 @@ from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.receipts import receipt
 from claude_jupyter.conversation.request import Question, build
 from claude_jupyter.conversation.world import World
-from claude_jupyter.costs.usage import Cost, Usage
+from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.errors import ClaudeError, RefusalError, ReplayError, ReturnsError, StoppedError
 from claude_jupyter.replay import Recordings
 from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Receipt, Status
@@ -76,6 +76,7 @@ class Asking:
         self._rounds: list[Message] = []
         self._costs: list[Cost | None] = []
         self._usage = Usage()
+        self._written: Usage | None = None
         self._began = time.monotonic()
         self._metered = 0.0
         self._reply: Reply | None = None
@@ -190,6 +191,8 @@ class Asking:
         if not reply.complete and wire:
             wire["output_tokens"] = max(wire.get("output_tokens") or 0, self._estimated_output())
         usage, cost = bill.close(reply, wire)
+        if not self._costs and reply.complete and usage.cache_write and not usage.cache_read:
+            self._written = usage
         self._usage = self._usage + usage
         if wire:
             self._costs.append(cost)
@@ -293,9 +296,19 @@ class Asking:
             )
         elif complete and reason == "model_context_window_exceeded":
             yield "warn", "The context is full. Begin afresh with -n, or attach less."
+        if self.question.expired and self._written is not None:
+            yield "info", self._paid_again(self._written)
         spent = self.world.books.warning()
         if spent:
             yield "warn", spent
+
+    def _paid_again(self, written: Usage) -> str:
+        cost = self.world.books.price(written, self.question)
+        price = f" ({dollars(cost.parts['cache_write'])})" if cost is not None else ""
+        return (
+            f"The pause was longer than cache entries live: {written.cache_write:,} tokens were written to the cache "
+            f"again{price}."
+        )
 
     def _has_text(self) -> bool:
         return any(b["type"] == "text" for b in self._blocks.frozen())

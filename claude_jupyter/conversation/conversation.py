@@ -39,6 +39,7 @@ class Conversation(Kept):
     """A conversation with Claude: history, tokens and costs of one chat in this kernel."""
 
     _paused = False
+    _asked_ttl: TTL | None = None
 
     def ask(self, prompt: str | None = None, *values: Any, **options: Any) -> Any:
         """Ask a question; the answer streams into the cell and stays there.
@@ -269,9 +270,12 @@ class Conversation(Kept):
     def _number_and_state(self) -> tuple[int, State]:
         with self._lock:
             self._asked += 1
-            ttl = self._ttl()
+            warm, ttl = self._is_warm(self._asked_ttl), self._ttl()
+            expired = self._asked_ttl is not None and self._last_end is not None and not warm
+            self._asked_ttl = ttl
+            tools = tuple(self._tools)
             return self._asked, State(
-                self.name, self._turns, tuple(self._tools), self.model, self.system, ttl, self._is_warm(ttl)
+                self.name, self._turns, tools, self.model, self.system, ttl, warm, expired
             )
 
     def _count(self, usage: Usage, cost: Cost) -> None:
@@ -294,7 +298,7 @@ class Conversation(Kept):
         return "1h" if self._paused else "5m"
 
     def _is_warm(self, ttl: TTL | None) -> bool:
-        """Whether the last question's cache entries are likely to be there still."""
+        """Whether the last question's cache entries, made to live so long, are likely to be there still."""
         if ttl is None or self._last_end is None:
             return False
         return time.monotonic() - self._last_end < (_PAUSE if ttl == "5m" else 3600.0)

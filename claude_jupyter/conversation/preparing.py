@@ -56,6 +56,7 @@ class State:
     system: str | None
     ttl: TTL | None
     warm: bool
+    expired: bool = False
 
 
 def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) -> Asking:
@@ -95,6 +96,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         format=returns.schema if returns is not None else None,
         ttl=state.ttl,
         warm=state.warm,
+        expired=state.expired and bool(earlier),
     )
     request, _, _ = build(
         question, settings

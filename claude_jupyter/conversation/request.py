@@ -51,6 +51,8 @@ class Question:
         How long cache entries are to live; None: no caching.
     warm
         Whether the earlier turns are likely to be read from the cache.
+    expired
+        Whether a pause since the last question was longer than its cache entries live.
     apart
         One of many alike (`claude.map`): nothing follows it, so only what they share is written to the cache.
     """
@@ -66,6 +68,7 @@ class Question:
     format: Mapping[str, Any] | None = None
     ttl: TTL | None = "5m"
     warm: bool = False
+    expired: bool = False
     apart: bool = False
 
 

@@ -1,0 +1,83 @@
+"""What caching gives a user: long conversations at a fraction of their price, by the service's published accounting rules."""
+
+from __future__ import annotations
+
+import pytest
+from support.long_talk import ANSWER, Clock, converse, document, dollars, talk
+from support.world import stage
+
+from claude_jupyter.conversation import conversation
+from claude_jupyter.costs.prices import price
+from claude_jupyter.demo.script import Call, Script
+
+
+def test_twenty_turns_over_50_000_tokens_cost_at_most_14_percent_of_the_same_uncached():
+    whole, cached = talk(20, 50_000, cache="off"), talk(20, 50_000)
+    assert cached.prompt == whole.prompt and cached.output == whole.output == 20 * 250
+    assert 0.13 < dollars(cached) / dollars(whole) <= 0.14
+    assert not cached.input
+
+
+def test_one_hour_entries_are_written_and_read_as_well():
+    cached = talk(20, 50_000, cache="1h")
+    assert not cached.cache_write_5m and cached.cache_write_1h < 60_000 and cached.cache_read > 900_000
+
+
+def test_many_blocks_in_one_turn_are_found_again_by_the_next():
+    with stage(ANSWER) as s:
+        s.claude.ask("Compare", *[letter * 2000 for letter in "abcdefghijklmnopqrstuvwxyz"])
+        s.claude.ask("And now?")
+        first, second = [t.answer.usage for t in s.claude.turns]
+        assert second.cache_read == first.prompt and second.cache_write < 400
+
+
+def test_tool_rounds_with_many_results_read_what_came_before():
+    def look(n: int) -> str:
+        """Look it up."""
+        return "found " * 300
+
+    replies = [Script(calls=[Call("look", {"n": n}) for n in range(25)]), ANSWER, ANSWER]
+    with stage(replies) as s:
+        s.claude.ask("Look at all", *document(10_000), tool=look)
+        s.claude.ask("And now?", tool=look)
+        sizes = [r.usage for r in s.server.requests]
+        assert sizes[1].cache_read == sizes[0].prompt
+        assert sizes[2].cache_read >= sizes[1].prompt
+
+
+def test_a_long_system_prompt_and_tools_are_read_by_a_fresh_start():
+    def look(n: int) -> str:
+        """Look it up."""
+        return "found"
+
+    with stage(ANSWER) as s:
+        s.claude.system = "Be brief. " * 2000
+        s.claude.ask("one", tool=look)
+        s.claude.ask("two", tool=look, new=True)
+        assert s.server.requests[1].usage.cache_read > 5000
+        assert max(str(b).count("cache_control") for b in s.bodies) <= 4
+
+
+def test_a_pause_longer_than_the_entries_live_is_told_with_its_price(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(conversation.time, "monotonic", clock)
+    with stage(ANSWER, clock=clock) as s:
+        converse(s, 2, 20_000)
+        clock.now += 301
+        answer = s.claude.ask("After lunch?")
+        notice = answer.blocks[-1]["text"]
+        written = answer.usage.cache_write
+        cost = price(answer.usage, answer.model, ttl="1h")
+        assert written > 20_000 and f"{written:,} tokens" in notice and f"${cost.parts['cache_write']:.3f}" in notice
+        # From now on entries live an hour, so the next long pause costs nothing.
+        clock.now += 1000
+        again = s.claude.ask("After the meeting?")
+        assert again.usage.cache_read >= written and not [b for b in again.blocks if b["type"] == "notice"]
+
+
+@pytest.mark.parametrize("cache", ["off", "5m"])
+def test_without_a_pause_nothing_is_told(cache):
+    with stage(ANSWER) as s:
+        s.settings.cache = cache
+        converse(s, 3, 5_000)
+        assert not [b for t in s.claude.turns for b in t.answer.blocks if b["type"] == "notice"]
