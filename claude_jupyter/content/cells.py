@@ -74,6 +74,7 @@ class _Running:
         self.shown: list[Shown] = []
         self.size = self.left_out = 0
         self.asks = bool(_ASKS.search(info.raw_cell or ""))
+        self.kept = True
         self._clear_next = False
 
     def clear(self, wait: bool) -> None:
@@ -190,6 +191,7 @@ class Recorder:
         self._release_streams()
         count = self._ip.execution_count if info.store_history else None
         self._running = running = _Running(info, count, getattr(sys, "last_value", None))
+        running.kept = self._is_kept(info)
         self._streams = [self._hold(stream, running) for stream in (sys.stdout, sys.stderr)]
 
     def _after(self, result: Any) -> None:
@@ -202,7 +204,7 @@ class Recorder:
             return
         self._release_streams()
         self._running = None
-        if not running.info.store_history:
+        if not running.kept:
             return
         cell = self._finished(running)
         error = None if result is None else result.error_in_exec or result.error_before_exec
@@ -211,6 +213,13 @@ class Recorder:
         if result is not None and _holds_rows(result.result):
             cell = replace(cell, shown=tuple(replace(s, table=s.table or s.value) for s in cell.shown))
         self._keep(cell)
+
+    def _is_kept(self, info: Any) -> bool:
+        """Whether it is a cell of the user's: one that is stored in the history, or any where nothing ever is (nbval).
+
+        What a frontend runs on the side (a variable inspector) is not stored either, but beside cells that are.
+        """
+        return bool(info.store_history) or self._ip.execution_count == 1
 
     def _finished(self, running: _Running) -> Cell:
         info, printed = running.info, running.printed

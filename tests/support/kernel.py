@@ -182,10 +182,18 @@ class Kernel:
         """Run a cell to its end; keywords as for `start`."""
         return self.start(code, **how).finish(timeout)
 
-    def start(self, code: str, *, cell_id: str | None = None, stdin: Sequence[str] | None = None) -> Cell:
+    def start(
+        self,
+        code: str,
+        *,
+        cell_id: str | None = None,
+        stdin: Sequence[str] | None = None,
+        history: bool = True,
+    ) -> Cell:
         """Send a cell as JupyterLab does with a `cell_id` (TRAPS section 1), else as nbclient does.
 
-        `stdin` are the answers to questions; None means that the frontend has no input, as in nbclient.
+        `stdin` are the answers to questions; None means that the frontend has no input, as in nbclient. `history=False` is how
+        nbval runs every cell, and some extensions of JupyterLab what they run on the side.
         """
         metadata: dict[str, Any] = {}
         if cell_id is not None:
@@ -193,7 +201,7 @@ class Kernel:
         content = {
             "code": code,
             "silent": False,
-            "store_history": True,
+            "store_history": history,
             "user_expressions": {},
             "allow_stdin": stdin is not None or cell_id is not None,
             "stop_on_error": True,
