@@ -89,18 +89,15 @@ def select_sums(by: tuple[str, ...], where: Where, calls: tuple[int, int] | None
         source = {column: column for column in asked}
         conditions, values = list[str](), list[Any]()
         summed = ["min(slot)", "min(call)", "count(*)"]
-        # Grouping by an index would fetch a million rows one by one.
-        table = "spent" if where.kernel or where.notebook else "spent NOT INDEXED"
+        # Grouping by an index would fetch a million rows one by one; those of a time lie nearly side by side.
+        rest = "spent INDEXED BY spent_by_slot" if timed else "spent NOT INDEXED"
+        table = "spent" if where.kernel or where.notebook else rest
     for column in filters:
         conditions.append(f"{source[column]} = (SELECT id FROM names WHERE text = ?)")
         values.append(getattr(where, column))
     if timed:
         conditions.append(f"{source['slot']} >= ? AND {source['slot']} < ?")
         values += _slots(where)
-        if "NOT INDEXED" in table:
-            # Rows are nearly in the order of time: begin where the first that is wanted stands.
-            conditions.append("call >= (SELECT min(call) FROM spent WHERE slot >= ?)")
-            values.append(_slots(where)[0])
     if where.newest is not None:
         conditions.append("call > (SELECT max(call) FROM spent) - ?")
         values.append(where.newest)
@@ -136,10 +133,10 @@ def whole_and_before(db: Database, by: tuple[str, ...], where: Where) -> tuple[W
     if " FROM totals" in select_sums(by, where)[0] or " FROM totals" not in select_sums(by, whole)[0]:
         return None
     slot = _slots(where)[0]
-    edge, last = db.execute(
-        "SELECT (SELECT min(call) FROM spent WHERE slot >= ?), (SELECT max(call) FROM spent)", [slot]
+    since, last = db.execute(
+        "SELECT (SELECT count(*) FROM spent WHERE slot >= ?), (SELECT max(call) FROM spent)", [slot]
     ).fetchone()
-    if edge is None or 2 * edge > last:
+    if last is None or 2 * since < last:
         return None
     return whole, replace(whole, until=datetime.fromtimestamp(slot * SLOT, UTC))
 
