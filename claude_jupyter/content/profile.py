@@ -92,16 +92,10 @@ def _numeric(series: nw.Series[Any], column: Column, values: bool) -> Column:
     import narwhals as nw
 
     _distinct(series, column)
-    series = series.drop_nulls()
+    if column["nulls"]:
+        series = series.drop_nulls()
     if isinstance(series.dtype, nw.Float32 | nw.Float64):
-        numbers = series.filter(~series.is_nan())
-        if len(numbers) < len(series):
-            column["nans"] = len(series) - len(numbers)
-        series = numbers
-        if len(series) and math.inf in (series.max(), -series.min()):
-            finite = series.filter(series.is_finite())
-            column["infinite"] = len(series) - len(finite)
-            series = finite
+        series = _finite(series, column)
     if not values or not len(series):
         return column
     column["least"], column["most"] = series.min(), series.max()
@@ -109,6 +103,19 @@ def _numeric(series: nw.Series[Any], column: Column, values: bool) -> Column:
     if mean is not None:
         column["mean"] = float(mean)
     return column
+
+
+def _finite(series: nw.Series[Any], column: Column) -> nw.Series[Any]:
+    """The finite numbers; NaN and infinities are counted where there are any."""
+    nan = series.is_nan()
+    if nan.any():
+        column["nans"] = int(nan.sum())
+        series = series.filter(~nan)
+    if len(series) and math.inf in (series.max(), -series.min()):
+        finite = series.filter(series.is_finite())
+        column["infinite"] = len(series) - len(finite)
+        series = finite
+    return series
 
 
 def _counted(series: nw.Series[Any], column: Column, values: bool) -> Column:
