@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from claude_jupyter.costs import chart, table
-from claude_jupyter.costs.report import Asked, parse, report, reprice, write_csv
+from claude_jupyter.costs.report import Asked, parse, recorded_notebook, report, reprice, write_csv
 from claude_jupyter.errors import StorageError, UsageError
 from claude_jupyter.turns import cell_hash
 
@@ -47,7 +47,7 @@ def cost(line: str, home: Any) -> None:
         cells=_first_lines(home),
         daily_budget=Decimal(str(limit)) if limit else None,
         everything=asked.csv is not None,
-        **_scope(asked, books.owner),
+        **_scope(asked, books),
     )
     home.shell.publish(dict(table.mimebundle(found)), {})
     if asked.plot and not found.empty:
@@ -58,13 +58,14 @@ def cost(line: str, home: Any) -> None:
         print(f"Written to {asked.csv.name}." if done else f"{asked.csv.name} was left as it is.")  # noqa: T201
 
 
-def _scope(asked: Asked, owner: Any) -> dict[str, Any]:
+def _scope(asked: Asked, books: Any) -> dict[str, Any]:
+    owner = books.owner
     if asked.everything:
         return {}
     if asked.kernel is not None:
         return {"kernel": asked.kernel or owner.kernel, "scope": "" if asked.kernel else "this kernel"}
     if asked.notebook is not None:
-        return {"notebook": asked.notebook}
+        return {"notebook": recorded_notebook(books.accounts, asked.notebook)}
     if owner.notebook is not None:
         return {"notebook": owner.notebook, "scope": "this notebook"}
     return {"kernel": owner.kernel, "scope": "this kernel"}
