@@ -189,7 +189,8 @@ class Recorder:
         if self._running is not None and not info.store_history:
             return  # a cell within a cell: %%time, %%capture, ip.run_cell
         self._release_streams()
-        count = self._ip.execution_count if info.store_history else None
+        # Whether the shell's own counter stands before or behind the cell that runs differs by IPython's version.
+        count = len(self._ip.history_manager.input_hist_parsed) if info.store_history else None
         self._running = running = _Running(info, count, getattr(sys, "last_value", None))
         running.kept = self._is_kept(info)
         self._streams = [self._hold(stream, running) for stream in (sys.stdout, sys.stderr)]
@@ -206,6 +207,8 @@ class Recorder:
         self._running = None
         if not running.kept:
             return
+        if running.count is not None and result is not None:
+            running.count = result.execution_count or running.count
         cell = self._finished(running)
         error = None if result is None else result.error_in_exec or result.error_before_exec
         if error is not None:

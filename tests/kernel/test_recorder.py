@@ -52,6 +52,17 @@ def test_a_cell_is_remembered_with_its_source_id_count_text_and_value(kernel: Ke
     assert cell == (code, "abc-1", True, "out\nerr\n", [("42", True)], "")
 
 
+def test_a_cell_is_called_by_the_number_in_the_notebook_s_margin(kernel: Kernel) -> None:
+    done = kernel.run("display(get_ipython().user_ns and __import__('PIL.Image').Image.new('RGB', (9, 9)))")
+    number = done.reply["execution_count"]
+    assert look(kernel, "last().label") == f"In[{number}]"
+    assert look(kernel, "rec.plots(1, Rules())[0].label") == f"In[{number}] picture"
+    now = kernel.run(
+        "display(__import__('PIL.Image').Image.new('RGB', (8, 8))); print(rec.plots(1, Rules())[0].label)"
+    )
+    assert now.stdout == f"In[{now.reply['execution_count']}] picture\n"
+
+
 def test_text_of_subprocesses_and_threads_is_text_of_the_cell(kernel: Kernel) -> None:
     code = "!echo from a shell\nimport threading; t = threading.Thread(target=print, args=('from a thread',)); t.start(); t.join()"
     text = after(kernel, code, "last().text").replace("\r\n", "\n")
