@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from claude_jupyter.demo import server as demo
 from support.kernel import Kernel, running_kernel
 from support.raw_server import RawServer, answer, raw_server
+
+from claude_jupyter.demo import server as demo
 
 KEY = "test-key-of-the-kernel-tests"
 LOAD = "%load_ext claude_jupyter\nfrom claude_jupyter import claude"
