@@ -91,7 +91,7 @@ export function tokens(usage: Usage, { live = false, estimated = false } = {}): 
 }
 
 /** What a price is made of, for its tooltip. */
-export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated' | 'billed' | 'replayed'>): string {
+export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated' | 'provider' | 'billed' | 'replayed'>): string {
   const { usage } = answer;
   const parts: string[] = [];
   const add = (label: string, n: number): void => {
@@ -113,7 +113,7 @@ export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated'
   }
   if (answer.replayed) {
     lines.push('Replayed from a recording: nothing was billed.');
-  } else if (!answer.billed) {
+  } else if (!answer.billed || answer.provider === 'demo') {
     lines.push('Offline demo: nothing was billed; this is what the real model would have cost.');
   }
   return lines.join('\n');

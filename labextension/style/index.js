@@ -1,1 +1,2 @@
 import './answer.css';
+import './cells.css';

@@ -21,7 +21,7 @@ describe('money', () => {
   });
 
   it('explains a price', () => {
-    const lines = format.priceDetails({ usage: usage(), cost: '0.0134', estimated: true, billed: false, replayed: false });
+    const lines = format.priceDetails({ usage: usage(), cost: '0.0134', estimated: true, provider: 'demo', billed: true, replayed: false });
     expect(lines).toContain('cache read 1,936 · cache write, 5 minutes 3,592 · output 418');
     expect(lines).toContain('lower bound');
     expect(lines).toContain('nothing was billed');

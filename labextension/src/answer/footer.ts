@@ -89,7 +89,7 @@ export class Footer {
     this.model.title = answer.model;
     const used = Object.values(answer.usage).some(n => n > 0);
     setText(this.tokens, used ? tokens(answer.usage, { estimated: answer.estimated }) : '');
-    const free = answer.replayed ? 'replayed' : answer.billed ? '' : 'demo, nothing billed';
+    const free = answer.replayed ? 'replayed' : answer.billed && answer.provider !== 'demo' ? '' : 'demo, nothing billed';
     setText(this.priceText, used || answer.cost !== null ? dollars(answer.cost, answer.estimated) : '');
     if (free) {
       this.priceText.after(el('span', 'cj-free', ` ${free}`));
@@ -97,7 +97,7 @@ export class Footer {
     setText(this.tip, priceDetails(answer));
     this.price.hidden = !this.priceText.textContent;
     setText(this.time, answer.seconds > 0 ? seconds(answer.seconds) : '');
-    this.node.hidden = !answer.model && !used;
+    this.node.hidden = !used && !answer.seconds;
   }
 
   announce(text: string): void {

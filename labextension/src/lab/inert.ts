@@ -39,8 +39,8 @@ export function inertImages(html: string): string {
   const parsed = new DOMParser().parseFromString(html, 'text/html');
   for (const image of parsed.querySelectorAll('img')) {
     const src = image.getAttribute('src') ?? '';
-    if (/^data:image\/(?:png|jpeg|gif|webp);/i.test(src)) {
-      continue;
+    if (/^data:image\//i.test(src)) {
+      continue; // in the page already; as an image even SVG (JupyterLab's Mermaid) neither runs nor loads anything
     }
     const host = /^https?:\/\/([^/?#]+)/i.exec(src)?.[1];
     const link = parsed.createElement(host ? 'a' : 'span');

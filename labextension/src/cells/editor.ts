@@ -1,0 +1,100 @@
+/** How a prompt cell is edited: as prose (Markdown, soft wrap, the browser's spelling), its option line and values marked. */
+
+import type { CodeEditor } from '@jupyterlab/codeeditor';
+import { RangeSetBuilder, StateField, type EditorState, type Extension } from '@codemirror/state';
+import { Decoration, EditorView, ViewPlugin, type DecorationSet, type ViewUpdate } from '@codemirror/view';
+import { bracesIn, promptOf, type Prompt } from './prompt';
+
+export const PROMPT_MIME = 'text/x-claude-prompt';
+
+const prompt = StateField.define<Prompt | null>({
+  create: read,
+  update: (value, transaction) => (transaction.docChanged ? read(transaction.state) : value)
+});
+
+function read(state: EditorState): Prompt | null {
+  return promptOf(state.sliceDoc(0, 2000));
+}
+
+const comment = Decoration.mark({ class: 'cj-comment' });
+const magic = Decoration.mark({ class: 'cj-magic' });
+const options = Decoration.mark({ class: 'cj-options' });
+const value = Decoration.mark({ class: 'cj-value' });
+
+const marks = ViewPlugin.fromClass(
+  class {
+    decorations: DecorationSet;
+
+    constructor(view: EditorView) {
+      this.decorations = draw(view);
+    }
+
+    update(update: ViewUpdate): void {
+      if (update.docChanged || update.viewportChanged) {
+        this.decorations = draw(update.view);
+      }
+    }
+  },
+  { decorations: plugin => plugin.decorations }
+);
+
+function draw(view: EditorView): DecorationSet {
+  const found = view.state.field(prompt);
+  const builder = new RangeSetBuilder<Decoration>();
+  if (found) {
+    if (found.from > 0) {
+      builder.add(0, found.from, comment);
+    }
+    builder.add(found.from, found.magicEnd, magic);
+    if (found.lineEnd > found.magicEnd) {
+      builder.add(found.magicEnd, found.lineEnd, options);
+    }
+    for (const { from, to } of view.visibleRanges) {
+      const start = Math.max(from, found.lineEnd);
+      if (start < to) {
+        for (const brace of bracesIn(view.state.sliceDoc(start, to))) {
+          builder.add(start + brace.from, start + brace.to, value);
+        }
+      }
+    }
+  }
+  return builder.finish();
+}
+
+const prose = EditorView.contentAttributes.of(view =>
+  view.state.field(prompt) ? { class: 'cm-lineWrapping cj-prompt', spellcheck: 'true', autocorrect: 'on' } : null
+);
+
+/** Keep the language of the cell's model in step with its first line, also when the notebook sets it anew (kernel restart). */
+function language(model: CodeEditor.IModel): Extension {
+  return ViewPlugin.define(view => {
+    let before = model.mimeType;
+    const settle = (): void => {
+      if (view.state.field(prompt)) {
+        if (model.mimeType !== PROMPT_MIME) {
+          before = model.mimeType;
+          model.mimeType = PROMPT_MIME;
+        }
+      } else if (model.mimeType === PROMPT_MIME) {
+        model.mimeType = before === PROMPT_MIME ? 'text/x-ipython' : before;
+      }
+    };
+    // Not within an update of the editor, which a change of language would start again.
+    const later = (): void => void setTimeout(settle);
+    later();
+    model.mimeTypeChanged.connect(later);
+    return {
+      update: update => {
+        if (update.docChanged && !update.startState.field(prompt) !== !update.state.field(prompt)) {
+          later();
+        }
+      },
+      destroy: () => void model.mimeTypeChanged.disconnect(later)
+    };
+  });
+}
+
+/** Everything for one editor of a code cell. */
+export function promptEditor(model: CodeEditor.IModel): Extension {
+  return [prompt, marks, prose, language(model)];
+}

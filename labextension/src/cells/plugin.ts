@@ -1,0 +1,34 @@
+/** `%%claude` cells are prose: registers their language and how they are edited. */
+
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import {
+  EditorExtensionRegistry,
+  IEditorExtensionRegistry,
+  IEditorLanguageRegistry
+} from '@jupyterlab/codemirror';
+import { PROMPT_MIME, promptEditor } from './editor';
+
+const MARKDOWN = 'text/x-ipythongfm'; // Markdown with LaTeX, as in Markdown cells
+const CODE = /^text\/x-(i?python|claude-prompt)|^$|^text\/plain$/;
+
+export const prompts: JupyterFrontEndPlugin<void> = {
+  id: 'claude-jupyter:prompts',
+  description: 'Edits %%claude cells as prose.',
+  autoStart: true,
+  requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
+  activate: (_app, extensions: IEditorExtensionRegistry, languages: IEditorLanguageRegistry) => {
+    languages.addLanguage({
+      name: 'claude-prompt',
+      displayName: 'Prompt to Claude',
+      mime: PROMPT_MIME,
+      load: async () => (await languages.getLanguage(MARKDOWN))!.support!
+    });
+    extensions.addExtension({
+      name: 'claude-jupyter:prompt',
+      factory: ({ model, inline }) =>
+        inline && CODE.test(model.mimeType)
+          ? EditorExtensionRegistry.createImmutableExtension(promptEditor(model))
+          : null
+    });
+  }
+};

@@ -1,0 +1,55 @@
+"""Prompt cells are edited as prose, and stay so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+KINDS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.mimeType)"
+PROMPT, CODE = "text/x-claude-prompt", "text/x-ipython"
+ASK = "%%claude sales -m opus\nWhy does {region} dip in **March**? " + "A long line of prose. " * 20
+
+
+def _wait_for_kinds(notebook, *kinds: str) -> None:
+    notebook.page.wait_for_function(
+        f"kinds => JSON.stringify(({KINDS})()) === JSON.stringify(kinds)", arg=list(kinds)
+    )
+
+
+def test_a_prompt_is_prose_and_stays_prose(open_notebook):
+    notebook = open_notebook(["x = 1", ASK]).open()
+    _wait_for_kinds(notebook, CODE, PROMPT)
+    editor = notebook.cell(1).locator(".cm-content")
+    assert editor.get_attribute("spellcheck") == "true"
+    assert editor.locator(".cj-magic").inner_text() == "%%claude"
+    assert editor.locator(".cj-value").inner_text() == "{region}"
+    assert editor.bounding_box()["height"] > 60, "wrapped"
+    notebook.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    notebook.wait_for_kernel()
+    notebook.page.wait_for_timeout(500)
+    _wait_for_kinds(notebook, CODE, PROMPT)
+    notebook.page.evaluate(
+        "() => { const [a, b] = window.jupyterapp.shell.currentWidget.content.widgets;"
+        " a.model.sharedModel.setSource('%%claude\\nhello'); b.model.sharedModel.setSource('y = 2'); }"
+    )
+    _wait_for_kinds(notebook, PROMPT, CODE)
+    notebook.save()
+    notebook.open()
+    _wait_for_kinds(notebook, PROMPT, CODE)
+    # JupyterLab's own debugger complains about a restart.
+    assert [error for error in notebook.watch.errors if "debugger" not in error] == []
+
+
+@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+def test_a_notebook_of_500_cells_is_typed_in(open_notebook):
+    notebook = open_notebook([ASK if n % 2 else "x = 1" for n in range(500)]).open()
+    editor = notebook.cell(1).locator(".cm-content")
+    editor.click()
+    notebook.page.keyboard.type("and why does it dip")
+    expect(editor).to_contain_text("and why does it dip")
+    expect(editor).to_have_class(re.compile("cj-prompt"))
+    assert notebook.watch.errors == []
