@@ -20,6 +20,7 @@ from claude_jupyter.content.secrets import Redactor, find_key
 from claude_jupyter.conversation.billing import Books, Owner
 from claude_jupyter.conversation.conversation import Conversation
 from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.repeats import Repeats
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.shell import Shell
@@ -66,6 +67,13 @@ class Home:
             cell=self.shell.cell_hash,
             count=service.counted,
         )
+        journal = Journal(
+            data / "journal" if data else None,
+            kernel_id(),
+            notebook_path(),
+            lambda: settings.journal,
+            self.shell.warn,
+        )
         self.world = World(
             settings=settings,
             service=service,
@@ -79,13 +87,8 @@ class Home:
             show=self.shell.show,
             adopt=self.shell.adopt,
             transcript=_rendered,
-            journal=Journal(
-                data / "journal" if data else None,
-                kernel_id(),
-                notebook_path(),
-                lambda: settings.journal,
-                self.shell.warn,
-            ),
+            journal=journal,
+            repeats=Repeats(journal.asked),
             notebook=notebook_file(),
             namespace=lambda: ip.user_ns if ip is not None else sys.modules["__main__"].__dict__,
         )

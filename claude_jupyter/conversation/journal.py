@@ -11,9 +11,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from claude_jupyter.conversation.repeats import asked_key, earlier_keys
 from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
 from claude_jupyter.turns import Turn
 
@@ -60,6 +62,8 @@ class Journal:
                 "version": 1,
                 "notebook": self.notebook,
                 "chat": chat,
+                "asked": asked_key(turn.answer.model, turn.prefix, turn.messages[0]),
+                "usd": str(turn.answer.cost) if turn.answer.billed and turn.answer.cost is not None else None,
                 "turn": {**turn_to_json(turn), "messages": messages},
             }
             line = json.dumps(entry, ensure_ascii=False) + "\n"
@@ -88,6 +92,13 @@ class Journal:
                     turn = self._turn(entry["turn"])
                     if turn is not None:
                         yield turn
+
+    def asked(self) -> Iterator[tuple[str, Decimal]]:
+        """Questions of this notebook that were paid for: (key, USD); see `repeats.py`."""
+        if self.folder is None or self.notebook is None or self.mode() == "off":
+            return
+        for path in self.folder.glob("*.jsonl"):
+            yield from earlier_keys(e for e in _entries(path) if e.get("notebook") == self.notebook)
 
     def prune(self, days: int) -> None:
         """Delete what is older than `days`, and images that no turn needs any more."""

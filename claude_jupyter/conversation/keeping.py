@@ -15,6 +15,7 @@ from claude_jupyter.conversation import history, storage
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.history import Turns
+from claude_jupyter.conversation.repeats import asked_key
 from claude_jupyter.conversation.restore import restored
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
@@ -116,13 +117,17 @@ class Kept:
                     system=question.options.system,
                 )
             )
+            hint = self._world.repeats.hint(asked_key(answer.model, turn.prefix, turn.messages[0]), answer)
             gone = history.replaced(self._turns, turn)
             if gone and not answer.complete:
                 self._broken = turn
                 return answer
             self._commit(turn)
             if gone:
-                self._last = answer = _told(answer, gone)
+                answer = _told(answer, _replacing(answer, gone))
+            if hint:
+                answer = _told(answer, hint)
+            self._last = answer
             return answer
 
     def _commit(self, turn: Turn) -> None:
@@ -262,10 +267,13 @@ class Kept:
         return self
 
 
-def _told(answer: Answer, gone: int) -> Answer:
-    """The answer with a note on what it replaced."""
+def _replacing(answer: Answer, gone: int) -> str:
     what = "the earlier one" if gone == 1 else f"the {gone} earlier ones"
-    text = f"Answer {answer.turn} replaces {what} of this cell (kept: claude.undo())."
+    return f"Answer {answer.turn} replaces {what} of this cell (kept: claude.undo())."
+
+
+def _told(answer: Answer, text: str) -> Answer:
+    """The answer with a note."""
     return replace(answer, blocks=(*answer.blocks, {"type": "notice", "level": "info", "text": text}))
 
 

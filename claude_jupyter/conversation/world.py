@@ -14,6 +14,7 @@ from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.billing import Books
 from claude_jupyter.conversation.history import Turns
 from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.repeats import Repeats
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Answer, Attachment, Place, View
@@ -77,6 +78,8 @@ class World:
         Called in the cell: makes a context in which another thread's output lands in that cell.
     transcript
         Renders a transcript as a mimebundle.
+    repeats
+        Questions answered before, for the hint.
     notebook
         The open notebook's file, where it is known and readable from here.
     chats
@@ -98,5 +101,6 @@ class World:
     namespace: Callable[[], Mapping[str, Any]] = dict
     transcript: Transcriber = lambda _name, _turns, _usage, _cost: ({"text/markdown": ""}, {})
     journal: Journal = field(default_factory=_no_journal)
+    repeats: Repeats = field(default_factory=Repeats)
     notebook: Path | None = None
     chats: dict[str, Any] = field(default_factory=dict[str, Any])

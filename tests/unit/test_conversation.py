@@ -228,3 +228,10 @@ def test_an_empty_question_and_a_wrong_option_are_refused_before_anything_is_sen
         with pytest.raises(UsageError, match="temperature"):
             s.claude.ask("q", temperature=0.5)
         assert not s.bodies
+
+
+def test_a_question_paid_for_before_is_hinted_at_once():
+    with stage(["1", "2", "3"]) as s:
+        answers = [s.claude.ask("same", new=True) for _ in range(3)]
+        said = ["Asked before" in str(a.blocks) for a in answers]
+        assert said == [False, True, False]

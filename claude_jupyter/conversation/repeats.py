@@ -1,0 +1,54 @@
+"""The hint about a question asked before: one a notebook, because a second bill for the same answer is easily overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from claude_jupyter.conversation.history import digest_of
+from claude_jupyter.costs.usage import dollars
+from claude_jupyter.turns import Answer, Message
+
+
+def asked_key(model: str, prefix: str, question: Message) -> str:
+    """What makes two questions the same: the model, all that stood before, and the question with what it points at."""
+    return digest_of([model, prefix, question])
+
+
+@dataclass
+class Repeats:
+    """The questions of one notebook that were answered and paid for.
+
+    Attributes
+    ----------
+    earlier
+        Those of earlier kernels: (key, USD), read when first needed.
+    """
+
+    earlier: Callable[[], Iterable[tuple[str, Decimal]]] = tuple
+    _known: dict[str, Decimal] | None = field(default=None, init=False)
+    _told: bool = field(default=False, init=False)
+
+    def hint(self, key: str, answer: Answer) -> str | None:
+        """Take note of an answer; a line if the same question was paid for before, once."""
+        if self._known is None:
+            self._known = dict(self.earlier())
+        before = self._known.get(key)
+        if answer.complete and answer.billed and answer.cost is not None:
+            self._known[key] = Decimal(answer.cost)
+        if before is None or self._told or not answer.billed or not answer.complete:
+            return None
+        self._told = True
+        return (
+            f'Asked before, for {dollars(before)}. With `%config ClaudeMagics.replay = "auto"` the answer would be kept '
+            "and reused for $0."
+        )
+
+
+def earlier_keys(entries: Iterable[Mapping[str, object]]) -> Iterable[tuple[str, Decimal]]:
+    """(key, USD) of journal entries that have both."""
+    for entry in entries:
+        key, usd = entry.get("asked"), entry.get("usd")
+        if isinstance(key, str) and isinstance(usd, str):
+            yield key, Decimal(usd)
