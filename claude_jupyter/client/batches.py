@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter.client.errors import translate
+from claude_jupyter.client.platforms import PLATFORMS
 from claude_jupyter.client.service import Request, Service
 from claude_jupyter.errors import UsageError
 
@@ -122,12 +123,12 @@ def _line(name: str, result: Mapping[str, Any]) -> Line:
 
 
 def _api(service: Service, betas: Sequence[str] = ()) -> Any:
+    platform = PLATFORMS.get(service.provider)
+    if platform is not None and not platform.batches:
+        raise UsageError(f"{platform.title} has no message batches: map without batch=True")
     client = service.client
     messages = client.beta.messages if betas else client.messages
-    api = getattr(messages, "batches", None)
-    if api is None:
-        raise UsageError(f"{service.provider} has no message batches: map without batch=True")
-    return api
+    return messages.batches
 
 
 def _told(service: Service, model: str, call: Any) -> Any:

@@ -14,20 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from claude_jupyter.client.errors import NO_KEY
-from claude_jupyter.errors import AuthenticationError, MissingExtraError
+from claude_jupyter.client.errors import NO_KEY, clean
+from claude_jupyter.client.platforms import PLATFORMS
+from claude_jupyter.errors import AuthenticationError
 from claude_jupyter.settings import Settings
 
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _FEDERATION = ("ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_ORGANIZATION_ID")
-_EXTRAS = {"bedrock": "bedrock", "vertex": "vertex", "aws": "aws", "google_cloud": "google-cloud"}
-_CLIENTS = {
-    "bedrock": "AnthropicBedrock",
-    "vertex": "AnthropicVertex",
-    "foundry": "AnthropicFoundry",
-    "aws": "AnthropicAWS",
-    "google_cloud": "AnthropicGoogleCloud",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +169,11 @@ def make_client(settings: Settings, *, folder: Path | None = None, key: str | No
 def _platform(provider: str, common: dict[str, Any]) -> Any:
     import anthropic
 
+    platform = PLATFORMS[provider]
+    platform.check(provider)
     try:
-        return getattr(anthropic, _CLIENTS[provider])(**common)
-    except ImportError as error:
-        extra = _EXTRAS.get(provider, provider)
-        raise MissingExtraError(
-            f'The provider {provider} needs an extra of the SDK: pip install "claude-jupyter[{extra}]".'
-        ) from error
-    except (ValueError, anthropic.AnthropicError) as error:
-        raise AuthenticationError(f"The provider {provider} is not set up: {error}") from error
+        return getattr(anthropic, platform.client)(**common)
+    except (ValueError, ImportError, anthropic.AnthropicError) as error:
+        raise AuthenticationError(
+            f"{platform.title} (provider {provider}) is not set up: it needs {platform.needs}. ({clean(str(error))[:160]})"
+        ) from None

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from claude_jupyter import errors
 from claude_jupyter.client.errors import nearest_models, translate
+from claude_jupyter.client.platforms import PLATFORMS, spelled
 from claude_jupyter.client.providers import make_client
 from claude_jupyter.client.retry import pause, reason, worth_retrying
 from claude_jupyter.client.stream import Change, Closed, Grew, Opened
@@ -114,6 +115,7 @@ class Service:
         self._client: Any = None
         self._made_for: tuple[Any, ...] | None = None
         self._own = False
+        self._bare: tuple[Any, Any] | None = None
         self._lock = threading.Lock()
         self.key: str | None = None
         self.limits: Mapping[str, str] = {}
@@ -157,6 +159,12 @@ class Service:
             return self._settings.provider
         name = type(self._client).__name__.removeprefix("Anthropic").removesuffix("Mantle").lower()
         return {"": "anthropic", "googlecloud": "google_cloud"}.get(name, name)
+
+    @property
+    def condenses(self) -> bool:
+        """Whether the provider condenses conversations that outgrow the context."""
+        platform = PLATFORMS.get(self.provider)
+        return platform is None or platform.condenses
 
     @property
     def reachable(self) -> bool:
@@ -260,7 +268,7 @@ class Service:
         """A function that opens the stream; everything that can be refused beforehand is refused here."""
         import httpx2
 
-        client = self.client.with_options(max_retries=0)
+        client = self._without_retries()
         watch(client._client)
         extra = dict(request.extra)
         timeout = extra.pop("timeout", None) or (None if self._own else self._settings.timeout)
@@ -272,7 +280,15 @@ class Service:
         else:
             create = client.messages.create
 
-        return lambda: create(**request.params, **extra, stream=True)
+        params = {**request.params, "model": spelled(self.provider, str(request.params["model"]))}
+        return lambda: create(**params, **extra, stream=True)
+
+    def _without_retries(self) -> Any:
+        """The client with retries left to us; kept, because a copy may fetch a cloud's token anew."""
+        client = self.client
+        if self._bare is None or self._bare[0] is not client:
+            self._bare = (client, client.with_options(max_retries=0))
+        return self._bare[1]
 
     def count(self, request: Request) -> int:
         """Prompt tokens by the service's own counting (free).
@@ -284,6 +300,7 @@ class Service:
         """
         names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
         params = {k: v for k, v in request.params.items() if k in names}
+        params["model"] = spelled(self.provider, str(params["model"]))
         try:
             return int(self.client.messages.count_tokens(**params).input_tokens)
         except Exception as error:

@@ -13,7 +13,9 @@ from typing import Final
 
 FIRST: Final = 8
 CEILING: Final = 50
-_BACK_OFF: Final = 0.5
+_BACK_OFF: Final = 0.7
+_BACK: Final = 0.25
+"""How much each answer gives back of what was lost: one refusal must not slow the whole map."""
 _SETTLE: Final = 1.0
 """Seconds in which several refusals count as one: they were all under way."""
 _MINUTE: Final = 60.0
@@ -45,6 +47,7 @@ class Pace:
     running: int = 0
     _rest_until: float = field(default=0.0, init=False)
     _shrunk: float = field(default=-1e9, init=False)
+    _before: float = field(default=0.0, init=False)
     _slow: bool = field(default=False, init=False)
     _left: float | None = field(default=None, init=False)
 
@@ -78,7 +81,7 @@ class Pace:
         if not self._slow:
             self.limit += 1
         else:
-            self.limit += 1 / max(1.0, self.limit)
+            self.limit += _BACK if self.limit < 0.9 * self._before else 1 / max(1.0, self.limit)
         left = _left(headers)
         self._left = left
         if left is not None:
@@ -93,7 +96,8 @@ class Pace:
         now = self.clock()
         self._rest_until = max(self._rest_until, now + seconds)
         if now - self._shrunk > _SETTLE:
-            self.limit = max(1.0, min(self.limit, self.running) * _BACK_OFF)
+            self._before = max(1.0, min(self.limit, self.running))
+            self.limit = max(1.0, self._before * _BACK_OFF)
             self._slow = True
         self._shrunk = now
 

@@ -30,7 +30,7 @@ from claude_jupyter.turns import Answer, Attachment
 LIKELY: Final = 400
 """Tokens that an answer about one row is taken to have, before any has come."""
 
-_POINTLESS: Final = ("background", "out", "code", "new", "dry_run")
+_POINTLESS: Final = ("chat", "background", "out", "code", "new", "dry_run")
 
 
 class Row(NamedTuple):

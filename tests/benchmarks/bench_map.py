@@ -34,7 +34,7 @@ def serve(seconds: float, port: Any, refused: Any) -> None:
                 return Script(status=429, headers={"retry-after": "1"})
             inside += 1
         # The place is free again when the answer has gone out.
-        threading.Timer(seconds, leave).start()
+        threading.Timer(seconds - 0.05, leave).start()
         return Script(text=["Pos", Wait(seconds / 2), "itive."], hang=seconds / 2)
 
     def leave() -> None:

@@ -6,7 +6,7 @@ import pytest
 from support.long_talk import ANSWER, Clock, converse, document, dollars, talk
 from support.world import stage
 
-from claude_jupyter.conversation import conversation
+from claude_jupyter.conversation import many
 from claude_jupyter.costs.prices import price
 from claude_jupyter.demo.script import Call, Script
 
@@ -60,7 +60,7 @@ def test_a_long_system_prompt_and_tools_are_read_by_a_fresh_start():
 
 def test_a_pause_longer_than_the_entries_live_is_told_with_its_price(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(conversation.time, "monotonic", clock)
+    monkeypatch.setattr(many.time, "monotonic", clock)
     with stage(ANSWER, clock=clock) as s:
         converse(s, 2, 20_000)
         clock.now += 301
