@@ -20,6 +20,7 @@ _DATES: Final = {
     "claude-sonnet-4-5": "20250929",
 }
 """Models that the clouds name with their date."""
+_CREDENTIALS: Final = re.compile(r"credential|project|token", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"(claude-[a-z]+-[\d-]+?)(?:-(20\d{6}))?")
 
 
@@ -67,6 +68,14 @@ class Platform:
         if base in self.spelled:
             return self.spelled[base]
         return self.dated.format(id=base, date=date) if date else self.plain.format(id=base)
+
+    def unset(self, provider: str, error: BaseException) -> str | None:
+        """What is missing, where an error says that there are no credentials; else None."""
+        ours = type(error).__module__.partition(".")[0] in ("google", "botocore", "boto3")
+        text = " ".join(str(error).split())
+        if not ours and not (isinstance(error, RuntimeError) and _CREDENTIALS.search(text)):
+            return None
+        return f"{self.title} (provider {provider}) is not set up: it needs {self.needs}. ({text[:160]})"
 
     def check(self, provider: str) -> None:
         """See that the extra is installed.

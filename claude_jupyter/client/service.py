@@ -328,6 +328,10 @@ class Service:
 
     def _told(self, error: BaseException, request: Request) -> errors.ClaudeError:
         model = str(request.params.get("model"))
+        platform = PLATFORMS.get(self.provider)
+        unset = platform.unset(self.provider, error) if platform is not None else None
+        if unset is not None:
+            return errors.AuthenticationError(unset)
         told = translate(error, model=model, provider=self.provider)
         if isinstance(told, errors.NotFoundError) and not known(model):
             told.message = f"There is no model {model!r}{nearest_models(model)}"
