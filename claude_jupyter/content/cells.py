@@ -162,6 +162,13 @@ class Recorder:
         error = getattr(sys, "last_value", None)
         return None if isinstance(error, ClaudeError) else error
 
+    def failed(self) -> Cell | None:
+        """The cell that raised the last error; None where that is not known. A question of ours that failed is none."""
+        error = self.error()
+        name = None if error is None else type(error).__name__
+        mine = (c for c in reversed(self._cells) if c.error and not c.asks and not c.refused)
+        return next((c for c in mine if name in (None, c.error_name)), None)
+
     def last_cells(self, count: int, rules: Rules) -> tuple[Attachment, ...]:
         """The newest `count` cells that do not ask Claude, with source, printed text, values, errors and images."""
         from claude_jupyter.content import recent
@@ -178,10 +185,7 @@ class Recorder:
         """The last error: traceback, the failing cell, its variables."""
         from claude_jupyter.content import recent
 
-        error = self.error()
-        name = None if error is None else type(error).__name__
-        failed = (c for c in reversed(self._cells) if c.error and not c.asks and name in (None, c.error_name))
-        return recent.last_error(error, next(failed, None), rules)
+        return recent.last_error(self.error(), self.failed(), rules)
 
     # What IPython calls
 
@@ -245,7 +249,7 @@ class Recorder:
                     type(running.previous_error),
                     running.previous_error.__traceback__,
                 )
-            return replace(cell, error=str(error), error_name=type(error).__name__)
+            return replace(cell, error=str(error), error_name=type(error).__name__, refused=True)
         return replace(cell, error=_traceback(error), error_name=type(error).__name__)
 
     def _keep(self, cell: Cell) -> None:

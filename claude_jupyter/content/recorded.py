@@ -64,6 +64,8 @@ class Cell:
         Traceback as text and the exception's class; empty where it succeeded.
     asks
         Whether the cell itself asks Claude: what it shows is in the conversation already.
+    refused
+        Whether its error is one of ours: a magic or question that was refused, not the user's code.
     left_out
         Characters and bytes that were too much to be kept.
     """
@@ -76,6 +78,7 @@ class Cell:
     error: str = ""
     error_name: str = ""
     asks: bool = False
+    refused: bool = False
     left_out: int = 0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -56,11 +57,17 @@ def _html(receipt: Receipt) -> str:
     shown = "".join(_attachment(a) for a in receipt.attachments)
     notes = "".join(f"<div>{escape(note)}</div>" for note in receipt.notes)
     return (
-        f'<div style="{_STYLE}"><div><b>{escape(_head(receipt))}</b></div><div>{escape(_price(receipt))}</div>'
+        f'<div class="mathjax_ignore tex2jax_ignore" style="{_STYLE}">'
+        f"<div><b>{escape(_head(receipt))}</b></div><div>{_amounts(_price(receipt))}</div>"
         f'<table style="margin:6px 0 8px 0"><thead><tr><th style="text-align:left">part</th><th>tokens</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>{shown}"
         f'<div>question</div><pre style="{_PRE}">{escape(receipt.prompt)}</pre>{notes}</div>'
     )
+
+
+def _amounts(text: str) -> str:
+    """Each amount as an element of its own: two dollar signs in one would be taken for mathematics."""
+    return re.sub(r"(\$[\d.,]+)", r"<span>\1</span>", escape(text))
 
 
 def _attachment(a: Attachment) -> str:

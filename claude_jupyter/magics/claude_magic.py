@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from claude_jupyter.content.prompt import fill
 from claude_jupyter.magics import help as help_text
-from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, type_of, value_of
-from claude_jupyter.options import Options
+from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, with_objects
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Answer
 
@@ -55,7 +52,7 @@ class ClaudeMagics(Settings, Magics):
         for expression, value in filled.attached:
             labels.append(expression)
             values.append(value)
-        options = _with_objects(asked.options, space)
+        options = with_objects(asked.options, space)
         for hint in filled.hints:
             self._home.shell.warn(hint)
 
@@ -99,13 +96,6 @@ class ClaudeMagics(Settings, Magics):
         from claude_jupyter.magics.key import enter_key
 
         print(enter_key(line, self._home))  # noqa: T201
-
-
-def _with_objects(options: Options, space: Mapping[str, Any]) -> Options:
-    """The options with the objects that `--tool` and `--returns` name."""
-    tools = tuple(value_of(t, space) if isinstance(t, str) else t for t in options.tool)
-    returns = type_of(options.returns, space) if isinstance(options.returns, str) else options.returns
-    return replace(options, tool=tools, returns=returns)
 
 
 def _as_file(name: str) -> Any:

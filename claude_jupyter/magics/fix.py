@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import Any
 
-from claude_jupyter.display.inert import inert
+from claude_jupyter.display.diff import difference
 from claude_jupyter.errors import UsageError
-from claude_jupyter.magics.parse import Asked, parse_line
-from claude_jupyter.options import Options
+from claude_jupyter.magics.parse import parse_line, with_objects
 from claude_jupyter.turns import Answer
+
+USAGE = """%claude_fix                  explain the last error, and put the corrected cell below with what changed; it is never run
+%claude_fix HINT             the same, with a word from you: %claude_fix keep the loop
+%claude_fix -m opus HINT     options as for %claude; %claude --help lists them"""
 
 _PROMPT = (
     "The cell above failed. Explain the error in a sentence or two, then give the whole corrected cell in one fenced "
@@ -29,18 +31,28 @@ def fix(line: str, home: Any) -> None:
     Raises
     ------
     UsageError
-        Where no cell has failed since the extension was loaded.
+        Where no cell has failed since the extension was loaded, or for an option that does not go with a correction.
     ClaudeError
         As `claude.ask`.
     """
-    asked = parse_line(line) if line.strip() else Asked()
-    failed = next((c for c in reversed(home.recorder.cells()) if c.error), None)
+    asked = parse_line(line, may_be_empty=True)
+    if asked.help:
+        print(USAGE)  # noqa: T201
+        return
+    if asked.options.returns is not None:
+        raise UsageError(
+            "%claude_fix gives a corrected cell; -r asks for something else: use %%claude -e -r …"
+        )
+    failed = home.recorder.failed()
     if failed is None:
         raise UsageError("no cell has failed since %load_ext claude_jupyter: there is nothing to fix")
-    options: Options = replace(asked.options, error=True)
+    space: dict[str, Any] = home.ip.user_ns
+    options = with_objects(replace(asked.options, error=True), space)
     prompt = f"{_PROMPT}\n\n{asked.prompt}" if asked.prompt else _PROMPT
 
     def finished(answer: Answer) -> None:
+        if options.out:
+            space[options.out] = answer
         code = corrected(answer)
         if code is None:
             home.shell.warn("the answer holds no corrected cell.")
@@ -56,24 +68,3 @@ def fix(line: str, home: Any) -> None:
 def corrected(answer: Answer) -> str | None:
     """The last fenced block of the answer: explanations may quote code before it."""
     return answer.codes[-1] if answer.codes else None
-
-
-def difference(before: str, after: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What would change, as a mimebundle."""
-    lines = difflib.unified_diff(
-        before.splitlines(),
-        after.splitlines(),
-        "the cell that failed",
-        "the corrected cell",
-        lineterm="",
-        n=2,
-    )
-    text = "\n".join(lines)
-    fence = "`" * max(3, 1 + max((len(run) for run in _ticks(text)), default=0))
-    return {"text/markdown": inert(f"{fence}diff\n{text}\n{fence}"), "text/plain": text}, {}
-
-
-def _ticks(text: str) -> list[str]:
-    import re
-
-    return re.findall(r"`+", text)

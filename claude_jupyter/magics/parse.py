@@ -10,7 +10,7 @@ import builtins
 import re
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from claude_jupyter.content import expressions
@@ -68,8 +68,13 @@ def parse_cell(line: str, body: str | None) -> Asked:
     return Asked(options, tuple(_name(word) for word in names), prompt)
 
 
-def parse_line(line: str) -> Asked:
+def parse_line(line: str, *, may_be_empty: bool = False) -> Asked:
     """What `%claude LINE` asks: options end at the first word that is none, the rest is the prompt byte for byte.
+
+    Parameters
+    ----------
+    may_be_empty
+        Whether options alone will do, as for `%claude_fix -m opus`.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def parse_line(line: str) -> Asked:
     if any(option.name == "help" for option, _ in given):
         return Asked(help=True)
     prompt = line[at:].removesuffix("\n")
-    if not prompt.strip():
+    if not prompt.strip() and not may_be_empty:
         raise UsageError("there is no question: %claude what is a p-value?")
     return Asked(Options.of_words(given), (), prompt)
 
@@ -150,6 +155,19 @@ def type_of(source: str, namespace: Mapping[str, Any]) -> Any:
     if source == "dataframe" and source not in namespace:
         return source
     return value_of(source, {**vars(typing), **vars(builtins), **namespace})
+
+
+def with_objects(options: Options, namespace: Mapping[str, Any]) -> Options:
+    """The options with the objects that `--tool` and `--returns` name.
+
+    Raises
+    ------
+    UsageError
+        As `resolve`.
+    """
+    tools = tuple(value_of(t, namespace) if isinstance(t, str) else t for t in options.tool)
+    returns = type_of(options.returns, namespace) if isinstance(options.returns, str) else options.returns
+    return replace(options, tool=tools, returns=returns)
 
 
 def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], bool]:
@@ -306,6 +324,7 @@ def _expression(word: str) -> ast.expr:
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "…"
 
 
