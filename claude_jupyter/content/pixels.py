@@ -152,7 +152,8 @@ def _is_photo(image: Image) -> bool:
     sample = image.resize((64, 64), images.Resampling.NEAREST)
     colours = sample.getcolors(4096) or []
     most = max(count for count, _ in colours)
-    return most < 400 and len(colours) > (100 if image.mode == "L" else 1200)
+    grey = image.mode == "L" or all(len(set(colour)) == 1 for _, colour in colours)
+    return most < 400 and len(colours) > (100 if grey else 1200)
 
 
 def encode(picture: Picture, limit: int) -> tuple[bytes, str]:

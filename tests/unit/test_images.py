@@ -81,6 +81,14 @@ def test_photographs_become_jpeg_and_drawings_png() -> None:
     assert sent(images.from_bytes(saved(drawing(300, 200), "JPEG"), "x", RULES)).format == "JPEG"
 
 
+def test_a_photograph_in_black_and_white_is_a_photograph_whatever_its_mode() -> None:
+    grey = photo(800, 600).convert("L")
+    for image in (grey, grey.convert("RGB")):
+        assert images.from_pil(image, "grey", RULES).blocks[1]["source"]["media_type"] == "image/jpeg"
+    plot = drawing(800, 600).convert("L").convert("RGB")
+    assert images.from_pil(plot, "plot", RULES).blocks[1]["source"]["media_type"] == "image/png"
+
+
 def test_a_drawing_keeps_its_pixels() -> None:
     image = drawing(640, 480)
     assert sent(images.from_bytes(saved(image, "PNG"), "x", RULES)).tobytes() == image.tobytes()
