@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
-from claude_jupyter.costs.usage import Cost, Usage
+from claude_jupyter.costs.usage import Cost, Usage, dollars
 
 Block = Mapping[str, Any]
 """A content block as it goes over the wire (Messages API), or as it stands in the answer JSON."""
@@ -173,7 +173,7 @@ class Receipt:
 _FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """What came back for one question, finished or not.
 
@@ -251,6 +251,13 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        text = " ".join(self.text.split())
+        shown = f"{text[:60]}…" if len(text) > 60 else text
+        state = "" if self.complete else ", not complete"
+        price = dollars(self.cost, estimated=self.estimated)
+        return f"<Answer {self.turn}: {shown!r}, {self.usage.total:,} tokens, {price}{state}>"
 
 
 def join_texts(texts: Sequence[str]) -> str:

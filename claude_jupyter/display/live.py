@@ -152,7 +152,7 @@ class TerminalView:
             if isinstance(part, Put):
                 kind = self._kinds[part.block] = part.data["type"]
                 if kind == "text":
-                    self._write(("\n\n" if self._wrote.strip() else "") + part.data["text"])
+                    self._write(self._gap() + part.data["text"])
                 elif (
                     kind == "tool" and part.data.get("result") is None and part.data.get("input") is not None
                 ):
@@ -172,6 +172,10 @@ class TerminalView:
         lines = [*notices, facts_line(answer)]
         self._write(("\n" if not self._wrote.endswith("\n") else "") + "\n".join(lines) + "\n")
         self._out.flush()
+
+    def _gap(self) -> str:
+        """A blank line after what was written, if anything was."""
+        return "\n" * (2 - (len(self._wrote) - len(self._wrote.rstrip("\n")))) if self._wrote else ""
 
     def _write(self, text: str) -> None:
         self._wrote = (self._wrote + text)[-200:]
