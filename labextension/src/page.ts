@@ -13,7 +13,7 @@ export interface Page {
 }
 
 export interface Live {
-  view: Pick<AnswerView, 'node' | 'texts' | 'finish' | 'dispose'>;
+  view: Pick<AnswerView, 'node' | 'cost' | 'texts' | 'finish' | 'dispose'>;
   answer: Answer;
   /** The live view stands in the saved output now, and is disposed of with that. */
   adopted: boolean;

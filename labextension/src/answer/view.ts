@@ -26,6 +26,7 @@ export class AnswerView implements Paintable {
   private readonly follower: Follower;
   private shown: Shown[] = [];
   private live = false;
+  private spent: string | null = null;
   private follows = false;
   private ending = false; // what came last is not drawn yet
   private gap = false;
@@ -64,6 +65,7 @@ export class AnswerView implements Paintable {
           this.foot.wait(op.text, op.until);
           break;
         case 'meter':
+          this.spent = op.cost;
           this.foot.meter(op.usage, op.cost);
           break;
         case 'end':
@@ -83,6 +85,11 @@ export class AnswerView implements Paintable {
     this.follows = false;
     this.end(answer);
     painter.request(this);
+  }
+
+  /** USD so far, while it arrives. */
+  get cost(): string | null {
+    return this.live ? this.spent : null;
   }
 
   /** It has arrived: take over what the kernel says of it in the end. */

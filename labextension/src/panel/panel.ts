@@ -1,0 +1,121 @@
+/** The side panel: what was asked and what it cost, with a jump to each cell, and what can be done with the conversation. */
+
+import { Widget } from '@lumino/widgets';
+import { button, el } from '../answer/dom';
+import { count, dollars, shortModel } from '../format';
+import type { KernelLink } from '../kernel';
+import type { Links } from '../links';
+import type { State, TurnSummary } from '../state';
+
+const BARS = 40; // newest turns in the chart
+
+export class ClaudePanel extends Widget {
+  constructor(private readonly links: Links) {
+    super();
+    this.id = 'claude-jupyter-panel';
+    this.addClass('cj-Panel');
+    this.title.caption = 'Claude: transcript and costs';
+    this.title.label = 'Claude';
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', 'Claude: transcript and costs');
+    links.changed.connect(this.draw, this);
+    this.draw();
+  }
+
+  private draw(): void {
+    const link = this.links.current;
+    const state = link?.state;
+    if (!link || !state) {
+      const hint = el('p', 'cj-hint', 'Run ', el('code', '', '%load_ext claude_jupyter'), ' in a notebook to see its questions and costs here.');
+      this.node.replaceChildren(hint);
+      return;
+    }
+    const scroll = this.node.scrollTop;
+    this.node.replaceChildren(header(state), chart(state), this.actions(link, state), this.rows(link, state));
+    this.node.scrollTop = scroll;
+  }
+
+  private actions(link: KernelLink, state: State): HTMLElement {
+    const node = el('div', 'cj-actions');
+    const none = state.turns.length === 0;
+    const add = (label: string, hint: string, op: string, disabled = none): void => {
+      const item = button('cj-action', label, () => link.send(op, { chat: state.chat }));
+      item.title = hint;
+      item.disabled = disabled;
+      node.append(item);
+    };
+    add('New', 'Begin afresh: earlier turns stay here and are not sent from here on', 'new');
+    add('Undo', 'Take the last turn back', 'undo');
+    add('Fork', 'Go on in a copy of this conversation', 'fork');
+    add('Export', 'Write the transcript as Markdown beside the notebook', 'export');
+    return node;
+  }
+
+  private rows(link: KernelLink, state: State): HTMLElement {
+    const list = el('ol', 'cj-turns');
+    list.setAttribute('aria-label', `Questions of ${state.chat}`);
+    const cells = link.panel.content.widgets;
+    for (const turn of [...state.turns].reverse()) {
+      const cell = cells.find(candidate => candidate.model.id === turn.cell);
+      list.append(this.row(link, turn, cell ? cells.indexOf(cell) : -1));
+    }
+    return list;
+  }
+
+  private row(link: KernelLink, turn: TurnSummary, index: number): HTMLElement {
+    const cell = link.panel.content.widgets[index];
+    const number = cell?.model.type === 'code' ? ((cell.model.toJSON().execution_count as number | null) ?? ' ') : '–';
+    const jump = button('cj-turn', '', () => {
+      if (index >= 0) {
+        link.panel.content.activeCellIndex = index;
+        void link.panel.content.scrollToItem(index, 'center');
+      }
+    });
+    jump.append(
+      el('span', 'cj-n', `[${number}]`),
+      el('span', 'cj-q', turn.prompt, el('small', '', turn.facts)),
+      el('span', 'cj-c', dollars(turn.cost))
+    );
+    jump.disabled = index < 0;
+    jump.title = index < 0 ? 'Its cell is not in this notebook' : 'Go to the cell';
+    const hide = button('cj-hide', turn.hidden ? 'Show' : 'Hide', () => link.send('hide', { turn: turn.turn }));
+    hide.title = turn.hidden ? 'Send this turn again' : 'Keep this turn here, but do not send it';
+    const row = el('li', turn.hidden ? 'cj-hidden' : '', jump, hide);
+    row.classList.toggle('cj-now', cell !== undefined && cell === link.panel.content.activeCell);
+    return row;
+  }
+}
+
+function header(state: State): HTMLElement {
+  const sum = state.notebook ?? state.kernel;
+  const facts = [`${count(state.turns.length)} questions`];
+  if (state.cached > 0) {
+    facts.push(`${Math.round(100 * state.cached)} % from cache`);
+  }
+  facts.push(shortModel(state.model));
+  if (state.chat !== 'main') {
+    facts.push(`chat ${state.chat}`);
+  }
+  return el('header', '', el('b', '', dollars(sum.cost, sum.estimated)), el('span', '', facts.join(' · ')));
+}
+
+function chart(state: State): HTMLElement {
+  const turns = state.turns.slice(-BARS);
+  const total = ({ parts }: TurnSummary): number => parts.output + parts.input + parts.cache;
+  const most = Math.max(...turns.map(total), 1e-9);
+  const bars = el('div', 'cj-bars');
+  bars.setAttribute('role', 'img');
+  bars.setAttribute('aria-label', 'Price of each question, oldest first');
+  for (const turn of turns) {
+    const bar = el('div');
+    bar.title = `${turn.prompt}\n${dollars(turn.cost)}`;
+    for (const name of ['output', 'input', 'cache'] as const) {
+      const part = el('i', `cj-${name}`);
+      part.style.height = `${(48 * turn.parts[name]) / most}px`;
+      bar.append(part);
+    }
+    bars.append(bar);
+  }
+  const key = el('div', 'cj-key', ...['output', 'input', 'cache'].map(name => el('span', '', el('i', `cj-${name}`), name)));
+  return el('div', turns.length > 1 ? 'cj-chart' : 'cj-chart cj-none', bars, key);
+}

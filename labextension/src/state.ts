@@ -1,0 +1,85 @@
+/** What a kernel tells of its conversations and costs. Pure; read as carefully as an answer, since any kernel may send it. */
+
+export interface Sum {
+  calls: number;
+  tokens: number;
+  /** USD, or null where a price is unknown. */
+  cost: string | null;
+  estimated: boolean;
+}
+
+export interface TurnSummary {
+  turn: number;
+  /** The notebook's id of its cell, or ''. */
+  cell: string;
+  /** The first line of the prompt. */
+  prompt: string;
+  /** What was attached, and other facts, for the second line. */
+  facts: string;
+  cost: string | null;
+  hidden: boolean;
+  /** USD by part, for the chart. */
+  parts: { output: number; input: number; cache: number };
+}
+
+export interface State {
+  kernel: Sum;
+  notebook: Sum | null;
+  day: Sum | null;
+  budget: { kernel: string | null; notebook: string | null; day: string | null };
+  context: { used: number; window: number } | null;
+  /** Part of the prompt tokens that came from the cache, 0 to 1. */
+  cached: number;
+  model: string;
+  chat: string;
+  chats: string[];
+  turns: TurnSummary[];
+}
+
+type Dict = Record<string, unknown>;
+const dict = (value: unknown): Dict =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Dict) : {};
+const num = (value: unknown): number => (typeof value === 'number' && isFinite(value) ? value : 0);
+const str = (value: unknown): string => (typeof value === 'string' ? value : '');
+const money = (value: unknown): string | null => (typeof value === 'string' && isFinite(Number(value)) ? value : null);
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+function sum(value: unknown): Sum {
+  const data = dict(value);
+  return { calls: num(data.calls), tokens: num(data.tokens), cost: money(data.cost), estimated: data.estimated === true };
+}
+
+function turn(value: unknown): TurnSummary {
+  const data = dict(value);
+  const parts = dict(data.parts);
+  return {
+    turn: num(data.turn),
+    cell: str(data.cell),
+    prompt: str(data.prompt),
+    facts: str(data.facts),
+    cost: money(data.cost),
+    hidden: data.hidden === true,
+    parts: { output: num(parts.output), input: num(parts.input), cache: num(parts.cache) }
+  };
+}
+
+export function readState(value: unknown): State | null {
+  const data = dict(value);
+  if (data.op !== 'state') {
+    return null;
+  }
+  const budget = dict(data.budget);
+  const context = dict(data.context);
+  return {
+    kernel: sum(data.kernel),
+    notebook: data.notebook ? sum(data.notebook) : null,
+    day: data.day ? sum(data.day) : null,
+    budget: { kernel: money(budget.kernel), notebook: money(budget.notebook), day: money(budget.day) },
+    context: num(context.window) > 0 ? { used: num(context.used), window: num(context.window) } : null,
+    cached: num(data.cached),
+    model: str(data.model),
+    chat: str(data.chat) || 'main',
+    chats: list(data.chats).map(str).filter(Boolean),
+    turns: list(data.turns).map(turn)
+  };
+}

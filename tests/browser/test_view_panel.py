@@ -1,0 +1,61 @@
+"""Status bar, panel and buttons, against a kernel that answers on the comm as ours does."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+
+CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
+KERNEL = """# claude
+def target(comm, message):
+    def answer(message):
+        got.append(message["content"]["data"])
+        turn = {"turn": 1, "cell": "asked", "prompt": "<b>What</b> is odd?", "facts": "sales", "cost": "0.021",
+                "parts": {"output": 0.01, "input": 0.006, "cache": 0.005}}
+        total = {"calls": 14, "tokens": 118402, "cost": "0.18"}
+        comm.send({"op": "state", "kernel": {**total, "cost": "0.05"}, "notebook": total, "model": "claude-sonnet-5-5",
+                   "context": {"used": 20000, "window": 1000000}, "turns": [turn] * 2, "chat": "main"})
+    comm.on_msg(answer)
+    answer(message)
+got = []
+get_ipython().kernel.comm_manager.register_target("claude_jupyter", target)"""
+
+
+def test_price_and_transcript_follow_the_kernel(open_notebook):
+    notebook = open_notebook([KERNEL, "print([m['op'] for m in got])"]).open()
+    page = notebook.page
+    item = page.locator(".cj-status-item")
+    expect(item).to_be_hidden()
+    notebook.run(0)
+    expect(item).to_contain_text("Claude: $0.180 notebook · $0.0500 kernel")
+    expect(item).to_contain_text("context 2 %")
+    item.click()
+    panel = page.locator(".cj-Panel")
+    expect(panel.locator("header")).to_contain_text("$0.180")
+    expect(panel.locator(".cj-q").first).to_contain_text("<b>What</b> is odd?")
+    panel.get_by_role("button", name="Undo").click()
+    notebook.run(1)
+    expect(notebook.output(1)).to_contain_text("['hello', 'undo']")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(item).to_be_hidden()
+    expect(panel).to_contain_text("%load_ext claude_jupyter")
+
+
+def test_buttons_write_cells_and_ask_nothing(open_notebook, service):
+    service_ = service("never")
+    notebook = open_notebook(["1/0", "2"]).open()
+    notebook.run(0)
+    page = notebook.page
+    page.get_by_role("button", name="Fix").click()
+    cells = page.evaluate(CELLS)
+    assert cells[:2] == ["1/0", "%load_ext claude_jupyter"]
+    assert cells[2].startswith("%%claude -e\n")
+    assert cells[3] == "2"
+    notebook.run(3)
+    page.evaluate("() => window.jupyterapp.commands.execute('claude-jupyter:explain')")
+    assert page.evaluate(CELLS)[4] == "%%claude -l\nExplain this output."
+    page.wait_for_timeout(300)
+    assert notebook.read().cells[0].execution_count is None, "nothing was saved or run by itself"
+    assert list(service_.requests) == []
