@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from claude_jupyter.costs import chart, table
 from claude_jupyter.costs.report import Asked, parse, recorded_notebook, report, reprice, write_csv
-from claude_jupyter.errors import StorageError, UsageError
+from claude_jupyter.errors import StorageError
+from claude_jupyter.magics.words import unquoted, words
 from claude_jupyter.turns import cell_hash
 
 
@@ -23,10 +23,7 @@ def cost(line: str, home: Any) -> None:
     StorageError
         Where there is no ledger, or the CSV file cannot be written.
     """
-    try:
-        asked = parse(shlex.split(line))
-    except ValueError as error:
-        raise UsageError(f"%claude_cost: {error}") from None
+    asked = parse([unquoted(word.text) for word in words(line)])
     if asked.help:
         print(asked.help)  # noqa: T201
         return
