@@ -13,14 +13,16 @@ from claude_jupyter.client.schemas import Returns
 from claude_jupyter.content.limits import hold
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation import history
-from claude_jupyter.conversation.asking import Asking
+from claude_jupyter.conversation.asking import Asking, recording
 from claude_jupyter.conversation.calls import Tool, Toolbox
 from claude_jupyter.conversation.history import Turns
 from claude_jupyter.conversation.request import TTL, Question, build, content_of
+from claude_jupyter.conversation.window import fitted
 from claude_jupyter.conversation.world import World
 from claude_jupyter.errors import UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Attachment, Place
+from claude_jupyter.settings import Settings
+from claude_jupyter.turns import Answer, Attachment, Block, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The chat when it was asked."""
+    """The chat when it was asked.
+
+    Attributes
+    ----------
+    offered
+        The tools of the last question, for results given by hand.
+    """
 
     name: str
     turns: Turns
@@ -57,6 +65,7 @@ class State:
     ttl: TTL | None
     warm: bool
     expired: bool = False
+    offered: tuple[Tool, ...] = ()
 
 
 def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) -> Asking:
@@ -78,30 +87,42 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     attachments = attached(world, ask, rules, earlier)
     prompt, redacted = rules.redact(ask.prompt)
     default = state.system if state.system is not None else settings.system
-    tools = (*state.tools, *(Tool.of(t) for t in options.tool))
-    toolbox = Toolbox(tools, lambda value, label: content.attach(value, label, rules), world.confirm)
+    tools = offered(state, ask)
+    toolbox = Toolbox(
+        tools,
+        lambda value, label: content.attach(value, label, rules),
+        world.confirm,
+        redact=lambda text: rules.redact(text)[0],
+    )
     returns = Returns(options.returns) if options.returns is not None else None
+    blocks = (
+        *answered_calls(earlier, ask.results, toolbox),
+        *(content_of(prompt, attachments) if prompt.strip() else (b for a in attachments for b in a.blocks)),
+    )
+    if not blocks:
+        raise UsageError("no tool call is open: there is nothing to give results for")
     question = Question(
         prompt=prompt,
-        content=(
-            *answered_calls(earlier, ask.results),
-            *(content_of(prompt, attachments) if prompt.strip() else ()),
-        ),
+        content=blocks,
         attachments=attachments,
         options=options,
         earlier=earlier,
         model=model,
         system=options.system if options.system is not None else history.system_at(preceding, default),
+        default_system=default,
         tools=tuple(dict(t.definition) for t in tools),
         format=returns.schema if returns is not None else None,
         ttl=state.ttl,
         warm=state.warm,
         expired=state.expired and bool(earlier),
     )
+    question = fitted(replace(question, condensable=world.service.condenses), settings)
     request, _, _ = build(
         question, settings
     )  # what the model does not take is refused before anything is shown
-    if not options.dry_run:
+    if not options.dry_run and recording(world, question, request) is None:
+        if settings.replay == "off":
+            world.service.client  # noqa: B018  a missing key is said before anything is shown; recordings need none
         world.books.ask_first(request, question, world.confirm)
     answer = Answer(
         id=uuid.uuid4().hex,
@@ -115,11 +136,40 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     return Asking(world, question, answer, toolbox, keep_events, returns, place, notes)
 
 
-def follow(question: Question, turns: Turns, place: Place) -> Question:
+def follow(question: Question, turns: Turns, place: Place, settings: Settings) -> Question:
     """A question that waited for others: it now follows the turns that are finished."""
-    if question.options.once or question.options.new:
-        return question
-    return replace(question, earlier=history.live(history.before(turns, place)))
+    options, preceding = question.options, history.before(turns, place)
+    earlier = () if options.once or options.new else history.live(preceding)
+    calls = history.open_calls(earlier[-1].messages) if earlier else ()
+    waited = replace(
+        question,
+        earlier=earlier,
+        left_out=0,
+        content=tuple(history.answering(question.content, calls)),
+        system=options.system
+        if options.system is not None
+        else history.system_at(preceding, question.default_system),
+    )
+    return fitted(waited, settings)
+
+
+def offered(state: State, ask: Ask) -> tuple[Tool, ...]:
+    """The tools of a question: the conversation's and its own; with results by hand those of the question that is answered.
+
+    Raises
+    ------
+    UsageError
+        For a value that is no tool.
+    """
+    own = [Tool.of(t) for t in ask.options.tool]
+    tools = list(state.tools)
+    for tool in own if own or ask.results is None else state.offered:
+        same = [t for t in tools if t == tool or (t.function is not None and t.function is tool.function)]
+        if not same:
+            tools.append(tool)
+    if ask.options.web and any(t.name == "web_search" for t in tools):
+        raise UsageError("--web brings a tool called web_search; rename yours")
+    return tuple(tools)
 
 
 def rules_for(world: World, options: Options, model: str, earlier: Turns) -> Rules:
@@ -171,30 +221,38 @@ def attached(world: World, ask: Ask, rules: Rules, earlier: Turns) -> tuple[Atta
     return hold(kept, (m for t in earlier for m in t.messages), rules)
 
 
-def answered_calls(earlier: Turns, results: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Results for calls that the last answer left open: given by the user, else said to be missing.
+def answered_calls(earlier: Turns, results: Mapping[str, Any] | None, toolbox: Toolbox) -> list[Block]:
+    """Results for calls that the last answer left open: given by the user, run already, else said to be missing.
 
     Raises
     ------
     UsageError
         For an id that no open call has.
     """
-    last = earlier[-1].messages[-1] if earlier else None
-    calls = [b for b in (last or {}).get("content", ()) if b["type"] == "tool_use"]
+    calls = history.open_calls(earlier[-1].messages) if earlier else ()
     given = dict(results or {})
-    unknown = sorted(set(given) - {b["id"] for b in calls})
+    unknown = sorted(map(str, set(given) - set(calls)))
     if unknown:
         raise UsageError(f"no open tool call has the id {unknown[0]!r}")
-    blocks: list[dict[str, Any]] = []
-    for call in calls:
-        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call["id"]}
-        if call["id"] in given:
-            value = given[call["id"]]
-            block["content"] = (value if isinstance(value, str) else repr(value)) or "(no output)"
-        else:
-            block |= {"content": "This call was not answered.", "is_error": True}
-        blocks.append(block)
-    return blocks
+    ran = {b["id"]: b for b in earlier[-1].answer.tools if b.get("result") is not None} if calls else {}
+    return [
+        toolbox.by_hand(call, given[call])
+        if call in given
+        else _ran(ran[call])
+        if call in ran
+        else history.unanswered(call)
+        for call in calls
+    ]
+
+
+def _ran(call: Block) -> Block:
+    """The result of a Python function that was run while the calls beside it waited for the user."""
+    return {
+        "type": "tool_result",
+        "tool_use_id": call["id"],
+        "content": call["result"] or "(no output)",
+        **({"is_error": True} if call.get("error") else {}),
+    }
 
 
 def _label(value: Any, namespace: Mapping[str, Any], place: int) -> str:
