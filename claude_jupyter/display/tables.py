@@ -45,15 +45,16 @@ def models_table(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
     ]
     head = [
         "model",
-        "input $/M",
-        "output $/M",
-        "cache read $/M",
+        "input",
+        "output",
+        "cache read",
         "context",
         "longest answer",
         "thinks",
         "retires",
     ]
-    return table(head, rows, f"List prices; from the {models.source}.")
+    # No dollar signs: two of them in a table of Markdown are mathematics, and the table is none.
+    return table(head, rows, f"List prices in USD per million tokens; from the {models.source}.")
 
 
 def _rate(usd: Decimal | None) -> str:

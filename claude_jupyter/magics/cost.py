@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from claude_jupyter.conversation.conversation import RESUME
 from claude_jupyter.costs import chart, table
 from claude_jupyter.costs.report import Asked, parse, recorded_notebook, report, reprice, write_csv
 from claude_jupyter.errors import StorageError
@@ -78,6 +79,6 @@ def _first_lines(home: Any) -> Mapping[str, str]:
             lines[cell_hash(cell.id)] = (body or rest or [""])[0]
     for chat in home.world.chats.values():
         for turn in chat.turns:
-            if turn.cell and turn.prompt.strip():
+            if turn.cell and turn.prompt.strip() and turn.prompt != RESUME:
                 lines[cell_hash(turn.cell)] = turn.prompt.strip().splitlines()[0]
     return lines
