@@ -7,19 +7,20 @@ The generator is the only loop there is; a cell, a coroutine, a background threa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from claude_jupyter.client.schemas import Returns
-from claude_jupyter.client.service import Arrived, Reply, Request, Waiting, replayed
+from claude_jupyter.client.service import Arrived, Event, Reply, Request, Waiting, replayed
 from claude_jupyter.client.stream import as_sent
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.conversation.billing import Bill
 from claude_jupyter.conversation.blocks import Blocks
-from claude_jupyter.conversation.calls import Toolbox
+from claude_jupyter.conversation.calls import Result, Toolbox
+from claude_jupyter.conversation.closing import spoken, turn_messages
 from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.receipts import receipt
 from claude_jupyter.conversation.request import Question, build
@@ -27,10 +28,10 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.errors import ClaudeError, RefusalError, ReplayError, ReturnsError, StoppedError
 from claude_jupyter.replay import Recordings
-from claude_jupyter.turns import Answer, Message, Meter, Part, Place, Put, Receipt, Status
+from claude_jupyter.turns import Answer, Block, Message, Meter, Part, Place, Put, Receipt, Status
 
 _METER_EVERY = 1.0
-_STOPPED_NOTE = "(The answer was stopped here.)"
+_FULL = ("max_tokens", "model_context_window_exceeded")
 
 Notice = tuple[str, str]
 """(level, text) of a notice: `info`, `warn` or `error`."""
@@ -81,19 +82,21 @@ class Asking:
         self._metered = 0.0
         self._reply: Reply | None = None
         self._retried = False
+        # Whether `_rounds` hold the newest response already, so that more has to follow it.
+        self._moved = False
 
     def parts(self) -> Iterator[tuple[Part, ...]]:
         """What arrives, at most about 20 times a second. Never raises for what goes wrong: see `error`."""
         try:
             yield (Status("Thinking"),)
             number = 0
-            while True:
+            while not self.stop.asked:
                 yield from self._round(number)
-                if self.stop.asked or not self._goes_on(number):
+                if not self._goes_on(number):
+                    yield from self._run_own_calls()
                     break
-                yield from self._run_tools()
-                if self.stop.asked:
-                    break
+                if not self.stop.asked:
+                    yield from self._run_tools()
                 number += 1
         except KeyboardInterrupt:
             self.stop.ask()
@@ -116,18 +119,21 @@ class Asking:
             self.answer = replace(self.answer, started=datetime.now(UTC), sent=self._receipt(request))
             yield tuple(self._note("info", n) for n in (*self.notes, *notes))
         self._blocks.round()
-        recorded = self._recorded(request)
-        with uninterrupted():
-            request, bill = world.books.open(
-                request, self.answer, self.question, replayed=recorded is not None
-            )
+        recorded = recording(world, self.question, request)
+        asked = request
         reply: Reply | None = None
-        if recorded is not None:
-            self.answer = replace(self.answer, replayed=True)
-            events = replayed(recorded)
-        else:
-            events = world.service.send(request, self.stop, keep_events=self.keep_events)
+        bill: Bill | None = None
+        events: Generator[Event] | None = None
         try:
+            with uninterrupted():
+                request, bill = world.books.open(
+                    request, self.answer, self.question, cell=self.place.cell, replayed=recorded is not None
+                )
+            if recorded is not None:
+                self.answer = replace(self.answer, replayed=True)
+                events = replayed(recorded)
+            else:
+                events = world.service.send(request, self.stop, keep_events=self.keep_events)
             for event in events:
                 if isinstance(event, Reply):
                     reply = event
@@ -137,29 +143,19 @@ class Asking:
                 except KeyboardInterrupt:
                     self.stop.ask()
         finally:
-            events.close()
-            with uninterrupted():
-                self._settle(bill, reply)
+            if events is not None:
+                events.close()
+            if bill is not None:
+                with uninterrupted():
+                    self._settle(bill, reply)
         if reply is not None and reply.error is not None:
             raise reply.error
         if reply is not None and reply.complete and recorded is None and world.settings.replay == "auto":
-            self._recordings().keep(request.params, reply.message)
-
-    def _recordings(self) -> Recordings:
-        return Recordings(Path(self.world.settings.replay_dir).expanduser())
-
-    def _recorded(self, request: Request) -> Mapping[str, Any] | None:
-        mode = self.world.settings.replay
-        if mode == "off" or self.question.options.no_replay:
-            return None
-        found = self._recordings().find(request.params)
-        if found is None and mode == "only":
-            question = " ".join(self.question.prompt.split())[:80]
-            raise ReplayError(
-                f'No recording answers "{question}" as it stands, and replay = "only" asks nobody. '
-                'Record it once with replay = "auto", or use --no-replay.'
-            )
-        return found
+            try:
+                # Under what was asked, not under what a budget left of it: so it is found again.
+                recordings(world).keep(identity(asked), reply.message)
+            except ReplayError as error:
+                yield (self._note("warn", error.message),)
 
     def _receipt(self, request: Request) -> Receipt:
         return receipt(self.world, self.question, request, self.answer, self.notes)
@@ -186,6 +182,7 @@ class Asking:
 
     def _settle(self, bill: Bill, reply: Reply | None) -> None:
         """Close the ledger row and add up what this round used."""
+        self._moved = False
         self._reply = reply = reply or Reply({}, False, True, None, None, None, 0.0)
         wire = dict(reply.message.get("usage") or {})
         if not reply.complete and wire:
@@ -203,20 +200,26 @@ class Asking:
         message = reply.message
         content = as_sent(list(message.get("content") or []))
         reason = message.get("stop_reason") if reply.complete else None
-        if reason == "pause_turn":
-            self._rounds.append({"role": "assistant", "content": content})
-            return number < self.world.settings.max_tool_rounds
-        if reason == "end_turn" and self.returns is not None:
-            return self._misfits(content)
-        if reason != "tool_use" or not self.toolbox.runs(content):
+        if self.returns is not None and reason in ("end_turn", "stop_sequence", *_FULL):
+            return self._misfits(content, str(reason))
+        if reason not in ("pause_turn", "tool_use") or not content:
+            return False
+        if reason == "tool_use" and not self.toolbox.runs(content):
             return False
         if number >= self.world.settings.max_tool_rounds:
             self._note("warn", f"Stopped calling tools after {number} rounds (setting max_tool_rounds).")
             return False
-        self._rounds.append({"role": "assistant", "content": content})
+        self._move(content)
         return True
 
-    def _misfits(self, content: list[Any]) -> bool:
+    def _move(self, content: list[Block]) -> None:
+        """Take a response that something has to follow into the rounds; a paused one goes on in the same message."""
+        if self._rounds and self._rounds[-1]["role"] == "assistant":
+            content = [*self._rounds.pop()["content"], *content]
+        self._rounds.append({"role": "assistant", "content": content})
+        self._moved = True
+
+    def _misfits(self, content: list[Block], reason: str) -> bool:
         """Read the structured value; what does not fit is told to Claude once."""
         assert self.returns is not None
         text = "".join(b["text"] for b in content if b["type"] == "text")
@@ -224,11 +227,15 @@ class Asking:
             self.answer = replace(self.answer, value=self.returns.value(text))
             return False
         except ReturnsError as error:
-            if self._retried:
+            if reason == "max_tokens":
+                raise ReturnsError(
+                    f"Cut at max_tokens before it was whole: allow more. {error.message}"
+                ) from None
+            if self._retried or reason in _FULL:
                 raise
             self._retried = True
             again = f"{error.message} Answer again so that it fits the schema."
-            self._rounds.append({"role": "assistant", "content": content})
+            self._move(spoken(content))
             self._rounds.append({"role": "user", "content": [{"type": "text", "text": again}]})
             self._note("info", f"Asked again: {error.message}")
             return True
@@ -240,9 +247,19 @@ class Asking:
         results: list[Any] = []
         for result in self.toolbox.run(content, self.stop):
             results.append(result.block)
-            put = self._blocks.resolve(result.id, result.shown, error=result.error, seconds=result.seconds)
-            yield (put,) if put else ()
+            yield self._resolved(result)
         self._rounds.append({"role": "user", "content": results})
+
+    def _run_own_calls(self) -> Iterator[tuple[Part, ...]]:
+        """Run the Python functions among calls that go to the user, whose results then go with the user's."""
+        message = self._reply.message if self._reply is not None else {}
+        if message.get("stop_reason") == "tool_use" and not self.stop.asked:
+            for result in self.toolbox.run(self.toolbox.own(message.get("content") or []), self.stop):
+                yield self._resolved(result)
+
+    def _resolved(self, result: Result) -> tuple[Part, ...]:
+        put = self._blocks.resolve(result.id, result.shown, error=result.error, seconds=result.seconds)
+        return (put,) if put else ()
 
     def _note(self, level: str, text: str) -> Put:
         return self._blocks.put({"type": "notice", "level": level, "text": text})
@@ -250,7 +267,7 @@ class Asking:
     def _end(self) -> list[Part]:
         """Make the final answer and the turn's messages."""
         reply = self._reply
-        complete = self.error is None and reply is not None and reply.complete and not self._cut_by_stop()
+        complete = self.error is None and reply is not None and reply.complete and not self._moved
         message = dict(reply.message) if reply is not None and reply.message else None
         reason = message.get("stop_reason") if message and complete else None
         if complete and reason == "refusal":
@@ -274,9 +291,6 @@ class Asking:
         )
         self.messages = self._kept(complete)
         return parts
-
-    def _cut_by_stop(self) -> bool:
-        return self.stop.asked and bool(self._rounds) and self._rounds[-1]["role"] == "user"
 
     def _refused(self, message: Mapping[str, Any] | None) -> RefusalError:
         details = (message or {}).get("stop_details") or {}
@@ -315,43 +329,41 @@ class Asking:
 
     def _kept(self, complete: bool) -> tuple[Message, ...]:
         """The turn as it is sent again: alternating, tool results paired, nothing empty."""
-        if isinstance(self.error, RefusalError) or not self.question.content:
+        if isinstance(self.error, RefusalError):
             return ()
-        content = as_sent(list((self._reply.message if self._reply else {}).get("content") or []))
-        rounds = list(self._rounds)
-        if rounds and rounds[-1]["role"] == "assistant" and content == rounds[-1]["content"]:
-            content = []
-        if not complete:
-            content = [b for b in content if _usable(b)]
-        if rounds and rounds[-1]["role"] == "assistant":
-            calls = [b for b in rounds[-1]["content"] if b["type"] == "tool_use"]
-            if calls:  # stopped between a call and its result
-                rounds.append({"role": "user", "content": [_no_result(b["id"]) for b in calls]})
-            elif not content:
-                content, rounds = rounds[-1]["content"], rounds[:-1]
-        elif self._reply and self._reply.message.get("stop_reason") == "max_tokens":
-            content = [b for b in content if b["type"] != "tool_use"]
-        if not content and not rounds:
-            return ()
-        answer: Message = {
-            "role": "assistant",
-            "content": content or [{"type": "text", "text": _STOPPED_NOTE}],
-        }
-        return ({"role": "user", "content": list(self.question.content)}, *rounds, answer)
+        message = self._reply.message if self._reply is not None else {}
+        content = [] if self._moved else as_sent(list(message.get("content") or []))
+        cut = message.get("stop_reason") in _FULL
+        return turn_messages(self.question.content, self._rounds, content, complete=complete, cut=cut)
 
 
-def _usable(block: Mapping[str, Any]) -> bool:
-    """Whether a block of an unfinished message may be sent back."""
-    kind = block["type"]
-    if kind == "thinking":
-        return bool(block.get("signature"))
-    return kind in ("text", "redacted_thinking")
+def identity(request: Request) -> Mapping[str, Any]:
+    """What makes two requests the same for replay: parameters, beta names and what `extra_body` adds."""
+    more = {k: v for k, v in (("betas", request.betas), ("extra_body", request.extra.get("extra_body"))) if v}
+    return {**request.params, **more}
 
 
-def _no_result(tool_id: str) -> dict[str, Any]:
-    return {
-        "type": "tool_result",
-        "tool_use_id": tool_id,
-        "content": "The user stopped before this tool had run.",
-        "is_error": True,
-    }
+def recordings(world: World) -> Recordings:
+    """The recordings of the settings' folder."""
+    return Recordings(Path(world.settings.replay_dir).expanduser())
+
+
+def recording(world: World, question: Question, request: Request) -> Mapping[str, Any] | None:
+    """The recorded answer to a request, or None where it is to be asked.
+
+    Raises
+    ------
+    ReplayError
+        Where only recordings may answer and none does.
+    """
+    mode = world.settings.replay
+    if mode == "off" or question.options.no_replay:
+        return None
+    found = recordings(world).find(identity(request))
+    if found is None and mode == "only":
+        words = " ".join(question.prompt.split())[:80]
+        raise ReplayError(
+            f'No recording answers "{words}" as it stands, and replay = "only" asks nobody. '
+            'Record it once with replay = "auto", or use --no-replay.'
+        )
+    return found

@@ -16,7 +16,7 @@ from claude_jupyter.costs import budget
 from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Outcome, Spent
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer
+from claude_jupyter.turns import Answer, cell_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,20 @@ class Books:
     count: Callable[[Request], int | None] = lambda _request: None
 
     def open(
-        self, request: Request, answer: Answer, question: Question, *, replayed: bool = False
+        self,
+        request: Request,
+        answer: Answer,
+        question: Question,
+        *,
+        cell: str | None = None,
+        replayed: bool = False,
     ) -> tuple[Request, Bill]:
         """Write down that a request starts.
+
+        Parameters
+        ----------
+        cell
+            The cell that asked; it need not be the one that runs now.
 
         Returns
         -------
@@ -69,7 +80,7 @@ class Books:
             user=self.owner.user,
             kernel=self.owner.kernel,
             notebook=self.owner.notebook,
-            cell=self.cell(),
+            cell=cell_hash(cell) if cell else None,
             chat=answer.chat,
             turn=answer.turn,
             at=datetime.now(UTC),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,8 @@ from claude_jupyter.turns import Attachment, Block
 
 _LONGEST = 100_000
 """Characters of one tool result that are sent."""
+_LONGEST_WAIT = 0.1
+"""Seconds: waits on a lock cannot be interrupted on Windows (bugs.python.org/issue35935)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,14 @@ class Toolbox:
         A value → how Claude is shown it (a dataframe's profile, a figure's image).
     confirm
         Asks the user; None back: nobody can answer.
+    redact
+        Text → text without secrets, for what is no attachment.
     """
 
     tools: Sequence[Tool] = ()
     show: Callable[[Any, str], tuple[Attachment, ...]] = lambda _value, _label: ()
     confirm: Callable[[str], bool | None] = lambda _question: None
+    redact: Callable[[str], str] = str
     seen: list[Attachment] = field(default_factory=list[Attachment])
 
     def __post_init__(self) -> None:
@@ -109,6 +116,17 @@ class Toolbox:
         return bool(calls) and all(
             (tool := by_name.get(b["name"])) is None or tool.function is not None for b in calls
         )
+
+    def own(self, content: Sequence[Block]) -> list[Block]:
+        """The calls in this content that Python functions answer."""
+        functions = {t.name for t in self.tools if t.function is not None}
+        return [b for b in content if b["type"] == "tool_use" and b["name"] in functions]
+
+    def by_hand(self, call: str, value: Any) -> Block:
+        """The result that the user gives for a call."""
+        blocks, _, error = self._shown(value, "result")
+        told = {"is_error": True} if error else {}
+        return {"type": "tool_result", "tool_use_id": call, "content": blocks, **told}
 
     def run(self, content: Sequence[Block], stop: Stop) -> Iterator[Result]:
         """Run the calls in order; a stop or an interrupt gives the rest a result that says so."""
@@ -144,26 +162,40 @@ class Toolbox:
                 )
                 return _said(text), text, True
         try:
-            value = _called(tool.function, call["input"])
-        except KeyboardInterrupt:
+            value = _called(tool.function, call["input"], stop)
+        except (KeyboardInterrupt, _LeftError):
             stop.ask()
             return _said("The user stopped this tool."), "stopped", True
         except BaseException as error:
             # Also SystemExit: a tool must not be able to end the kernel. Claude is told, the user's cell goes on.
-            text = f"{type(error).__name__}: {error}"[:_LONGEST]
-            return _said(text), text, True
+            return self._failed(error)
         return self._shown(value, tool.name)
+
+    def _failed(self, error: BaseException) -> tuple[list[Block], str, bool]:
+        try:
+            text = f"{type(error).__name__}: {error}"
+        except Exception:  # its own __str__ fails
+            text = type(error).__name__
+        text = self._cut(text)
+        return _said(text), text, True
+
+    def _cut(self, text: str) -> str:
+        """Text as it may leave: not too long, no secrets."""
+        cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n[cut: {len(text):,} characters]"
+        return self.redact(cut)
 
     def _shown(self, value: Any, name: str) -> tuple[list[Block], str, bool]:
         if value is None or (isinstance(value, str) and not value.strip()):
             return _said("(no output)"), "(no output)", False
         if isinstance(value, str | int | float):
-            value = str(value)
-            cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}\n[cut: {len(value):,} characters]"
+            cut = self._cut(str(value))
             return _said(cut), cut, False
-        attachments = self.show(value, name)
+        try:
+            attachments = self.show(value, name)
+            text = "" if attachments else self._cut(repr(value))
+        except Exception as error:
+            return self._failed(error)
         if not attachments:
-            text = repr(value)[:_LONGEST]
             return _said(text), text, False
         self.seen.extend(attachments)
         blocks = [b for a in attachments for b in a.blocks]
@@ -179,40 +211,42 @@ def _arguments(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{k}={v!r}" for k, v in given.items())[:200]
 
 
-def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+class _LeftError(Exception):
+    """A tool that nobody waits for any more."""
+
+
+def _called(function: Callable[..., Any], given: Mapping[str, Any], stop: Stop) -> Any:
+    """Call a tool. On the main thread an interrupt ends it; elsewhere none arrives, so that it is left alone when stopped."""
     from claude_jupyter.client.tools import call
 
-    value = call(function, given)
-    if inspect.isawaitable(value):
-        value = _awaited(value)
-    return value
+    if not inspect.iscoroutinefunction(function) and threading.current_thread() is threading.main_thread():
+        return call(function, given)
+    return _apart(lambda: call(function, given), stop)
 
 
-def _awaited(value: Any) -> Any:
-    """Run a coroutine to its end; in a kernel there is a running loop already, so on a thread of its own."""
-    import asyncio
-    import threading
+def _apart(work: Callable[[], Any], stop: Stop) -> Any:
+    """What `work` returns, on a thread of its own: a kernel's own thread has a running loop already."""
+    outcome: list[tuple[Any, BaseException | None]] = []
+    done = threading.Event()
 
-    async def run() -> Any:
+    async def awaited(value: Any) -> Any:
         return await value
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(run())
-    box: list[Any] = []
-
-    def work() -> None:
+    def run() -> None:
         try:
-            box.append((asyncio.run(run()), None))
+            value = work()
+            outcome.append((asyncio.run(awaited(value)) if inspect.isawaitable(value) else value, None))
         except BaseException as error:
-            box.append((None, error))
+            outcome.append((None, error))
+        done.set()
 
-    thread = threading.Thread(target=work, name="claude-tool", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.1)
-    result, error = box[0]
+    threading.Thread(target=run, name="claude-tool", daemon=True).start()
+    with stop.ringing(done):
+        while not outcome and not stop.asked:
+            done.wait(_LONGEST_WAIT)
+    if not outcome:
+        raise _LeftError
+    value, error = outcome[0]
     if error is not None:
         raise error
-    return result
+    return value

@@ -5,41 +5,31 @@ How a question is answered is `asking.py`, how history follows the cells `histor
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from claude_jupyter.conversation import background
+from claude_jupyter.conversation import background, history
 from claude_jupyter.conversation.asking import Asking
-from claude_jupyter.conversation.batches import Batches, listed_batches, submit
 from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.interrupts import uninterrupted
-from claude_jupyter.conversation.keeping import Kept
 from claude_jupyter.conversation.listing import listed
-from claude_jupyter.conversation.mapping import Mapper
-from claude_jupyter.conversation.plan import planned
-from claude_jupyter.conversation.preparing import Ask, State, follow, prepare
+from claude_jupyter.conversation.many import Many
+from claude_jupyter.conversation.preparing import Ask, follow, prepare
 from claude_jupyter.conversation.receipts import Counted, counted, dry_run
-from claude_jupyter.conversation.request import TTL
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
-from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.errors import UsageError
+from claude_jupyter.conversation.window import SUMMARY, Context, gauge, summarised
+from claude_jupyter.errors import APIResponseError, UsageError
+from claude_jupyter.models import resolve
 from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer, Models, Receipt, View
 
 RESUME = "Continue exactly where your last answer stopped; do not repeat any of it."
 
-_PAUSE = 300.0
-"""Seconds after which a 5-minute cache entry is gone."""
 
-
-class Conversation(Kept):
+class Conversation(Many):
     """A conversation with Claude: history, tokens and costs of one chat in this kernel."""
-
-    _paused = False
-    _asked_ttl: TTL | None = None
 
     def ask(self, prompt: str | None = None, *values: Any, **options: Any) -> Any:
         """Ask a question; the answer streams into the cell and stays there.
@@ -77,6 +67,7 @@ class Conversation(Kept):
         labels: Sequence[str] | None = None,
         results: Mapping[str, Any] | None = None,
         finished: Callable[[Answer], None] | None = None,
+        after: str | None = None,
     ) -> Answer | Receipt:
         """`ask` with the options as a value and the values' labels, as the magics use it.
 
@@ -84,9 +75,11 @@ class Conversation(Kept):
         ----------
         finished
             Called with the complete answer, also when it comes later (`--background`).
+        after
+            Id of the answer that it follows, if not the last of the history.
         """
         chat = self._chosen(options)
-        asking = chat._prepared(prompt, values, options, labels=labels, results=results)
+        asking = chat._prepared(prompt, values, options, labels=labels, results=results, after=after)
         if options.dry_run:
             made = dry_run(asking)
             self._world.show(made)
@@ -144,59 +137,6 @@ class Conversation(Kept):
         given = Options.of(**options, dry_run=True)
         return counted(self._world, self._chosen(given)._prepared(prompt, values, given))
 
-    def map(
-        self,
-        values: Any,
-        prompt: str,
-        returns: Any = None,
-        batch: bool = False,
-        *,
-        limit: int | None = None,
-        **options: Any,
-    ) -> Any:
-        """Ask one prompt about every row, many at once; what was answered before is not asked again.
-
-        Parameters
-        ----------
-        values
-            A frame (`{column}` in the prompt names its columns), series, list (also of dicts) or dict (`{value}`, `{key}`);
-            a prompt that names nothing of a row gets the whole row below it.
-        returns
-            A type for each row's result, as for `ask`.
-        batch
-            Through the Message Batches API: half the price, done within a day; a `Batch` comes back at once.
-        limit
-            How many requests may be under way at once (50); fewer where the service's rate limits ask for it.
-        **options
-            Named as the magic's. The history is neither read nor extended.
-
-        Returns
-        -------
-        A frame with result columns added (`answer`, or the fields of `returns`; `error` where rows failed), a series, list or dict
-        as its like with None where a row failed, or a `Batch`.
-
-        Raises
-        ------
-        ClaudeError
-            Where no row could be answered, a budget is used up, or it is stopped: what is done is kept, the next run pays the rest.
-        """
-        given = Options.of(**options, returns=returns)
-        chat = self._chosen(given)
-        number, state = chat._number_and_state()
-        plan = planned(self._world, state, number, values, prompt, given)
-        if batch:
-            return submit(plan, chat._count)
-        mapper = Mapper(plan, limit)
-        try:
-            return mapper.run().value
-        finally:
-            chat._count(mapper.usage, mapper.cost)
-
-    @property
-    def batches(self) -> Batches:
-        """The batches of `map(…, batch=True)`, of this kernel and others, newest first."""
-        return listed_batches(self._world, self._count)
-
     def resume(self, **options: Any) -> Answer:
         """Go on from an answer that was stopped, broke off or was cut at `max_tokens`.
 
@@ -212,7 +152,39 @@ class Conversation(Kept):
             raise UsageError("nothing to resume: the last answer is complete")
         elif not any(t.answer.id == self._last.id for t in self._turns):
             raise UsageError("nothing to resume: nothing of the last answer arrived. Ask again.")
-        return self.ask(RESUME, **options)
+        return self.question(RESUME, (), Options.of(**options), after=self._last.id)
+
+    @property
+    def context(self) -> Context:
+        """How full the context is, in tokens: `used` and `size`."""
+        default = self.model or self._world.settings.model
+        return gauge(history.live(self._turns), resolve(default))
+
+    def compact(self, **options: Any) -> Answer:
+        """Condense the conversation now: Claude sums it up, and the next question follows the summary alone.
+
+        The transcript keeps every turn; `undo` takes it back.
+
+        Raises
+        ------
+        UsageError
+            Where there is nothing to condense.
+        ClaudeError
+            As `ask`; nothing changes then.
+        """
+        live = history.live(self._turns)
+        if not live:
+            raise UsageError("there is nothing to condense: no turn would be sent")
+        asking = self._prepared(SUMMARY, (), Options.of(**options, once=False))
+        once = replace(asking.question.options, once=True)
+        asking.question = replace(asking.question, options=once)  # its own turn is not kept: the summary is
+        answer = self.run(asking, self._world.view(asking.answer.id, asking.stop, background=False))
+        if not answer.text.strip():
+            raise APIResponseError("Claude gave no summary; the conversation is as it was. Try again.")
+        with self._lock:
+            turn = summarised(answer, live)
+            self._commit(replace(turn, cell=asking.place.cell, execution=asking.place.execution))
+        return answer
 
     def run(self, asking: Asking, view: View, *, begun: bool = False) -> Answer:
         """Drive a prepared question to its end, showing it in `view`."""
@@ -245,7 +217,7 @@ class Conversation(Kept):
         from claude_jupyter.errors import ClaudeError
 
         asking.tells_errors = True
-        asking.question = follow(asking.question, self._turns, asking.place)
+        asking.question = follow(asking.question, self._turns, asking.place, self._world.settings)
         try:
             answer = self.run(asking, view, begun=True)
         except ClaudeError:
@@ -262,46 +234,18 @@ class Conversation(Kept):
         labels: Sequence[str] | None = None,
         results: Mapping[str, Any] | None = None,
         keep_events: bool = False,
+        after: str | None = None,
     ) -> Asking:
         number, state = self._number_and_state()
+        state = replace(state, offered=self._offered)
+        if after is not None:
+            at = next(i for i, t in enumerate(state.turns) if t.answer.id == after)
+            state = replace(state, turns=state.turns[: at + 1])
         ask = Ask(prompt or "", tuple(values), options, labels, results, number)
         return prepare(self._world, state, ask, keep_events=keep_events)
 
-    def _number_and_state(self) -> tuple[int, State]:
-        with self._lock:
-            self._asked += 1
-            warm, ttl = self._is_warm(self._asked_ttl), self._ttl()
-            expired = self._asked_ttl is not None and self._last_end is not None and not warm
-            self._asked_ttl = ttl
-            tools = tuple(self._tools)
-            return self._asked, State(
-                self.name, self._turns, tools, self.model, self.system, ttl, warm, expired
-            )
-
-    def _count(self, usage: Usage, cost: Cost) -> None:
-        """Add what was asked outside the history."""
-        with self._lock:
-            self._usage = self._usage + usage
-            self._cost = Cost.total((self._cost, cost))
-
     def _chosen(self, options: Options) -> Conversation:
         return self.chat(options.chat) if options.chat else self
-
-    def _ttl(self) -> TTL | None:
-        cache = self._world.settings.cache
-        if cache == "off":
-            return None
-        if cache != "auto":
-            return cache
-        if self._last_end is not None and time.monotonic() - self._last_end > _PAUSE:
-            self._paused = True
-        return "1h" if self._paused else "5m"
-
-    def _is_warm(self, ttl: TTL | None) -> bool:
-        """Whether the last question's cache entries, made to live so long, are likely to be there still."""
-        if ttl is None or self._last_end is None:
-            return False
-        return time.monotonic() - self._last_end < (_PAUSE if ttl == "5m" else 3600.0)
 
     # -- chats, client, tools -------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from claude_jupyter.conversation.measure import tokens_of
-from claude_jupyter.turns import Message, Place, Turn
+from claude_jupyter.turns import Block, Message, Place, Turn
 
 Turns = tuple[Turn, ...]
 
@@ -39,18 +39,15 @@ def placed(turns: Turns, turn: Turn) -> Turns:
 
     Turns stay in the order in which their cells were first asked; later ones stay as they are.
     """
-    start = next((i for i, t in enumerate(turns) if t.cell is not None and t.cell == turn.cell), len(turns))
-    own = tuple(
-        t
-        for t in turns[start:]
-        if t.cell is not None and t.cell == turn.cell and t.execution == turn.execution
-    )
-    rest = tuple(t for t in turns[start:] if t.cell is None or t.cell != turn.cell)
-    if turn.cell is None:
+    start = next((i for i, t in enumerate(turns) if t.cell is not None and t.cell == turn.cell), None)
+    if start is None:
         # Asked at once, finished in another order: they stand as they were asked.
-        while start and turns[start - 1].cell is None and turns[start - 1].answer.turn > turn.answer.turn:
+        start = len(turns)
+        while start and turns[start - 1].answer.turn > turn.answer.turn:
             start -= 1
         return (*turns[:start], turn, *turns[start:])
+    own = tuple(t for t in turns[start:] if t.cell == turn.cell and t.execution == turn.execution)
+    rest = tuple(t for t in turns[start:] if t.cell != turn.cell)
     return (*turns[:start], *sorted((*own, turn), key=lambda t: t.answer.turn), *rest)
 
 
@@ -93,21 +90,52 @@ def sent(turns: Turns, system: Any, tools: Any) -> Sent:
 
     Thinking is bound to what stood before it (platform.claude.com, "What's new in Opus 5.5": preserved thinking): a turn whose
     prefix is no longer the one it was made with goes without its thinking blocks. What was left out once stays out, because the
-    turns after it were then made with that prefix.
+    turns after it were then made with that prefix. Where an edit parted tool calls from their results they are paired again.
     """
     chain = digest_of({"system": system or None, "tools": tools or None})
     messages: list[Message] = []
     stripped = 0
+    calls: tuple[str, ...] = ()
     for turn in turns:
+        own, digest = turn.messages, turn.digest
         bound = turn.digest != turn.bare
-        if bound and turn.prefix != chain:
-            messages.extend(without_thinking(turn.messages))
+        content = answering(own[0]["content"], calls)
+        if content is not own[0]["content"]:
+            own = ({**own[0], "content": content}, *without_thinking(own[1:]))
+            digest = digest_of(own)
+            stripped += bound
+        elif bound and turn.prefix != chain:
+            own, digest = without_thinking(own), turn.bare
             stripped += 1
-            chain = _chained(chain, turn.bare)
-        else:
-            messages.extend(turn.messages)
-            chain = _chained(chain, turn.digest)
+        messages.extend(own)
+        chain = _chained(chain, digest)
+        calls = open_calls(own)
     return Sent(tuple(messages), chain, stripped)
+
+
+def open_calls(messages: Sequence[Message]) -> tuple[str, ...]:
+    """Ids of the tool calls that the last message left open: the next one has to begin with their results."""
+    return tuple(b["id"] for b in messages[-1]["content"] if b["type"] == "tool_use") if messages else ()
+
+
+def answering(content: Sequence[Block], calls: Sequence[str]) -> Sequence[Block]:
+    """The user's blocks with a result first for each open call and none for others; `content` itself where that is so."""
+    given = {b["tool_use_id"]: b for b in content if b["type"] == "tool_result"}
+    if set(given) == set(calls):
+        return content
+    rest = [b for b in content if b["type"] != "tool_result"]
+    results = [given.get(c) or unanswered(c) for c in calls]
+    return [*results, *rest] or [{"type": "text", "text": "(Results of tools stood here.)"}]
+
+
+def unanswered(call: str) -> Block:
+    """The result of a call that nobody answered."""
+    return {
+        "type": "tool_result",
+        "tool_use_id": call,
+        "content": "This call was not answered.",
+        "is_error": True,
+    }
 
 
 def without_thinking(messages: Sequence[Message]) -> list[Message]:

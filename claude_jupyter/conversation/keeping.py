@@ -51,6 +51,7 @@ class Kept:
         self._turns = turns
         self._past: deque[Turns] = deque(maxlen=_UNDOABLE)
         self._tools: list[Tool] = []
+        self._offered: tuple[Tool, ...] = ()
         self._usage = Usage()
         self._cost = Cost()
         self._asked = max((t.answer.turn for t in turns), default=0)
@@ -103,6 +104,7 @@ class Kept:
             self._usage = self._usage + answer.usage
             self._cost = Cost.total((self._cost, answer.cost))
             self._broken = None
+            self._offered = tuple(asking.toolbox.tools)
             if question.options.once or not asking.messages:
                 return answer
             turn = history.sealed(
@@ -138,6 +140,8 @@ class Kept:
         with self._lock:
             self._past.append(self._turns)
             self._turns = turns
+            # Turns from elsewhere (a file, the notebook) have numbers of their own: the next question is newer than all.
+            self._asked = max((self._asked, *(t.answer.turn for t in turns)))
 
     # -- editing --------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from claude_jupyter.client.service import Request
+from claude_jupyter.conversation import window
 from claude_jupyter.conversation.history import Sent, Turns, sent
 from claude_jupyter.conversation.measure import tokens_of, tokens_of_json
 from claude_jupyter.costs.usage import Usage
@@ -41,8 +42,8 @@ class Question:
         The blocks of the new user message: attachments (images first), then the prompt; or tool results.
     earlier
         The turns it follows, as `history.live` gives them.
-    system
-        The system prompt in force.
+    system, default_system
+        The system prompt in force, and the one where no turn sets any.
     tools
         Tool definitions as the API takes them.
     format
@@ -51,6 +52,10 @@ class Question:
         How long cache entries are to live; None: no caching.
     warm
         Whether the earlier turns are likely to be read from the cache.
+    condensable
+        Whether the provider can condense a conversation that outgrows the context.
+    left_out
+        How many of the oldest turns are not sent because the context does not hold them.
     expired
         Whether a pause since the last question was longer than its cache entries live.
     apart
@@ -64,10 +69,13 @@ class Question:
     earlier: Turns = ()
     model: str
     system: str = ""
+    default_system: str = ""
     tools: tuple[Block, ...] = ()
     format: Mapping[str, Any] | None = None
     ttl: TTL | None = "5m"
     warm: bool = False
+    condensable: bool = False
+    left_out: int = 0
     expired: bool = False
     apart: bool = False
 
@@ -137,8 +145,11 @@ def build(
         params["thinking"] = thinking
     if options.stop:
         params["stop_sequences"] = list(options.stop)
+    condense, condense_betas = window.edits(question, settings)
+    params |= condense
+    notes.extend(filter(None, [window.told(question)]))
     extra = _extra(options, model, params)
-    betas = tuple(extra.pop("betas", ()))
+    betas = tuple(dict.fromkeys((*extra.pop("betas", ()), *condense_betas)))
     if _size(params) > _LARGEST:
         raise ContentTooLargeError(
             f"The request would be {_size(params) / 1e6:.0f} MB; the API takes 32 MB. Attach less, or begin afresh with -n."
