@@ -7,7 +7,7 @@ The generator is the only loop there is; a cell, a coroutine, a background threa
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,7 +198,7 @@ class Asking:
         reply = self._reply
         assert reply is not None
         message = reply.message
-        content = as_sent(list(message.get("content") or []))
+        content: Sequence[Block] = as_sent(list(message.get("content") or []))
         reason = message.get("stop_reason") if reply.complete else None
         if self.returns is not None and reason in ("end_turn", "stop_sequence", *_FULL):
             return self._misfits(content, str(reason))
@@ -212,14 +212,14 @@ class Asking:
         self._move(content)
         return True
 
-    def _move(self, content: list[Block]) -> None:
+    def _move(self, content: Sequence[Block]) -> None:
         """Take a response that something has to follow into the rounds; a paused one goes on in the same message."""
         if self._rounds and self._rounds[-1]["role"] == "assistant":
             content = [*self._rounds.pop()["content"], *content]
         self._rounds.append({"role": "assistant", "content": content})
         self._moved = True
 
-    def _misfits(self, content: list[Block], reason: str) -> bool:
+    def _misfits(self, content: Sequence[Block], reason: str) -> bool:
         """Read the structured value; what does not fit is told to Claude once."""
         assert self.returns is not None
         text = "".join(b["text"] for b in content if b["type"] == "text")

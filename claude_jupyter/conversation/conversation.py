@@ -137,7 +137,7 @@ class Conversation(Many):
         given = Options.of(**options, dry_run=True)
         return counted(self._world, self._chosen(given)._prepared(prompt, values, given))
 
-    def resume(self, **options: Any) -> Answer:
+    def resume(self, **options: Any) -> Any:
         """Go on from an answer that was stopped, broke off or was cut at `max_tokens`.
 
         Raises
@@ -145,14 +145,17 @@ class Conversation(Many):
         UsageError
             Where there is nothing to go on from.
         """
+        last, given = self._last, Options.of(**options)
+        if last is None or (last.complete and last.stop_reason != "max_tokens"):
+            raise UsageError("nothing to resume: the last answer is complete")
         if self._broken is not None:
             broken, self._broken = self._broken, None
             self._commit(broken)
-        elif self._last is None or (self._last.complete and self._last.stop_reason != "max_tokens"):
-            raise UsageError("nothing to resume: the last answer is complete")
-        elif not any(t.answer.id == self._last.id for t in self._turns):
-            raise UsageError("nothing to resume: nothing of the last answer arrived. Ask again.")
-        return self.question(RESUME, (), Options.of(**options), after=self._last.id)
+        elif not any(t.answer.id == last.id for t in self._turns):
+            raise UsageError(
+                "nothing to resume: nothing of the last answer arrived, or it was not kept. Ask again."
+            )
+        return self.question(RESUME, (), given, after=last.id)
 
     @property
     def context(self) -> Context:

@@ -1,7 +1,7 @@
 """Whatever a user does, in any order, the history stays valid for the service and nothing that was paid for is lost.
 
 A state machine asks, stops, fails, re-runs, undoes, forks, hides, calls tools, switches models and more, against the demo server,
-which refuses what the service refuses. `CLAUDE_JUPYTER_MACHINE=500` runs so many examples instead of the few of every day.
+which refuses what the service refuses. `MACHINE_EXAMPLES=500` runs so many examples instead of the few of every day.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from claude_jupyter.errors import BadRequestError, ClaudeError, UsageError
 from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer
 
-EXAMPLES = int(os.environ.get("CLAUDE_JUPYTER_MACHINE", "12"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "12"))
 STEPS = 40
 MODELS = ("sonnet", "haiku", "opus", "claude-opus-4-8", "claude-haiku-4-5", "fable")
 LOOK = {"name": "look", "description": "Look.", "input_schema": {"type": "object", "properties": {}}}
