@@ -67,7 +67,7 @@ class Returns:
         from pydantic.errors import PydanticUserError
 
         try:
-            self._adapter: TypeAdapter[Any] = TypeAdapter(self.kind)
+            self._adapter: TypeAdapter[Any] = TypeAdapter(_known(self.kind))
             schema = anthropic.transform_schema(self._adapter.json_schema())
         except (PydanticUserError, TypeError, ValueError, NameError) as error:
             name = getattr(self.kind, "__name__", repr(self.kind))
@@ -130,6 +130,20 @@ class Returns:
                 f"The answer does not fit: row {wrong + 1} has {len(rows[wrong])} of {len(columns)} columns."
             )
         return frame_of(columns, rows)
+
+
+def _known(kind: Any) -> Any:
+    """The type; before Python 3.12 Pydantic takes no TypedDict of `typing` (docs.pydantic.dev, "TypedDict")."""
+    import sys
+    import typing
+
+    import typing_extensions
+
+    if sys.version_info >= (3, 12) or not typing.is_typeddict(kind):
+        return kind
+    fields = typing.get_type_hints(kind, include_extras=True)
+    make: Any = typing_extensions.TypedDict
+    return make(kind.__name__, fields, total=kind.__total__)
 
 
 def frame_of(columns: list[str], rows: list[list[Any]]) -> Any:

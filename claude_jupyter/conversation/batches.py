@@ -18,7 +18,7 @@ from claude_jupyter.client.schemas import Returns
 from claude_jupyter.client.service import Reply
 from claude_jupyter.conversation.billing import Bill
 from claude_jupyter.conversation.mapping import read
-from claude_jupyter.conversation.plan import Plan, ask_first
+from claude_jupyter.conversation.plan import Plan, Stock, ask_first
 from claude_jupyter.conversation.records import Record, Records
 from claude_jupyter.conversation.request import build
 from claude_jupyter.conversation.results import Found, Results
@@ -219,16 +219,16 @@ def submit(plan: Plan, count: Counter) -> Batch:
     stock = plan.stock(results)
     records = Records(plan.world.journal)
     kind = results.kind
-    missing = {k for k in stock.keys if k not in results}
+    missing = {k for k in stock.keys if k not in results} - set(stock.problems)
     for older in records.all():
         if missing and older.kind == kind and not older.done and missing <= set(older.keys):
             plan.world.show(f"These rows are under way already, as {older.id}: nothing was sent.")
             return Batch(plan.world, older.as_asked(stock.keys), count, plan)
     ask_first(plan, stock, batch=True)
     parts: list[str] = []
-    record = Record.of(plan, kind, stock.keys)
+    record = Record.of(plan, kind, stock)
     try:
-        chunks = _chunks(_items(plan, results, stock.keys))
+        chunks = _chunks(_items(plan, results, stock))
         parts.extend(str(wire.create(plan.world.service, chunk)["id"]) for chunk in chunks)
     finally:
         # Parts that were sent are written down, whatever happens to later ones.
@@ -244,8 +244,8 @@ def listed_batches(world: World, count: Counter) -> Batches:
     return Batches(Batch(world, record, count) for record in Records(world.journal).all())
 
 
-def _items(plan: Plan, results: Results, keys: tuple[str, ...]) -> Iterator[wire.Item]:
-    for row in plan.missing(results, keys):
+def _items(plan: Plan, results: Results, stock: Stock) -> Iterator[wire.Item]:
+    for row in plan.missing(results, stock):
         yield wire.Item.of(row.key, build(row.question, plan.world.settings)[0])
 
 

@@ -112,6 +112,7 @@ class Mapper:
         self._again: deque[Row] = deque()
         self._tries: dict[str, int] = {}
         self._answered = 0
+        self._failed = 0
         self._bursts = 0
         self._last_burst = -1e9
         self._agreed: Decimal | None = None
@@ -134,13 +135,14 @@ class Mapper:
         plan = self.plan
         results = plan.results(afresh=plan.options.no_replay)
         stock = plan.stock(results)
+        self._errors.update(stock.problems)
         self._agreed = ask_first(plan, stock)
         if stock.missing:
             self._ask(results, stock)
         return self._made(results, stock)
 
     def _ask(self, results: Results, stock: Stock) -> None:
-        rows = self.plan.missing(results, stock.keys)
+        rows = self.plan.missing(results, stock)
         with _Progress(len(stock.keys), len(stock.keys) - stock.missing) as progress:
             try:
                 self._dispatch(rows, results, stock, progress)
@@ -151,6 +153,7 @@ class Mapper:
                 self._wind_up(results)
                 if self._answered:
                     error.message = self._kept_so_far(error.message.rstrip("."), stock)
+                    error.args = (error.message,)
                 raise
 
     def _kept_so_far(self, what: str, stock: Stock) -> str:
@@ -241,7 +244,8 @@ class Mapper:
         if isinstance(error, _FATAL) or (error is not None and _is_spent(error)):
             raise error
         self._errors[row.key] = error.message if error is not None else "No answer."
-        if error is not None and len(self._errors) >= _HOPELESS and not self._answered:
+        self._failed += 1
+        if error is not None and self._failed >= _HOPELESS and not self._answered:
             raise error
         return True
 

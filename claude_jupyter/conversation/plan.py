@@ -22,10 +22,10 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs import budget
 from claude_jupyter.costs.calls import UNBILLED
 from claude_jupyter.costs.usage import Usage, dollars
-from claude_jupyter.errors import BudgetError, UsageError
+from claude_jupyter.errors import AttachmentError, BudgetError, ContentTooLargeError, UsageError
 from claude_jupyter.options import Options
 from claude_jupyter.replay import request_hash
-from claude_jupyter.turns import Answer, Attachment
+from claude_jupyter.turns import Answer, Attachment, Place
 
 LIKELY: Final = 400
 """Tokens that an answer about one row is taken to have, before any has come."""
@@ -52,11 +52,14 @@ class Stock(NamedTuple):
         How many different requests have no kept answer.
     tokens
         Prompt tokens of those, estimated.
+    problems
+        Why rows cannot be asked about at all, by key: a file that is not there, a picture that cannot be read.
     """
 
     keys: tuple[str, ...]
     missing: int
     tokens: int
+    problems: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,14 @@ class Plan:
 
     Attributes
     ----------
-    world
-        The surroundings, with the cell fixed: rows are asked on other threads.
+    place
+        The cell that asks; the threads that send cannot know it.
     turn
         The number that all its ledger rows carry.
     """
 
     world: World
+    place: Place
     rows: Rows
     prompt: str
     options: Options
@@ -87,29 +91,21 @@ class Plan:
     provider: str
     _redacted: dict[str, str] = field(default_factory=dict[str, str])
 
-    def each(self) -> Iterator[Row]:
-        """Every row's question, in order; made anew each time, so that nothing is held."""
+    def missing(self, results: Results, stock: Stock) -> Iterator[Row]:
+        """The rows whose answers are not kept, equal requests once; questions are made when needed, so that none is held."""
+        seen: set[str] = set(stock.problems)
         for at, row in enumerate(self.rows.each()):
-            question = self._question(row)
-            params = build(question, self.world.settings)[0].params
-            yield Row(at, request_hash(params), question)
-
-    def missing(self, results: Results, keys: tuple[str, ...]) -> Iterator[Row]:
-        """The rows whose answers are not kept, equal requests once."""
-        seen: set[str] = set()
-        for at, row in enumerate(self.rows.each()):
-            key = keys[at]
+            key = stock.keys[at]
             if key not in seen and key not in results:
                 seen.add(key)
                 yield Row(at, key, self._question(row))
 
     def results(self, *, afresh: bool = False) -> Results:
         """The kept answers to questions of this kind; none of them where all is asked afresh."""
-        first = next(self.rows.each(), None)
-        shared: Mapping[str, Any] = {}
-        if first is not None:
-            params = build(self._question(first), self.world.settings)[0].params
-            shared = {k: v for k, v in params.items() if k != "messages"}
+        params = build(replace(self._bare, content=({"type": "text", "text": "-"},)), self.world.settings)[
+            0
+        ].params
+        shared = {k: v for k, v in params.items() if k != "messages"}
         kind = request_hash({"prompt": self.prompt, "provider": self.provider, "request": shared})
         return Results(self.world.journal, kind, afresh=afresh)
 
@@ -123,13 +119,21 @@ class Plan:
         """
         keys: list[str] = []
         missing: set[str] = set()
+        problems: dict[str, str] = {}
         tokens = 0
-        for _, key, question in self.each():
+        for at, row in enumerate(self.rows.each()):
+            try:
+                question = self._question(row)
+            except (AttachmentError, ContentTooLargeError) as error:
+                keys.append(f"row {at}")
+                problems[keys[-1]] = error.message
+                continue
+            key = request_hash(build(question, self.world.settings)[0].params)
             keys.append(key)
             if key not in results and key not in missing:
                 missing.add(key)
                 tokens += prompt_of(question).prompt
-        return Stock(tuple(keys), len(missing), tokens)
+        return Stock(tuple(keys), len(missing), tokens, problems)
 
     def asking(self, question: Question) -> Asking:
         """The question, ready to run."""
@@ -141,7 +145,7 @@ class Plan:
             provider=self.provider,
         )
         toolbox = Toolbox(self.tools, lambda value, label: content.attach(value, label, self.rules))
-        return Asking(self.world, question, answer, toolbox, returns=self.returns)
+        return Asking(self.world, question, answer, toolbox, returns=self.returns, place=self.place)
 
     @property
     def shares(self) -> bool:
@@ -212,7 +216,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
         )
     if not prompt.strip():
         raise UsageError('the prompt is empty: claude.map(df, "What is {column} about?")')
-    settings, cell = world.settings, world.books.cell()
+    settings = world.settings
     model = models.resolve(options.model or state.model or settings.model)
     rules = rules_for(world, options, model, ())
     if rules.rows == "none":
@@ -224,10 +228,11 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     system = options.system if options.system is not None else state.system
     tools = (*state.tools, *(Tool.of(t) for t in options.tool))
     cache = settings.cache
-    # In another thread the cell that runs is not to be found, and counting would be one more request a row.
-    books = replace(world.books, cell=lambda: cell, count=_uncounted)
+    # Having the service count each prompt would be one more request a row.
+    books = replace(world.books, count=_uncounted)
     return Plan(
         world=replace(world, books=books),
+        place=world.place(),
         rows=rows,
         prompt=prompt,
         options=options,

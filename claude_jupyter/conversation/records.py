@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.request import TTL
 from claude_jupyter.costs.usage import Cost
+from claude_jupyter.turns import cell_hash
 
 if TYPE_CHECKING:
-    from claude_jupyter.conversation.plan import Plan
+    from claude_jupyter.conversation.plan import Plan, Stock
 
 FOLDER: Final = "batches"
 VERSION: Final = 1
@@ -61,18 +62,19 @@ class Record:
     unknown: int = 0
 
     @classmethod
-    def of(cls, plan: Plan, kind: str, keys: tuple[str, ...]) -> Record:
+    def of(cls, plan: Plan, kind: str, stock: Stock) -> Record:
         """The record of a plan, before anything is sent."""
         prompt = " ".join(plan.prompt.split())
         return cls(
-            keys=keys,
+            keys=stock.keys,
+            problems=stock.problems,
             kind=kind,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             model=plan.model,
             provider=plan.provider,
             chat=plan.chat,
             turn=plan.turn,
-            cell=plan.world.books.cell(),
+            cell=cell_hash(plan.place.cell) if plan.place.cell else None,
             prompt=prompt if len(prompt) <= 60 else f"{prompt[:60]}…",
             structured=plan.returns is not None,
             ttl=plan.ttl or "5m",

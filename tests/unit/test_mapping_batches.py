@@ -1,0 +1,176 @@
+"""What `claude.map(…, batch=True)` gives: half the price, results in order, from another kernel too, each billed once."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+from pydantic import BaseModel
+from support.world import stage
+
+from claude_jupyter.client import batches as wire
+from claude_jupyter.conversation.billing import Books, Owner
+from claude_jupyter.conversation.conversation import Conversation
+from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.world import World
+from claude_jupyter.costs.calls import Where
+from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.demo.script import Script
+from claude_jupyter.errors import BudgetError, NotFoundError, UsageError
+
+
+class Review(BaseModel):
+    label: str
+
+
+def text(body):
+    return body["messages"][-1]["content"][-1]["text"]
+
+
+def reply(body):
+    if "bad" in text(body):
+        return Script(status=400, error="prompt is odd")
+    return Script(text='{"label": "good"}') if "output_config" in body else f"<{text(body)}>"
+
+
+@contextmanager
+def running(folder, mode="on", replies=reply):
+    with stage(replies) as s:
+        s.world.journal = Journal(folder, "kernel-1", "a.ipynb", lambda: mode, print)
+        yield s
+
+
+def another_kernel(s, folder):
+    """A conversation of another kernel with the same service and journal."""
+    ledger = Ledger(None, warn=print)
+    service = s.world.service
+    books = Books(
+        s.settings, ledger, Owner("tester", "kernel-2", "b.ipynb"), provider=lambda: service.provider
+    )
+    world = World(s.settings, service, books, s.world.view)
+    world.journal = Journal(folder, "kernel-2", "b.ipynb", lambda: "on", print)
+    return Conversation(world), ledger
+
+
+def batches_sent(s):
+    return [r.body for r in s.server.requests if r.method == "POST" and r.path.endswith("/batches")]
+
+
+def test_results_come_back_in_order_at_half_the_price(tmp_path):
+    df = pd.DataFrame({"a": ["x", "y", "x"]}, index=[3, 2, 1])
+    with running(tmp_path) as s:
+        direct = s.claude.map(df, "{a}??")
+        paid = s.claude.cost
+        batch = s.claude.map(df, "{a}?!", batch=True)
+        assert batch.id.startswith("msgbatch_") and batch.cost is None
+        assert batch.status == "ended" and batch.counts["succeeded"] == 2
+        out = batch.collect()
+        assert list(out["answer"]) == ["<x?!>", "<y?!>", "<x?!>"] and list(out.index) == list(direct.index)
+        assert batch.cost * 2 == paid and s.claude.cost == paid + batch.cost
+        rows = list(s.ledger.rows(Where()))
+        assert sum(Decimal(r["cost_usd"]) for r in rows) == s.claude.cost
+        assert [r["service_tier"] for r in rows[2:]] == ["batch", "batch"]
+        batch.collect()
+        assert len(list(s.ledger.rows(Where()))) == 4
+
+
+def test_another_kernel_lists_and_collects_it(tmp_path):
+    with running(tmp_path) as s:
+        s.claude.map(["a", "bad", "b"], "{value}", Review, batch=True)
+        other, ledger = another_kernel(s, tmp_path)
+        (found,) = other.batches
+        assert "3 rows" in repr(other.batches) and "submitted" in repr(found)
+        assert found.collect() == [{"label": "good"}, None, {"label": "good"}]
+        assert found.collect(returns=Review)[0] == Review(label="good")
+        assert len(list(ledger.rows(Where()))) == 2 and other.cost == found.cost > 0
+        # Collected there, it costs nothing more here, and the map itself finds the answers too.
+        (mine,) = s.claude.batches
+        mine.collect()
+        assert "collected" in repr(mine) and not list(s.ledger.rows(Where()))
+        out = s.claude.map(["a", "b"], "{value}", Review)
+        assert out == [Review(label="good")] * 2 and not s.bodies
+    (record,) = (tmp_path / "batches").iterdir()
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+
+
+def test_the_same_rows_are_not_sent_twice_while_they_are_under_way(tmp_path, capsys):
+    with running(tmp_path) as s:
+        first = s.claude.map(["a", "b"], "{value}", batch=True)
+        again = s.claude.map(["b", "a"], "{value}", batch=True)
+        assert again.id == first.id and len(batches_sent(s)) == 1
+        assert "under way already" in capsys.readouterr().out
+        assert again.collect() == ["<b>", "<a>"]
+        done = s.claude.map(["a"], "{value}", batch=True)
+        assert done.collect() == ["<a>"] and len(batches_sent(s)) == 1
+
+
+def test_errors_are_per_row_and_are_asked_again_next_time(tmp_path, capsys):
+    with running(tmp_path) as s:
+        batch = s.claude.map(pd.DataFrame({"a": ["ok", "bad"]}), "{a}", batch=True)
+        out = batch.collect()
+        assert out["answer"][0] == "<ok>" and out["error"][1] == "prompt is odd"
+        assert "1 of 2 rows with an error" in capsys.readouterr().out
+        s.claude.map(pd.DataFrame({"a": ["ok", "bad"]}), "{a}", batch=True)
+        assert [len(b["requests"]) for b in batches_sent(s)] == [2, 1]
+
+
+def test_a_cancelled_batch_says_so_per_row(tmp_path):
+    with running(tmp_path) as s:
+        batch = s.claude.map(["a"], "{value}", batch=True).cancel()
+        assert batch.status == "ended" and batch.counts["canceled"] == 1
+        assert batch.collect() == [None] and batch.cost == 0
+        assert "Canceled" in next(iter(batch.record.problems.values()))
+
+
+def test_it_is_split_where_it_is_too_large_for_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(wire, "MOST", 2)
+    with running(tmp_path) as s:
+        batch = s.claude.map(list("abcde"), "{value}", batch=True)
+        assert [len(b["requests"]) for b in batches_sent(s)] == [2, 2, 1]
+        assert batch.collect(wait=True) == [f"<{c}>" for c in "abcde"]
+        assert len(s.claude.batches) == 1
+
+
+def test_what_is_not_done_says_how_far_it_is(tmp_path, monkeypatch):
+    with running(tmp_path) as s:
+        batch = s.claude.map(["a", "b"], "{value}", batch=True)
+        told = {"processing_status": "in_progress", "request_counts": {"processing": 1, "succeeded": 1}}
+        monkeypatch.setattr(wire, "info", lambda _service, _name: told)
+        with pytest.raises(UsageError, match=r"1 of 2 requests are left.*wait=True"):
+            batch.collect()
+        monkeypatch.undo()
+        assert batch.collect() == ["<a>", "<b>"]
+
+
+def test_with_the_journal_off_only_this_kernel_has_it(tmp_path):
+    with running(tmp_path, "off") as s:
+        s.claude.map(["a"], "{value}", batch=True)
+        assert not list(tmp_path.iterdir())
+        (batch,) = s.claude.batches
+        assert batch.collect() == ["<a>"]
+
+
+def test_a_record_that_was_cut_is_passed_over(tmp_path):
+    with running(tmp_path) as s:
+        s.claude.map(["a"], "{value}", batch=True)
+        (path,) = (tmp_path / "batches").iterdir()
+        path.write_text(path.read_text()[:50])
+        assert not s.claude.batches and "no batches" in repr(s.claude.batches)
+
+
+def test_budgets_and_unknown_batches_are_clear(tmp_path):
+    with running(tmp_path) as s:
+        s.settings.budget = 0.01
+        with pytest.raises(BudgetError, match="Not sent"):
+            s.claude.map([f"{n}" for n in range(50)], "{value}", batch=True)
+        s.settings.budget = None
+        with pytest.raises(UsageError, match="extra headers"):
+            s.claude.map(["a"], "{value}", batch=True, model="claude-haiku-4-5", temperature=0.5)
+        assert not batches_sent(s) and not s.claude.batches
+        batch = s.claude.map(["a"], "{value}", batch=True)
+        s.server.batches.clear()
+        with pytest.raises(NotFoundError):
+            batch.collect()
