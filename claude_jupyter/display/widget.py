@@ -30,6 +30,14 @@ def warm() -> None:
     import anywidget  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
+_page = {"formulas": False}
+
+
+def page_draws_formulas(yes: bool = True) -> None:
+    """Said by the extension's hello: JupyterLab sets formulas there, the code for them need not cross."""
+    _page["formulas"] = yes
+
+
 class WidgetView:
     """An answer in a widget while it arrives, in the same output as a durable bundle afterwards (`turns.View`).
 
@@ -84,7 +92,9 @@ class WidgetView:
         if not ops or self._widget is None:
             return
         self._widget.send({"ops": ops})
-        if not self._tex and any(isinstance(part, Add | Put) and _has_formula(part) for part in parts):
+        if not (self._tex or _page["formulas"]) and any(
+            isinstance(part, Add | Put) and _has_formula(part) for part in parts
+        ):
             self._tex = True
             _library("tex")
 

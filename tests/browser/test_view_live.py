@@ -124,7 +124,7 @@ def test_stop_interrupts_at_once(by_hand, extension):
 def test_a_background_answer_is_stopped_by_a_message(by_hand):
     notebook = by_hand(
         "import threading, time\nstopped = []\n"
-        "run = lambda: by_hand.say('word ' * 100, pace=0.1, background=True, stopped=stopped)\n"
+        "run = lambda: by_hand.say('word ' * 2000, pace=0.1, background=True, stopped=stopped)\n"
         "threading.Thread(target=run, daemon=True).start()",
         "time.sleep(0.5); print(stopped)",
     )
