@@ -123,6 +123,7 @@ class Home:
         """Put the magics, completion, recorder and formatters into IPython."""
         from claude_jupyter.content.cells import Recorder
         from claude_jupyter.magics import complete, lines
+        from claude_jupyter.magics.link import Links
 
         self.ip.register_magics(self.magics)
         lines.install(self.ip)
@@ -130,6 +131,8 @@ class Home:
         self.recorder = Recorder(self.ip)
         self.recorder.install()
         self.world.cells = self.recorder
+        self.links = Links(self)
+        self.links.install()
         self.ip.events.register("pre_run_cell", self._warn_of_key)
         self.shell.load(_FORMATS)
         self._timer = threading.Timer(_WARM_AFTER, _warm)
@@ -146,6 +149,7 @@ class Home:
         complete.uninstall(self.ip)
         self.recorder.uninstall()
         self.world.cells = None
+        self.links.uninstall()
         self.ip.events.unregister("pre_run_cell", self._warn_of_key)
         self.shell.unload()
         for kind in ("line", "cell"):
@@ -189,6 +193,8 @@ def _warm() -> None:
     from claude_jupyter.costs import prices
     from claude_jupyter.display import bundle  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
+    if _home is not None:
+        _home.world.journal.prune(_home.world.settings.journal_days)
     prices.price_date()
     prices.list_price(config.DEFAULT_MODEL)
     if _home is not None:

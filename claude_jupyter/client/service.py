@@ -24,6 +24,9 @@ TICK = 0.05
 """Seconds between two looks at what arrived: about 20 a second."""
 
 _CONNECT = 10.0
+_LAST_WORD = 0.5
+"""Seconds that `message_stop` is waited for once the stop reason and the final usage have come."""
+
 # A wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935), so it is kept short there.
 _LONGEST_WAIT = 0.1 if sys.platform == "win32" else 1.0
 
@@ -213,8 +216,13 @@ class Service:
         wire = Wire(call, keep_events=keep_events)
         try:
             with stop.ringing(wire.bell), stop.ringing(wire.over):
+                told: float | None = None
                 while not wire.ended and not stop.asked:
-                    wire.wait(_LONGEST_WAIT)
+                    wire.wait(_LONGEST_WAIT if told is None else TICK)
+                    if told is None and wire.accumulator.told:
+                        told = time.monotonic()
+                    elif told is not None and time.monotonic() - told > _LAST_WORD:
+                        break
                     changes = tuple(wire.accumulator.drain())
                     raw = tuple(wire.take_events())
                     if changes or raw:
@@ -280,8 +288,14 @@ class Service:
         else:
             create = client.messages.create
 
-        params = {**request.params, "model": spelled(self.provider, str(request.params["model"]))}
+        params = {**request.params, "model": self._spelled(str(request.params["model"]))}
         return lambda: create(**params, **extra, stream=True)
+
+    def _spelled(self, model: str) -> str:
+        """The model's name as the provider takes it; another kind of client of the user's own gets it as it is."""
+        platform = PLATFORMS.get(self.provider)
+        other = platform is not None and self._own and type(self._client).__name__ != platform.client
+        return model if other else spelled(self.provider, model)
 
     def _without_retries(self) -> Any:
         """The client with retries left to us; kept, because a copy may fetch a cloud's token anew."""
@@ -300,7 +314,7 @@ class Service:
         """
         names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
         params = {k: v for k, v in request.params.items() if k in names}
-        params["model"] = spelled(self.provider, str(params["model"]))
+        params["model"] = self._spelled(str(params["model"]))
         try:
             return int(self.client.messages.count_tokens(**params).input_tokens)
         except Exception as error:

@@ -66,6 +66,11 @@ class Accumulator:
         return self.message is not None
 
     @property
+    def told(self) -> bool:
+        """Whether the service said why it stopped: only `message_stop` is still to come."""
+        return self.message is not None and self.message.get("stop_reason") is not None
+
+    @property
     def usage(self) -> dict[str, Any]:
         """Usage as last told, in the service's own names."""
         return dict((self.message or {}).get("usage") or {})
@@ -76,14 +81,14 @@ class Accumulator:
         if kind == "content_block_delta":
             self._delta(event.index, event.delta)
         elif kind == "content_block_start":
-            self._open(event.index, event.content_block.to_dict(warnings=False))
+            self._open(event.index, event.content_block.to_dict(mode="json", warnings=False))
         elif kind == "content_block_stop":
             self._close(event.index)
         elif kind == "message_start":
             if self.message is None:
-                self.message = event.message.to_dict(warnings=False)
+                self._start(event.message.to_dict(mode="json", warnings=False))
         elif kind == "message_delta":
-            self._message_delta(event.to_dict(warnings=False))
+            self._message_delta(event.to_dict(mode="json", warnings=False))
         elif kind == "message_stop":
             self.finished = True
 
@@ -115,6 +120,15 @@ class Accumulator:
         """The message so far as the service would have sent it whole."""
         return {**(self.message or {}), "content": self.content()}
 
+    def _start(self, message: dict[str, Any]) -> None:
+        self.message = message
+        for index, block in enumerate(
+            message.get("content") or []
+        ):  # programmatic tool calls come in the start itself
+            self._open(index, dict(block))
+            self._json.pop(index, None)
+            self._close(index)
+
     def _open(self, index: int, block: dict[str, Any]) -> None:
         self._blocks[index] = block
         kind = block.get("type")
@@ -124,6 +138,9 @@ class Accumulator:
             self._pieces[index] = [block.get("thinking") or ""]
         elif kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
             self._json[index] = []
+        elif kind == "fallback" and self.message is not None:
+            # Another model took over: it is the one that answers from here on.
+            self.message["model"] = (block.get("to") or {}).get("model") or self.message.get("model")
         self.changes.append(Opened(index, dict(block)))
 
     def _delta(self, index: int, delta: Any) -> None:
@@ -142,10 +159,13 @@ class Accumulator:
         elif kind == "citations_delta":
             block = self._blocks.get(index)
             if block is not None:
-                block["citations"] = [*(block.get("citations") or []), delta.citation.to_dict(warnings=False)]
+                block["citations"] = [
+                    *(block.get("citations") or []),
+                    delta.citation.to_dict(mode="json", warnings=False),
+                ]
         elif kind == "compaction_delta" and index in self._blocks:
             self._blocks[index].update(
-                {k: v for k, v in delta.to_dict(warnings=False).items() if k != "type"}
+                {k: v for k, v in delta.to_dict(mode="json", warnings=False).items() if k != "type"}
             )
 
     def _close(self, index: int) -> None:

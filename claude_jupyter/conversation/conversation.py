@@ -20,10 +20,13 @@ from claude_jupyter.conversation.preparing import Ask, follow, prepare
 from claude_jupyter.conversation.receipts import Counted, counted, dry_run
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
 from claude_jupyter.conversation.window import SUMMARY, Context, gauge, summarised
-from claude_jupyter.errors import APIResponseError, UsageError
+from claude_jupyter.errors import APIResponseError, StoppedError, UsageError
 from claude_jupyter.models import resolve
 from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer, Models, Receipt, View
+
+_APART = ("background", "dry_run")
+_SHOWN = (*_APART, "out", "code")
 
 RESUME = "Continue exactly where your last answer stopped; do not repeat any of it."
 
@@ -55,8 +58,16 @@ class Conversation(Many):
         ClaudeError
             What happened and what to do next; what arrived before is kept in `claude.last`.
         """
-        results = options.pop("tool_results", None)
-        return self.question(prompt, values, Options.of(**options), results=results)
+        results, given = options.pop("tool_results", None), Options.of(**options)
+        return self.question(prompt, values, given, results=results, finished=partial(self._deliver, given))
+
+    def _deliver(self, options: Options, answer: Answer) -> None:
+        """What `out` and `code` ask for."""
+        if options.out:
+            space = self._world.namespace()
+            space[options.out] = answer.value if options.returns is not None else answer
+        if options.code and answer.code:
+            self._world.insert(answer.code, answer)
 
     def question(
         self,
@@ -107,18 +118,20 @@ class Conversation(Many):
         ClaudeError
             While iterating.
         """
-        results, given = options.pop("tool_results", None), Options.of(**options)
+        results, given = options.pop("tool_results", None), _without(_SHOWN, "stream", Options.of(**options))
         chat = self._chosen(given)
         asking = chat._prepared(prompt, values, given, results=results, keep_events=events)
         return TextStream(chat, asking, events=events)
 
     async def aask(self, prompt: str | None = None, *values: Any, **options: Any) -> Answer:
         """`ask` for asyncio: several may run at once, each shown in its own output. Parameters and errors as for `ask`."""
-        results, given = options.pop("tool_results", None), Options.of(**options)
+        results, given = options.pop("tool_results", None), _without(_APART, "aask", Options.of(**options))
         chat = self._chosen(given)
         asking = chat._prepared(prompt, values, given, results=results)
         view = self._world.view(asking.answer.id, asking.stop, background=False)
-        return await in_thread(lambda: chat.run(asking, view), asking.stop.ask)
+        answer = await in_thread(lambda: chat.run(asking, view), asking.stop.ask)
+        self._deliver(given, answer)
+        return answer
 
     def astream(
         self, prompt: str | None = None, *values: Any, events: bool = False, **options: Any
@@ -206,11 +219,14 @@ class Conversation(Many):
 
     def finish(self, asking: Asking, view: View | None = None) -> Answer:
         """Keep what a question that is over gave, and show it; raises what went wrong."""
-        with uninterrupted():
-            answer = self._keep(asking)
-            if view is not None:
-                view.end(answer)
-            self._world.finished(answer)
+        try:
+            with uninterrupted():
+                answer = self._keep(asking)
+                if view is not None:
+                    view.end(answer)
+                self._world.finished(answer)
+        except KeyboardInterrupt:
+            raise StoppedError("Stopped when the answer was there already; it is kept.") from None
         if asking.error is not None:
             raise asking.error
         return answer
@@ -244,8 +260,13 @@ class Conversation(Many):
         if after is not None:
             at = next(i for i, t in enumerate(state.turns) if t.answer.id == after)
             state = replace(state, turns=state.turns[: at + 1])
+        if self._afresh and not options.once:
+            options = replace(options, new=True)
         ask = Ask(prompt or "", tuple(values), options, labels, results, number)
-        return prepare(self._world, state, ask, keep_events=keep_events)
+        try:
+            return prepare(self._world, state, ask, keep_events=keep_events)
+        except KeyboardInterrupt:
+            raise StoppedError("Stopped; nothing was sent.") from None
 
     def _chosen(self, options: Options) -> Conversation:
         return self.chat(options.chat) if options.chat else self
@@ -313,6 +334,14 @@ class Conversation(Many):
         made = replace(Tool.of(function), confirm=confirm)
         self._tools = [t for t in self._tools if t.name != made.name] + [made]
         return function
+
+
+def _without(names: Sequence[str], method: str, options: Options) -> Options:
+    """The options, none of which may be silently without effect."""
+    for name in names:
+        if getattr(options, name):
+            raise UsageError(f"claude.{method} takes no {name}; claude.ask does")
+    return options
 
 
 def _checked_name(name: str) -> None:

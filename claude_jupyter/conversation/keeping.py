@@ -58,6 +58,7 @@ class Kept:
         self._last: Answer | None = turns[-1].answer if turns else None
         self._last_end: float | None = None
         self._broken: Turn | None = None
+        self._afresh = False
         self._lock = threading.RLock()
 
     # -- what there is --------------------------------------------------------------------------------------------------
@@ -133,6 +134,7 @@ class Kept:
             return answer
 
     def _commit(self, turn: Turn) -> None:
+        self._afresh = False
         self._change(history.placed(self._turns, turn))
         self._world.journal.add(self.name, turn)
 
@@ -184,6 +186,11 @@ class Kept:
                 raise UsageError(f"there is no turn {number}: this chat has {len(turns)}")
             turns[at] = replace(turns[at], hidden=not turns[at].hidden)
         self._change(tuple(turns))
+        return self
+
+    def begin(self) -> Self:
+        """Begin afresh with the next question, as `-n` does: earlier turns stay in the transcript and are not sent from then on."""
+        self._afresh = True
         return self
 
     def clear(self) -> Self:

@@ -1,0 +1,70 @@
+"""What a page is told over its comm: prices, context and turns of this kernel, and the panel's commands."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from support.world import stage
+
+from claude_jupyter.magics.link import Links
+
+
+class Comm:
+    """The page's end of a comm, as ipykernel gives it to a target."""
+
+    comm_id = "comm-1"
+
+    def __init__(self) -> None:
+        self.sent: list[dict] = []
+
+    def on_msg(self, heard) -> None:
+        self.say = lambda data: heard({"content": {"data": data}})
+
+    def send(self, data) -> None:
+        self.sent.append(data)
+
+
+@pytest.fixture
+def page():
+    with stage(lambda body: "An answer.") as s:
+        home = SimpleNamespace(world=s.world, claude=s.claude, ip=None)
+        comm = Comm()
+        Links(home)._opened(comm, {"content": {"data": {"op": "hello", "protocol": 1, "path": "a.ipynb"}}})
+        yield s, comm
+
+
+def test_a_page_is_told_how_things_stand(page):
+    s, comm = page
+    assert comm.sent[0]["op"] == "state" and comm.sent[0]["turns"] == []
+    s.run("cell-1", "1")
+    answer = s.claude.ask("What is odd?\nSecond line.")
+    comm.say({"op": "state"})
+    state = comm.sent[-1]
+    assert Decimal(state["kernel"]["cost"]) == Decimal(state["notebook"]["cost"]) == answer.cost
+    assert state["kernel"]["tokens"] == answer.usage.total and state["kernel"]["calls"] == 1
+    assert state["context"]["window"] == 1_000_000 and state["context"]["used"] > 0
+    (turn,) = state["turns"]
+    assert turn["cell"] == "cell-1" and turn["prompt"] == "What is odd?" and turn["turn"] == 1
+    assert sum(turn["parts"].values()) == pytest.approx(float(answer.cost))
+
+
+def test_the_panels_commands_do_what_they_say(page, tmp_path, monkeypatch):
+    s, comm = page
+    monkeypatch.chdir(tmp_path)
+    s.claude.ask("one")
+    s.claude.ask("two")
+    comm.say({"op": "hide", "turn": 1})
+    assert [t["hidden"] for t in comm.sent[-1]["turns"]] == [True, False]
+    comm.say({"op": "undo"})
+    assert [t["hidden"] for t in comm.sent[-1]["turns"]] == [False, False]
+    comm.say({"op": "new"})
+    s.claude.ask("three")
+    assert [m["role"] for m in s.bodies[-1]["messages"]] == ["user"]
+    comm.say({"op": "export"})
+    assert (tmp_path / "claude-main.md").exists()
+    comm.say({"op": "fork"})
+    assert comm.sent[-1]["chat"] == "main-2" and len(comm.sent[-1]["turns"]) == 3
+    comm.say({"op": "hide", "turn": 99})
+    assert comm.sent[-1] == {"op": "error", "text": "there is no turn 99: this chat has 3"}
