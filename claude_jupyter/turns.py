@@ -292,6 +292,8 @@ class Turn:
         Digests of `messages` as they are, and without thinking.
     tokens
         Estimated tokens of `messages`.
+    condensed
+        Whether the service condensed everything before it: `messages` hold its summary.
     """
 
     messages: tuple[Message, ...]
@@ -300,6 +302,7 @@ class Turn:
     digest: str = ""
     bare: str = ""
     tokens: int = 0
+    condensed: bool = False
     cell: str | None = None
     execution: str | None = None
     prompt: str = ""

@@ -139,10 +139,12 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
 }
 
 
-def spelled(provider: str, model: str) -> str:
-    """A model's name as this provider takes it."""
+def spelled(provider: str, model: str, own: object = None) -> str:
+    """A model's name as this provider takes it; a client of the user's `own` that is of another kind gets it as it is."""
     platform = PLATFORMS.get(provider)
-    return platform.model(model) if platform is not None else model
+    if platform is None or (own is not None and type(own).__name__ != platform.client):
+        return model
+    return platform.model(model)
 
 
 def _is_missing(module: str) -> bool:

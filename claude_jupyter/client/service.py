@@ -288,14 +288,13 @@ class Service:
         else:
             create = client.messages.create
 
-        params = {**request.params, "model": self._spelled(str(request.params["model"]))}
+        params = {
+            **request.params,
+            "model": spelled(
+                self.provider, str(request.params["model"]), self._client if self._own else None
+            ),
+        }
         return lambda: create(**params, **extra, stream=True)
-
-    def _spelled(self, model: str) -> str:
-        """The model's name as the provider takes it; another kind of client of the user's own gets it as it is."""
-        platform = PLATFORMS.get(self.provider)
-        other = platform is not None and self._own and type(self._client).__name__ != platform.client
-        return model if other else spelled(self.provider, model)
 
     def _without_retries(self) -> Any:
         """The client with retries left to us; kept, because a copy may fetch a cloud's token anew."""
@@ -314,7 +313,7 @@ class Service:
         """
         names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
         params = {k: v for k, v in request.params.items() if k in names}
-        params["model"] = self._spelled(str(params["model"]))
+        params["model"] = spelled(self.provider, str(params["model"]), self._client if self._own else None)
         try:
             return int(self.client.messages.count_tokens(**params).input_tokens)
         except Exception as error:

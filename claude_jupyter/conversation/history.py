@@ -156,7 +156,9 @@ def sealed(turn: Turn) -> Turn:
     bare = without_thinking(turn.messages)
     same = all(a is b for a, b in zip(bare, turn.messages, strict=True))
     tokens = tokens_of(turn.messages, turn.answer.attachments)
-    return replace(turn, digest=digest, bare=digest if same else digest_of(bare), tokens=tokens)
+    condensed = any(b.get("type") == "compaction" for m in turn.messages for b in m["content"])
+    bare_digest = digest if same else digest_of(bare)
+    return replace(turn, digest=digest, bare=bare_digest, tokens=tokens, condensed=condensed)
 
 
 def digest_of(value: Any) -> str:

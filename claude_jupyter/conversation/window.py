@@ -58,7 +58,7 @@ def gauge(live: Turns, model: str) -> Context:
     told: Mapping[str, Any] = (live[-1].answer.message or {}).get("usage") or {}
     names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
     used = sum(int(told.get(n) or 0) for n in names)
-    return Context(used or sum(t.tokens for t in _carried(live)), size)
+    return Context(used or sum(t.tokens for t in carried(live)), size)
 
 
 def fitted(question: Question, settings: Settings) -> Question:
@@ -71,17 +71,17 @@ def fitted(question: Question, settings: Settings) -> Question:
     if not earlier:
         return question
     condenses = _condenses(question, settings, model)
-    if not condenses and any(map(_condensed, earlier)):
+    if not condenses and any(t.condensed for t in earlier):
         earlier = _written_out(earlier)
-    carried = _carried(earlier)
+    rest = carried(earlier)
     longest = min(question.options.max_tokens or settings.max_tokens, model.max_output)
     room = int(model.context * _MARGIN) - longest - _own(question)
-    if condenses and sum(t.tokens for t in carried) < model.context * 0.98 - longest:
+    if condenses and sum(t.tokens for t in rest) < model.context * 0.98 - longest:
         return replace(question, earlier=earlier)
-    kept = _newest(carried, room, int(model.context * _STEP))
-    if len(kept) == len(carried):
+    kept = _newest(rest, room, int(model.context * _STEP))
+    if len(kept) == len(rest):
         return replace(question, earlier=earlier)
-    return replace(question, earlier=kept, left_out=len(carried) - len(kept))
+    return replace(question, earlier=kept, left_out=len(rest) - len(kept))
 
 
 def edits(question: Question, settings: Settings) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -89,8 +89,8 @@ def edits(question: Question, settings: Settings) -> tuple[dict[str, Any], tuple
     model = facts(question.model)
     if not _condenses(question, settings, model):
         return {}, ()
-    before = any(map(_condensed, question.earlier))
-    tokens = sum(t.tokens for t in _carried(question.earlier)) + _own(question)
+    before = any(t.condensed for t in question.earlier)
+    tokens = sum(t.tokens for t in carried(question.earlier)) + _own(question)
     if not before and tokens < model.context * _ASKED_FROM:
         return {}, ()
     trigger = {"type": "input_tokens", "value": max(_LEAST, int(model.context * _TRIGGER))}
@@ -133,18 +133,14 @@ def _own(question: Question) -> int:
     return prompt_of(replace(question, earlier=())).prompt
 
 
-def _condensed(turn: Turn) -> bool:
-    return any(b.get("type") == "compaction" for m in turn.messages for b in _blocks(m))
-
-
 def _blocks(message: Message) -> Sequence[Mapping[str, Any]]:
     content = message["content"]
     return () if isinstance(content, str) else content
 
 
-def _carried(turns: Turns) -> Turns:
+def carried(turns: Turns) -> Turns:
     """The turns that the service still reads: from the last condensed one on."""
-    at = max((i for i, t in enumerate(turns) if _condensed(t)), default=0)
+    at = max((i for i, t in enumerate(turns) if t.condensed), default=0)
     return turns[at:]
 
 
@@ -172,8 +168,8 @@ def _answers_calls(turn: Turn) -> bool:
 
 def _written_out(turns: Turns) -> Turns:
     """Turns for a model that does not know the service's summaries: the last one becomes plain text, what it stands for goes."""
-    carried = _carried(turns)
-    first = carried[0]
+    rest = carried(turns)
+    first = rest[0]
     messages: list[Message] = []
     for message in first.messages:
         blocks = [
@@ -186,4 +182,4 @@ def _written_out(turns: Turns) -> Turns:
             for b in _blocks(message)
         ]
         messages.append({**message, "content": blocks})
-    return (sealed(replace(first, messages=tuple(messages))), *carried[1:])
+    return (sealed(replace(first, messages=tuple(messages))), *rest[1:])

@@ -77,17 +77,18 @@ def run(rows: int, seconds: float) -> None:
 
         def watch() -> None:
             while not over.wait(0.5):
-                peak[0] = max(peak[0], rss())
+                peak.append(rss())
 
         threading.Thread(target=watch, daemon=True).start()
         s.claude.map(texts, "Is this review positive?")
         took = time.monotonic() - begun
         over.set()
+        quarters = [round(peak[len(peak) * k // 4 - (k == 4)]) for k in range(5)]
         ideal = rows * seconds / AT_ONCE
         print(
             f"{rows:,} rows of {seconds} s: {took:.1f} s, ideal {ideal:.1f} s = {ideal / took:.1%} of the possible; "
             f"{(time.process_time() - cpu) / rows * 1000:.1f} ms CPU a row; refused {refused.value}; "
-            f"RSS {before:.0f} -> {peak[0]:.0f} MB"
+            f"RSS in MB by quarters {quarters}"
         )
         begun = time.monotonic()
         s.claude.map(texts, "Is this review positive?")

@@ -157,6 +157,19 @@ def test_bedrock_takes_a_bearer_token_and_a_full_name(environ):
         assert headers["authorization"] == "Bearer bedrock-key"
 
 
+def test_a_client_of_one_s_own_is_spoken_to_as_its_kind_takes_it(environ):
+    import anthropic
+
+    environ(AWS_BEARER_TOKEN_BEDROCK="bedrock-key", AWS_REGION="us-east-1")
+    with stage() as s, cloud() as (url, seen):
+        for kind in (anthropic.AnthropicBedrock, anthropic.AnthropicBedrockMantle):
+            s.claude.client = kind(base_url=url)
+            assert s.claude.ask("q", once=True).provider == "bedrock"
+            s.claude.client.close()
+        assert seen[0][0] == "/model/global.anthropic.claude-sonnet-5-5/invoke-with-response-stream"
+        assert seen[1][0].endswith("/v1/messages") and seen[1][2]["model"] == "claude-sonnet-5-5"
+
+
 def test_vertex_gets_a_google_token_and_the_model_in_its_path(environ, google):
     with on("vertex") as (s, seen):
         google(s.settings.base_url)
