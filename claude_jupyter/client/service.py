@@ -24,7 +24,7 @@ TICK = 0.05
 """Seconds between two looks at what arrived: about 20 a second."""
 
 _CONNECT = 10.0
-_LAST_WORD = 0.5
+_LAST_WORD = 2.0
 """Seconds that `message_stop` is waited for once the stop reason and the final usage have come."""
 
 # A wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935), so it is kept short there.
@@ -246,7 +246,7 @@ class Service:
         self, wire: Wire, request: Request, stopped: bool, ttft: float | None, seconds: float
     ) -> Reply | _Failed:
         gathered = wire.accumulator
-        complete = gathered.finished or (gathered.result().get("stop_reason") is not None)
+        complete = gathered.finished or (gathered.told and not stopped)
         stopped = stopped and not complete
         reply = Reply(gathered.result(), complete, stopped, None, wire.request_id, ttft, seconds)
         if complete or stopped:
