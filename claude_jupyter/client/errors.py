@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from claude_jupyter import errors, models
-from claude_jupyter.client.retry import retry_after
+from claude_jupyter.client.retry import retry_after, unsendable
 
 _BY_STATUS: dict[int, type[errors.APIError]] = {
     400: errors.BadRequestError,
@@ -74,6 +74,12 @@ def translate(error: BaseException, *, model: str, provider: str = "anthropic") 
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         return errors.APITimeoutError(
             "No answer in time. Run the cell again, or raise %config ClaudeMagics.timeout."
+        )
+    if isinstance(error, UnicodeEncodeError) or unsendable(error):
+        # Not the cause's own words: they hold the key.
+        return errors.AuthenticationError(
+            "The key, or a header, holds a character that cannot be sent (a line break, a letter with an accent?). "
+            "Enter the key anew with %claude_key."
         )
     if isinstance(error, anthropic.APIConnectionError):
         return errors.APIConnectionError(

@@ -122,9 +122,10 @@ def _from_dotenv(folder: Path) -> Credential | None:
     if values.get("ANTHROPIC_BASE_URL") and not os.environ.get("ANTHROPIC_BASE_URL"):
         arguments["base_url"] = values["ANTHROPIC_BASE_URL"]
     proxy = values.get("HTTPS_PROXY") or values.get("ALL_PROXY")
-    if proxy and not os.environ.get("HTTPS_PROXY"):
+    named = {n.upper() for n, value in os.environ.items() if value}
+    if proxy and not named & {"HTTPS_PROXY", "ALL_PROXY"}:
         arguments["proxy"] = proxy
-    if values.get("ANTHROPIC_CUSTOM_HEADERS"):
+    if values.get("ANTHROPIC_CUSTOM_HEADERS") and not os.environ.get("ANTHROPIC_CUSTOM_HEADERS"):
         lines = [line.partition(":") for line in values["ANTHROPIC_CUSTOM_HEADERS"].splitlines()]
         arguments["default_headers"] = {name.strip(): text.strip() for name, colon, text in lines if colon}
     return Credential(".env beside the notebook", arguments)

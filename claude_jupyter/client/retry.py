@@ -21,15 +21,18 @@ def retry_after(error: Any) -> float | None:
     if headers is None:
         return None
     try:
-        if headers.get("retry-after-ms"):
-            return float(headers["retry-after-ms"]) / 1000
-        if headers.get("retry-after"):
-            return max(0.0, float(headers["retry-after"]))
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
+    except (KeyError, ValueError):
+        pass
+    told = headers.get("retry-after") or ""
+    try:
+        return max(0.0, float(told))
     except ValueError:
-        date = email.utils.parsedate_tz(headers["retry-after"])
-        if date is not None:
-            return max(0.0, email.utils.mktime_tz(date) - time.time())
-    return None
+        date = email.utils.parsedate_tz(told)
+    try:
+        return max(0.0, email.utils.mktime_tz(date) - time.time()) if date is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def worth_retrying(error: BaseException) -> bool:
@@ -45,7 +48,12 @@ def worth_retrying(error: BaseException) -> bool:
         if error.status_code == 429 and "spend" in (getattr(error, "error_code", None) or ""):
             return False
         return error.status_code in (408, 409, 429) or error.status_code >= 500
-    return isinstance(error, anthropic.APIConnectionError)
+    return isinstance(error, anthropic.APIConnectionError) and not unsendable(error)
+
+
+def unsendable(error: BaseException) -> bool:
+    """Whether a header cannot be sent as it is: nearly always a key with a line break in it."""
+    return "header value" in str(error.__cause__ or "").lower()
 
 
 def pause(error: BaseException, attempt: int) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -71,6 +72,11 @@ def _drain(chat: str) -> None:
         try:
             with job.output:
                 job.work()
+        except BaseException:
+            # A fault of one answer, told as any thread's is; those that wait behind it are answered all the same.
+            kind, error, trace = sys.exc_info()
+            assert kind is not None
+            threading.excepthook(threading.ExceptHookArgs((kind, error, trace, threading.current_thread())))
         finally:
             with _lock:
                 _running.remove(job.stop)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +17,7 @@ from claude_jupyter.client.wire import Stop
 from claude_jupyter.errors import UsageError
 from claude_jupyter.turns import Attachment, Block
 
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _LONGEST = 100_000
 """Characters of one tool result that are sent."""
 _LONGEST_WAIT = 0.1
@@ -42,7 +45,8 @@ class Tool:
     @property
     def name(self) -> str:
         """Its name for Claude."""
-        return str(self.definition["name"])
+        given = self.definition
+        return str(given.get("name") or given.get("mcp_server_name") or given.get("type"))
 
     @classmethod
     def of(cls, value: Any) -> Tool:
@@ -56,12 +60,28 @@ class Tool:
         if isinstance(value, Tool):
             return value
         if isinstance(value, Mapping):
-            if "type" not in value and not {"name", "input_schema"} <= set(value):
+            if value.get("type", "custom") == "custom" and not {"name", "input_schema"} <= set(value):
                 raise UsageError("a dict tool needs name and input_schema")
-            return cls(dict(value))
+            return cls(_checked(dict(value)))
         if not callable(value):
             raise UsageError(f"a tool is a function or a dict, not {type(value).__name__}")
-        return cls(definition(value), value, bool(getattr(value, "claude_confirm", False)))
+        return cls(_checked(definition(value)), value, bool(getattr(value, "claude_confirm", False)))
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """A tool's definition, refused here in clearer words than the service has."""
+    if "type" in given and given["type"] != "custom":
+        return given
+    name, schema = given["name"], given["input_schema"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a tool: letters, digits, _ and -, at most 128")
+    if not isinstance(schema, Mapping) or schema.get("type") != "object":
+        raise UsageError(f'the input_schema of {name} has to be a JSON schema with "type": "object"')
+    try:
+        json.dumps(schema)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the input_schema of {name} is no JSON: {error}") from None
+    return given
 
 
 @dataclass(frozen=True, slots=True)

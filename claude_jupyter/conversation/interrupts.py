@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def uninterrupted() -> Generator[None]:
-    """Hold back Ctrl-C (SIGINT) while the block runs, then deliver it.
+    """Hold back Ctrl-C (SIGINT) while the block runs, then deliver it; of blocks in each other to the outermost.
 
     Only the main thread gets signals, so elsewhere this does nothing.
     """
@@ -24,4 +24,7 @@ def uninterrupted() -> Generator[None]:
     finally:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
     if held:
-        raise KeyboardInterrupt
+        if callable(before):
+            before(held[0], None)
+        else:
+            raise KeyboardInterrupt

@@ -5,6 +5,7 @@ Append-only JSON lines; a line that was cut by a kill is passed over. `restore.p
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -66,13 +67,9 @@ class Journal:
                 "usd": str(turn.answer.cost) if turn.answer.billed and turn.answer.cost is not None else None,
                 "turn": {**turn_to_json(turn), "messages": messages},
             }
-            line = json.dumps(entry, ensure_ascii=False) + "\n"
-            path = self._folder() / f"{self.kernel}.jsonl"
-            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(handle, line.encode("utf-8", "surrogatepass"))
-            finally:
-                os.close(handle)
+            # The newline before it ends a line that a kill or a full disk has cut.
+            line = "\n" + json.dumps(entry, ensure_ascii=False) + "\n"
+            _append(self._folder() / f"{self.kernel}.jsonl", line.encode("utf-8", "surrogatepass"))
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -81,7 +78,7 @@ class Journal:
                 )
 
     def turns(self, chat: str, *, kernel: str | None = None) -> Iterator[Turn]:
-        """Journalled turns of this notebook and chat, oldest first (of one kernel, or of all but this one)."""
+        """Journalled turns of this notebook and chat, oldest first (of one kernel, or of all)."""
         if self.folder is None or self.notebook is None:
             return
         for path in sorted(self.folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime):
@@ -141,16 +138,27 @@ class Journal:
             return None  # edited by hand: the notebook's own answer serves instead
 
 
+def _append(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        written = os.write(handle, data)
+    finally:
+        os.close(handle)
+    if written < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="surrogatepass").splitlines()
-    except OSError:
+        # Not `splitlines`: it also parts at U+2028 and its like, which stand in answers.
+        lines = path.read_bytes().decode("utf-8", "surrogatepass").split("\n")
+    except (OSError, UnicodeDecodeError):
         return
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:
-            continue  # cut by a kill
+        except (ValueError, RecursionError):
+            continue  # blank, cut by a kill, or edited
         if isinstance(entry, dict) and entry.get("version") == 1 and isinstance(entry.get("turn"), dict):
             yield entry
 
@@ -167,12 +175,26 @@ def _outward(value: Any, images: Path | None) -> Any:
         name = hashlib.sha256(data.encode()).hexdigest()
         if images is None:
             return {"type": "text", "text": _GONE}
-        path = images / name
-        if not path.exists():
-            path.write_text(data, encoding="ascii")
-            path.chmod(0o600)
+        _keep_image(images / name, data)
         return {**value, "source": {**source, "data": None, "sha256": name}}
     return {k: _outward(v, images) for k, v in value.items()}
+
+
+def _keep_image(path: Path, data: str) -> None:
+    try:
+        os.utime(path)  # in use again: not to be pruned yet
+        return
+    except FileNotFoundError:
+        pass
+    # Whole or not at all: what stands there under its hash is never written again.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        _append(temporary, data.encode("ascii"))
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _inward(value: Any, images: Path) -> Any:

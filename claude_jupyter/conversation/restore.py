@@ -36,7 +36,8 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn]) -> Tu
     turns: Turns = ()
     for turn in journalled:
         known[turn.answer.id] = turn
-        turns = history.placed(turns, turn)
+        # Without a cell they stand as they came: numbers of different kernels say nothing about each other.
+        turns = history.placed(turns, turn) if turn.cell is not None else (*turns, turn)
     cells = _cells(notebook) if notebook is not None else None
     if cells is None:
         if not turns:
@@ -57,21 +58,21 @@ def _cells(path: Path) -> list[Mapping[str, Any]] | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return [c for c in data["cells"] if c.get("cell_type") == "code"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def _answers(cell: Mapping[str, Any], chat: str) -> Iterator[tuple[Answer, str]]:
     for output in cell.get("outputs") or ():
-        data = output.get("data") or {}
-        saved = data.get(MIME)
+        data = (output.get("data") if isinstance(output, Mapping) else None) or {}
+        saved = data.get(MIME) if isinstance(data, Mapping) else None
         if not isinstance(saved, Mapping) or saved.get("version") != 1 or saved.get("chat") != chat:
             continue
         text = data.get("text/plain") or ""
         text = "".join(text) if isinstance(text, list) else str(text)
         try:
             yield _answer(saved, text), text
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             continue  # edited by hand: its Markdown is still there to read
 
 

@@ -7,12 +7,13 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.conversation.history import Turns, sealed
+from claude_jupyter.conversation.history import Turns, sealed, without_thinking
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import StorageError
 from claude_jupyter.turns import Answer, Attachment, Turn
@@ -68,7 +69,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, str | No
         data = json.loads(Path(path).expanduser().read_text(encoding="utf-8", errors="surrogatepass"))
     except OSError as error:
         raise StorageError(f"{name} cannot be read: {error.strerror}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StorageError(f"{name} is not whole: it is no JSON (cut short, or edited).") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise StorageError(f"{name} is no saved conversation.")
@@ -78,9 +79,16 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, str | No
         )
     try:
         turns = tuple(turn_from_json(t) for t in data["turns"])
-        return turns, str(data["name"]), data.get("model"), data.get("system")
+        return turns, str(data["name"]), _text_or_none(data, "model"), _text_or_none(data, "system")
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise StorageError(f"{name} has been edited: {type(error).__name__} {error}.") from None
+
+
+def _text_or_none(data: Mapping[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{key} is no text")
+    return value
 
 
 def turn_to_json(turn: Turn) -> dict[str, Any]:
@@ -95,11 +103,12 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
         "hidden": turn.hidden,
         "system": turn.system,
         "prefix": turn.prefix,
+        "digest": turn.digest,
     }
 
 
 def turn_from_json(data: Mapping[str, Any]) -> Turn:
-    """The inverse of `turn_to_json`.
+    """The inverse of `turn_to_json`. Messages that were changed since lose their thinking, which is bound to what they were.
 
     Raises
     ------
@@ -113,7 +122,7 @@ def turn_from_json(data: Mapping[str, Any]) -> Turn:
         or any(m["role"] != ("user", "assistant")[i % 2] for i, m in enumerate(messages))
     ):
         raise ValueError("messages do not alternate")
-    return sealed(
+    turn = sealed(
         Turn(
             messages=messages,
             answer=answer_from_json(data["answer"]),
@@ -126,6 +135,9 @@ def turn_from_json(data: Mapping[str, Any]) -> Turn:
             prefix=str(data.get("prefix") or ""),
         )
     )
+    if data.get("digest") in (None, turn.digest):
+        return turn
+    return sealed(replace(turn, messages=tuple(without_thinking(messages))))
 
 
 def _message(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -139,11 +139,11 @@ class AsyncTextStream:
         def work() -> None:
             try:
                 for piece in self._stream:
-                    loop.call_soon_threadsafe(queue.put_nowait, piece)
+                    _tell(loop, queue.put_nowait, piece)
                 last: Any = end
             except BaseException as error:
                 last = error
-            loop.call_soon_threadsafe(queue.put_nowait, last)
+            _tell(loop, queue.put_nowait, last)
 
         threading.Thread(target=work, name="claude-ask", daemon=True).start()
         try:
@@ -159,6 +159,15 @@ class AsyncTextStream:
 
     async def __aexit__(self, *_: object) -> None:
         self._stream.stop()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *values: Any) -> None:
+    """Call a function in the loop, if there still is one: it may have ended while the answer was being stopped."""
+    try:
+        loop.call_soon_threadsafe(function, *values)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
 
 
 def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable[Answer]:
@@ -179,7 +188,7 @@ def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable
             outcome: tuple[Answer | None, BaseException | None] = (work(), None)
         except BaseException as error:
             outcome = (None, error)
-        loop.call_soon_threadsafe(settle, *outcome)
+        _tell(loop, settle, *outcome)
 
     threading.Thread(target=run, name="claude-ask", daemon=True).start()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +98,7 @@ class World:
     finished: Callable[[Answer], None] = lambda _answer: None
     show: Callable[[Any], None] = print
     adopt: Callable[[], AbstractContextManager[object]] = nullcontext
-    namespace: Callable[[], Mapping[str, Any]] = dict
+    namespace: Callable[[], dict[str, Any]] = dict
     transcript: Transcriber = lambda _name, _turns, _usage, _cost: ({"text/markdown": ""}, {})
     journal: Journal = field(default_factory=_no_journal)
     repeats: Repeats = field(default_factory=Repeats)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
@@ -121,7 +122,8 @@ class Shell:
 
     def confirm(self, question: str) -> bool | None:
         """Ask yes or no in the cell; None where nobody can answer."""
-        if not self.answers:
+        # Questions of other threads (background, aask) would reach whatever cell runs then.
+        if not self.answers or threading.current_thread() is not threading.main_thread():
             return None
         try:
             return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -46,7 +46,7 @@ def run(line: str, claude: Conversation) -> Any:
     chat = claude
     if "-c" in words[:-1]:
         at = words.index("-c")
-        name = words[at + 1]
+        name = _one([words[at + 1]], "a name")
         if name not in claude.chats:
             near = difflib.get_close_matches(name, claude.chats, n=1)
             raise UsageError(f"there is no chat {name!r}" + (f"; did you mean {near[0]}?" if near else ""))

@@ -267,10 +267,7 @@ class Talk(RuleBasedStateMachine):
         self.script = list(scripts)
         systems = ["Be kind.", None, None]
         for i in range(len(scripts)):
-            self._attempt(
-                lambda i=i: self.chat.ask(f"later {i}", tool=LOOK, background=True, system=systems[i])
-            )
-            self.script = self.script or list(scripts[i + 1 :])
+            self.chat.ask(f"later {i}", tool=LOOK, background=True, system=systems[i])
         deadline = time.monotonic() + 20
         while background._threads and time.monotonic() < deadline:
             time.sleep(0.002)
