@@ -80,8 +80,10 @@ def test_interrupts_in_a_row_do_no_harm(kernel, server):
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1, 0.2])
 def test_an_interrupt_at_once_leaves_a_kernel_that_works(delay, kernel, server):
     server.reset(Play(SLOW))
-    cell = kernel.start("%%claude\nWrite much.", cell_id="a")
-    cell.wait_for(lambda messages: [m for m in messages if m.type == "execute_input"])
+    # The cell must be running: what arrives before ends in ipykernel's own loop ("KeyboardInterrupt caught in kernel").
+    code = "from claude_jupyter import claude\nprint('go', flush=True)\nclaude.ask('Write much.')"
+    cell = kernel.start(code, cell_id="a")
+    cell.wait_for(lambda messages: [m for m in messages if m.type == "stream"])
     time.sleep(delay)
     kernel.interrupt()
     assert not cell.finish(timeout=20).ok
