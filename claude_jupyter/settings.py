@@ -5,6 +5,7 @@ Also the places where user data lives. Nothing here reads a key: credentials are
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -107,9 +108,16 @@ class Settings(Configurable):
     @validate("budget", "notebook_budget", "daily_budget")
     def _valid_budget(self, proposal: Mapping[str, Any]) -> float | None:
         value = proposal["value"]
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < math.inf:
             name = proposal["trait"].name
             raise TraitError(f"{name} takes an amount in USD above 0, or None for no limit; not {value!r}")
+        return value
+
+    @validate("confirm_above")
+    def _valid_amount(self, proposal: Mapping[str, Any]) -> float:
+        value = proposal["value"]
+        if math.isnan(value):
+            raise TraitError("confirm_above takes an amount in USD, not nan")
         return value
 
     def load_environment(self, environ: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ _STYLE = (
 )
 _PRE = (
     "white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;margin:2px 0 8px;padding:6px 8px;"
-    "background:var(--jp-layout-color2,rgba(128,128,128,.1));font-size:12px"
+    "background:rgba(128,128,128,.12);color:inherit;font-size:12px"
 )
 
 
@@ -61,7 +61,7 @@ def _html(receipt: Receipt) -> str:
         f"<div><b>{escape(_head(receipt))}</b></div><div>{_amounts(_price(receipt))}</div>"
         f'<table style="margin:6px 0 8px 0"><thead><tr><th style="text-align:left">part</th><th>tokens</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>{shown}"
-        f'<div>question</div><pre style="{_PRE}">{escape(receipt.prompt)}</pre>{notes}</div>'
+        f'<div><b>question</b></div><pre style="{_PRE}">{escape(receipt.prompt)}</pre>{notes}</div>'
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import TraitError, validate
 
 from claude_jupyter.content.prompt import fill
+from claude_jupyter.errors import SettingError
 from claude_jupyter.magics import help as help_text
 from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, with_objects
 from claude_jupyter.settings import Settings
@@ -25,6 +28,16 @@ class ClaudeMagics(Settings, Magics):
         self._home = home
         if self not in shell.configurables:
             shell.configurables.append(self)
+
+    @validate("prices")
+    def _valid_prices(self, proposal: Mapping[str, Any]) -> Any:
+        from claude_jupyter.costs.prices import check_prices
+
+        try:
+            check_prices(proposal["value"])
+        except SettingError as error:
+            raise TraitError(error.message) from None
+        return proposal["value"]
 
     @property
     def _claude(self) -> Conversation:
