@@ -1,0 +1,203 @@
+"""Interrupts held back for a moment, and answers in the background: nothing is torn, nothing hangs, nothing is left over."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+from support.world import stage
+
+from claude_jupyter.client.wire import Stop
+from claude_jupyter.conversation import background
+from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.demo.script import Script, Wait
+from claude_jupyter.errors import StoppedError, UsageError
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block():
+    done = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        done.append(1)
+    assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_of_blocks_in_each_other_it_waits_for_the_outermost():
+    done = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+        done.append(1)
+    assert done
+
+
+def test_other_threads_and_other_errors_pass():
+    with pytest.raises(ValueError, match="mine"), uninterrupted():
+        raise ValueError("mine")
+    errors = []
+
+    def work():
+        try:
+            with uninterrupted():
+                pass
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not errors
+
+
+def test_an_interrupt_while_the_answer_is_kept_keeps_it_and_ends_the_cell_in_one_line():
+    with stage(["One.", "Two."]) as s:
+        s.world.finished = lambda _answer: signal.raise_signal(signal.SIGINT)
+        with pytest.raises(StoppedError, match="kept"):
+            s.claude.ask("q")
+        s.world.finished = lambda _answer: None
+        assert [t.answer.text for t in s.claude.turns] == ["One."] and s.claude.last.complete
+
+
+def test_an_interrupt_while_the_question_is_prepared_sends_nothing():
+    with stage() as s:
+
+        def interrupted(_text):
+            raise KeyboardInterrupt
+
+        s.world.redact = interrupted
+        with pytest.raises(StoppedError, match="nothing was sent"):
+            s.claude.ask("q")
+        assert not s.bodies
+
+
+def idle():
+    deadline = time.monotonic() + 20
+    while background._threads:
+        assert time.monotonic() < deadline, "the background does not end"
+        time.sleep(0.01)
+
+
+def test_background_answers_of_one_chat_follow_each_other_and_chats_do_not_wait():
+    def reply(body):
+        slow = "slow" in str(body["messages"][-1])
+        return Script(text=["a", Wait(0.3 if slow else 0), "b"])
+
+    with stage(reply) as s:
+        s.claude.ask("slow", background=True)
+        s.claude.ask("then", background=True)
+        s.claude.ask("meanwhile", background=True, chat="side")
+        idle()
+        assert [t.prompt for t in s.claude.turns] == ["slow", "then"]
+        assert [t.prompt for t in s.claude.chat("side").turns] == ["meanwhile"]
+        assert s.view.ended[0].chat == "side"
+        last = next(b for b in s.bodies if "then" in str(b["messages"][-1]))
+        assert len(last["messages"]) == 3
+
+
+def test_what_goes_wrong_in_the_background_is_said_in_the_answer():
+    with stage([Script(status=401), "Fine."]) as s:
+        s.claude.ask("one", background=True)
+        s.claude.ask("two", background=True)
+        idle()
+        assert "%claude_key" in s.view.ended[0].blocks[-1]["text"]
+        assert [t.answer.text for t in s.claude.turns] == ["Fine."]
+
+
+def test_a_system_prompt_holds_for_those_that_wait_behind_it():
+    with stage(["One.", "Two."]) as s:
+        s.claude.ask("one", background=True, system="Be kind.")
+        s.claude.ask("two", background=True)
+        idle()
+        assert [b["system"][0]["text"] for b in s.bodies] == ["Be kind.", "Be kind."]
+
+
+def test_a_fault_of_one_answer_does_not_stop_those_behind_it(monkeypatch):
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    done = threading.Event()
+
+    def fails():
+        raise RuntimeError("a bug")
+
+    background.start("main", fails, Stop())
+    background.start("main", done.set, Stop())
+    assert done.wait(10) and "a bug" in str(told[0].exc_value)
+    idle()
+
+
+def test_the_end_of_the_kernel_stops_them_and_what_waits_is_not_sent():
+    with stage([Script(text=["Half ", Wait(60), "never"])]) as s:
+        s.claude.ask("one", background=True)
+        s.claude.ask("two", background=True)
+        deadline = time.monotonic() + 10
+        while not any("Half" in str(p) for p in s.view.parts):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        background.stop_all()
+        idle()
+        assert [a.text for a in s.view.ended] == ["Half ", ""] and len(s.bodies) == 1
+        assert [t.prompt for t in s.claude.turns] == ["one"]
+
+
+def test_options_that_would_have_no_effect_are_refused():
+    with stage() as s:
+        for name in ("dry_run", "background", "out", "code"):
+            with pytest.raises(UsageError, match=name):
+                s.claude.stream("q", **{name: "x" if name == "out" else True})
+        assert not s.bodies
+
+
+async def test_aask_refuses_them_too():
+    with stage() as s:
+        for name in ("dry_run", "background"):
+            with pytest.raises(UsageError, match=name):
+                await s.claude.aask("q", **{name: True})
+
+
+def test_out_and_code_work_from_python_too():
+    with stage(["```python\nx = 1\n```"]) as s:
+        space, put = {}, []
+        s.world.namespace = lambda: space
+        s.world.insert = lambda code, _answer: put.append(code)
+        answer = s.claude.ask("q", out="result", code=True)
+        assert space["result"] is answer and put == ["x = 1"]
+
+
+def test_a_loop_that_ended_before_the_answer_did_is_no_noise():
+    import asyncio
+
+    async def first(s):
+        async for text in s.claude.astream("q"):
+            return text
+
+    with stage([Script(text=["Half ", Wait(0.5), "more"])]) as s:
+        assert asyncio.run(first(s)) == "Half "
+        deadline = time.monotonic() + 10
+        while any(t.name == "claude-ask" for t in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert s.claude.last.text == "Half "
+
+
+def test_resume_goes_on_from_the_answer_that_stopped_not_from_the_last_one():
+    replies = ["A1", "B1", Script(text=["A2 begins ", Wait(60), "never"]), "and ends."]
+    with stage(replies) as s:
+        s.run("A", "1")
+        s.claude.ask("a")
+        s.run("B", "2")
+        s.claude.ask("b")
+        s.run("A", "3")
+        s.view.at_part = lambda part: s.stops[-1].ask() if "A2" in str(part) else None
+        with pytest.raises(StoppedError):
+            s.claude.ask("a again")
+        assert [t.answer.text for t in s.claude.turns] == ["A1", "B1"]
+        s.view.at_part = lambda _part: None
+        s.run("C", "4")
+        s.claude.resume()
+        sent = [b["text"] for m in s.bodies[-1]["messages"] for b in m["content"]]
+        assert sent[:2] == ["a again", "A2 begins "] and "b" not in sent
+        assert [t.answer.text for t in s.claude.turns] == ["A2 begins ", "B1", "and ends."]
+        s.claude.undo(2)
+        assert [t.answer.text for t in s.claude.turns] == ["A1", "B1"]
