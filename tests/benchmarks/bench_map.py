@@ -56,6 +56,7 @@ def run(rows: int, seconds: float) -> None:
     from support.world import stage
 
     from claude_jupyter.conversation.journal import Journal
+    from claude_jupyter.costs.ledger import Ledger
 
     context = multiprocessing.get_context("spawn")
     port, refused = context.Value("i", 0), context.Value("i", 0)
@@ -68,6 +69,7 @@ def run(rows: int, seconds: float) -> None:
         s.world.service.client = anthropic.Anthropic(
             api_key="sk-test-not-a-key", base_url=f"http://127.0.0.1:{port.value}"
         )
+        s.world.books.accounts = Ledger(Path(folder) / "ledger.db", warn=print)
         s.world.journal = Journal(Path(folder), "k", "n", lambda: "on", print)
         s.claude.map(["warm"], f"warm {seconds}")
         texts = [f"review number {i}: it was fine, thank you" for i in range(rows)]
@@ -92,6 +94,7 @@ def run(rows: int, seconds: float) -> None:
         )
         begun = time.monotonic()
         s.claude.map(texts, "Is this review positive?")
+        s.world.books.accounts.close()
         print(f"  again, all kept: {time.monotonic() - begun:.2f} s")
     server.terminate()
 
