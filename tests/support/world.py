@@ -67,7 +67,7 @@ class Stage:
     @property
     def bodies(self) -> list[dict[str, Any]]:
         """The Messages requests that the server got, oldest first."""
-        return [dict(r.body) for r in self.server.requests if r.path == "/v1/messages"]
+        return [dict(r.body) for r in self.server.requests if r.path == "/v1/messages" and r.body is not None]
 
 
 @contextmanager
