@@ -120,8 +120,9 @@ class Wire:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def join(self, timeout: float) -> bool:
-        """Wait until the thread is gone; whether it is."""
-        self._thread.join(timeout)
+        """Wait until the thread is gone; whether it is. A request may be dropped on its own thread, by the garbage collector."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -7,7 +7,7 @@ The generator is the only loop there is; a cell, a coroutine, a background threa
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +142,10 @@ class Asking:
                     yield tuple(self._told(event))
                 except KeyboardInterrupt:
                     self.stop.ask()
+        except GeneratorExit:
+            with uninterrupted():
+                reply = self._left(events)
+            raise
         finally:
             if events is not None:
                 events.close()
@@ -171,6 +175,16 @@ class Asking:
             self._metered = now
             usage = self._usage + self._so_far(event.usage)
             yield Meter(usage, self.world.books.price(usage, self.question))
+
+    def _left(self, events: Iterable[Event] | None) -> Reply | None:
+        """The end of a request that nobody reads on: what arrived is kept, and was billed."""
+        self.stop.ask()
+        for event in events or ():
+            if isinstance(event, Reply):
+                return event
+            if isinstance(event, Arrived):
+                self._blocks.take(event.changes)
+        return None
 
     def _so_far(self, told: Mapping[str, Any]) -> Usage:
         usage = Usage.from_wire(told, ttl=self.question.ttl or "5m")
@@ -253,9 +267,11 @@ class Asking:
     def _run_own_calls(self) -> Iterator[tuple[Part, ...]]:
         """Run the Python functions among calls that go to the user, whose results then go with the user's."""
         message = self._reply.message if self._reply is not None else {}
-        if message.get("stop_reason") == "tool_use" and not self.stop.asked:
-            for result in self.toolbox.run(self.toolbox.own(message.get("content") or []), self.stop):
-                yield self._resolved(result)
+        content: list[Block] = message.get("content") or []
+        if message.get("stop_reason") != "tool_use" or self.stop.asked or self.toolbox.runs(content):
+            return
+        for result in self.toolbox.run(self.toolbox.own(content), self.stop):
+            yield self._resolved(result)
 
     def _resolved(self, result: Result) -> tuple[Part, ...]:
         put = self._blocks.resolve(result.id, result.shown, error=result.error, seconds=result.seconds)

@@ -79,7 +79,7 @@ class TextStream:
 
     def __iter__(self) -> Iterator[Any]:
         if self._iterator is None:
-            self._iterator = self._run()
+            self._iterator = _reading(self._conversation, self._asking, self._picker, self._events)
         return self._iterator
 
     def __next__(self) -> Any:
@@ -96,23 +96,25 @@ class TextStream:
         if self._iterator is not None:
             self._iterator.close()  # type: ignore[attr-defined]
 
-    def _run(self) -> Iterator[Any]:
-        parts = self._asking.parts()
-        done = False
-        try:
-            for news in parts:
-                text = self._picker.take(news)
-                if self._events:
-                    events, self._asking.events[:] = list(self._asking.events), []
-                    yield from events
-                elif text:
-                    yield text
-            done = True
-        finally:
-            if not done:
-                parts.close()  # type: ignore[attr-defined]
-                self._asking.error = None  # left early on purpose: no failure
-            self._conversation.finish(self._asking)
+
+def _reading(conversation: Conversation, asking: Asking, picker: _Text, raw: bool) -> Iterator[Any]:
+    """What a `TextStream` yields. It knows nothing of the stream, so that one that is dropped half read ends at once."""
+    parts = asking.parts()
+    done = False
+    try:
+        for news in parts:
+            text = picker.take(news)
+            if raw:
+                events, asking.events[:] = list(asking.events), []
+                yield from events
+            elif text:
+                yield text
+        done = True
+    finally:
+        if not done:
+            parts.close()  # type: ignore[attr-defined]
+            asking.error = None  # left early on purpose: no failure
+        conversation.finish(asking)
 
 
 class AsyncTextStream:
