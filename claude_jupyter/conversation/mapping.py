@@ -293,7 +293,8 @@ class Mapper:
         failed = sum(p is not None for p in problems)
         value = self.plan.rows.like(values, problems, self.plan.fields)
         results.release()
-        told = [f"{stock.missing:,} asked for {dollars(self.cost)}"] if stock.missing else []
+        billed = " (demo, nothing billed)" if self.plan.provider == "demo" else ""
+        told = [f"{stock.missing:,} asked for {dollars(self.cost)}{billed}"] if stock.missing else []
         kept = len(stock.keys) - stock.missing
         told += (
             [f"{kept:,} answered before or alike" if stock.missing else "all answered before"] if kept else []

@@ -116,6 +116,8 @@ def summarised(answer: Answer, live: Turns) -> Turn:
         # The summary may hold cell values: `--rows none` must go on refusing this chat.
         held = Attachment("earlier turns", "text", (), "condensed", 0, rows=True)
         answer = replace(answer, attachments=(held,))
+    # The response counts the whole conversation, and the gauge reads the last one's count.
+    answer = replace(answer, message=None)
     messages = (
         {"role": "user", "content": [{"type": "text", "text": _CARRIED}]},
         {"role": "assistant", "content": [{"type": "text", "text": answer.text}]},

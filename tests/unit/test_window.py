@@ -125,8 +125,10 @@ def test_condensing_can_be_switched_off(monkeypatch):
 def test_compact_sums_up_and_goes_on_from_there_and_undo_takes_it_back():
     with stage(["One.", "Two.", "Summary: cats.", "Go on.", "Three."]) as s:
         s.claude.ask("first")
-        s.claude.ask("second")
+        s.claude.ask("second", *document(10_000))
+        assert s.claude.context.used > 10_000
         answer = s.claude.compact()
+        assert 0 < s.claude.context.used < 100
         assert answer.text == "Summary: cats." and answer.cost > 0 and s.view.ended[-1] is answer
         assert len(asked(s.bodies[2])) == 3
         s.claude.ask("third")
