@@ -1,31 +1,23 @@
-"""The composition root: builds settings, ledger, service, conversation and magics, joins them, and takes them apart again.
+"""The composition root: `%load_ext` puts magics, completion and recorder into IPython; the rest is assembled when first needed.
 
-`%load_ext claude_jupyter` must not be noticed: the SDK, widgets and prices are imported by a timer after it returned, or by the first
-question, whichever comes first.
+`%load_ext claude_jupyter` must not be noticed: conversation, ledger, SDK, widgets and prices are imported by a timer after it
+returned, or by the first question, whichever comes first.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import uuid
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from claude_jupyter import settings as config
-from claude_jupyter.client.service import Service
-from claude_jupyter.client.wire import Stop
-from claude_jupyter.content.secrets import Redactor, find_key
-from claude_jupyter.conversation.billing import Books, Owner
-from claude_jupyter.conversation.conversation import Conversation
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.repeats import Repeats
-from claude_jupyter.conversation.world import World
-from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.shell import Shell
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer, Models, Receipt, Turn, View
+
+if TYPE_CHECKING:
+    from claude_jupyter.content.cells import Recorder
+    from claude_jupyter.conversation.conversation import Conversation
+    from claude_jupyter.conversation.world import World
+    from claude_jupyter.turns import Answer, Models, Receipt
 
 _WARM_AFTER = 0.3
 
@@ -37,105 +29,65 @@ class Home:
 
     Attributes
     ----------
+    ip
+        IPython's shell; None in plain Python.
     shell
-        What of IPython is needed to show answers and to know the cell; None in plain Python.
-    world
-        The surroundings of the conversations.
-    claude
-        The kernel's conversation.
+        What of IPython is needed to show answers and to know the cell.
+    recorder
+        What the notebook's cells showed; None in plain Python.
     """
 
     def __init__(self, ip: Any = None) -> None:
         self.ip = ip
         self.magics: Any = None
-        settings = self._settings()
-        self.shell = Shell(ip, settings)
-        folder = Path.cwd()
-        service = Service(settings, folder)
-        try:
-            data: Path | None = config.data_dir()
-        except OSError as error:
-            self.shell.warn(
-                f"User data cannot be written ({error.strerror}): costs and history stay in this kernel."
-            )
-            data = None
-        books = Books(
-            settings,
-            _ledger(settings, data, self.shell),
-            Owner(config.user_name(settings), kernel_id(), notebook_path()),
-            provider=lambda: service.provider,
-            cell=self.shell.cell_hash,
-            count=service.counted,
-        )
-        journal = Journal(
-            data / "journal" if data else None,
-            kernel_id(),
-            notebook_path(),
-            lambda: settings.journal,
-            self.shell.warn,
-        )
-        self.world = World(
-            settings=settings,
-            service=service,
-            books=books,
-            view=self._view,
-            place=self.shell.place,
-            confirm=self.shell.confirm,
-            redact=self._redact,
-            insert=self.shell.insert,
-            finished=self.shell.remember,
-            show=self.shell.show,
-            adopt=self.shell.adopt,
-            transcript=_rendered,
-            journal=journal,
-            repeats=Repeats(journal.asked),
-            notebook=notebook_file(),
-            namespace=lambda: ip.user_ns if ip is not None else sys.modules["__main__"].__dict__,
-        )
-        self.claude = Conversation(self.world)
-        self.world.chats["main"] = self.claude
+        self.recorder: Recorder | None = None
+        if ip is not None:
+            from claude_jupyter.content.cells import Recorder
+            from claude_jupyter.magics.claude_magic import ClaudeMagics
+
+            self.magics = ClaudeMagics(ip, self)
+            self.recorder = Recorder(ip)
+        self.settings: Settings = self.magics or Settings()
+        self.shell = Shell(ip, self.settings)
+        self._world: World | None = None
+        self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
 
-    def _settings(self) -> Settings:
-        if self.ip is None:
-            return Settings()
-        from claude_jupyter.magics.claude_magic import ClaudeMagics
+    @property
+    def world(self) -> World:
+        """The surroundings of the conversations, assembled on first use."""
+        with self._lock:
+            if self._world is None:
+                from claude_jupyter.assembly import assembled, plain_namespace
 
-        self.magics = ClaudeMagics(self.ip, self)
-        return self.magics
+                namespace = self.ip.user_ns if self.ip is not None else plain_namespace()
+                self._world = assembled(self.settings, self.shell, namespace, self.recorder)
+            return self._world
 
-    def _redact(self, text: str) -> tuple[str, tuple[str, ...]]:
-        key = self.world.service.key
-        environ = {**os.environ, "ANTHROPIC_API_KEY": key} if key else os.environ
-        return Redactor.from_environment(environ, self.world.settings.redact)(text)
+    @property
+    def claude(self) -> Conversation:
+        """The kernel's conversation."""
+        return self.world.chats["main"]
 
-    def _warn_of_key(self, info: Any) -> None:
-        name = find_key(info.raw_cell or "")
-        if name:
-            self.shell.warn(
-                f"this cell holds a key ({name}), and the notebook will keep it. Delete it there; enter keys with %claude_key."
-            )
-
-    def _view(self, answer_id: str, stop: Stop, *, background: bool) -> View:
-        return self.shell.view(answer_id, stop, background=background)
+    def chats(self) -> list[str]:
+        """Names of the chats there are."""
+        return list(self._world.chats) if self._world is not None else ["main"]
 
     def load(self) -> None:
         """Put the magics, completion, recorder and formatters into IPython."""
-        from claude_jupyter.content.cells import Recorder
         from claude_jupyter.magics import complete, lines
         from claude_jupyter.magics.link import Links
 
+        assert self.recorder is not None
         self.ip.register_magics(self.magics)
         lines.install(self.ip)
-        complete.install(self.ip, chats=lambda: list(self.world.chats))
-        self.recorder = Recorder(self.ip)
+        complete.install(self.ip, chats=self.chats)
         self.recorder.install()
-        self.world.cells = self.recorder
         self.links = Links(self)
         self.links.install()
         self.ip.events.register("pre_run_cell", self._warn_of_key)
         self.shell.load(_FORMATS)
-        self._timer = threading.Timer(_WARM_AFTER, _warm)
+        self._timer = threading.Timer(_WARM_AFTER, self._warm)
         self._timer.daemon = True
         self._timer.start()
 
@@ -143,18 +95,40 @@ class Home:
         """Take them out again; history and ledger stay."""
         from claude_jupyter.magics import complete, lines
 
+        assert self.recorder is not None
         if self._timer is not None:
             self._timer.cancel()
         lines.uninstall(self.ip)
         complete.uninstall(self.ip)
         self.recorder.uninstall()
-        self.world.cells = None
         self.links.uninstall()
         self.ip.events.unregister("pre_run_cell", self._warn_of_key)
         self.shell.unload()
         for kind in ("line", "cell"):
             for name in self.magics.magics[kind]:
                 self.ip.magics_manager.magics[kind].pop(name, None)
+
+    def _warn_of_key(self, info: Any) -> None:
+        from claude_jupyter.content.secrets import find_key
+
+        name = find_key(info.raw_cell or "")
+        if name:
+            self.shell.warn(
+                f"this cell holds a key ({name}), and the notebook will keep it. Delete it there; enter keys with %claude_key."
+            )
+
+    def _warm(self) -> None:
+        """Import what the first question needs, so that it need not wait; harmless if the question comes first."""
+        from claude_jupyter import assembly  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from claude_jupyter.client.service import warm
+        from claude_jupyter.costs import prices
+        from claude_jupyter.display import bundle  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from claude_jupyter.models import newest
+
+        warm()
+        prices.price_date()
+        prices.list_price(newest("sonnet").id)
+        self.shell.warm()
 
 
 def home() -> Home:
@@ -185,39 +159,10 @@ def unload_ipython_extension(ip: Any) -> None:
         _home.unload()
 
 
-def _warm() -> None:
-    """Import what the first question needs, so that it need not wait; harmless if the question comes first."""
-    from claude_jupyter.client.service import warm
-
-    warm()
-    from claude_jupyter.costs import prices
-    from claude_jupyter.display import bundle  # noqa: F401  # pyright: ignore[reportUnusedImport]
-
-    if _home is not None:
-        _home.world.journal.prune(_home.world.settings.journal_days)
-    prices.price_date()
-    prices.list_price(config.DEFAULT_MODEL)
-    if _home is not None:
-        _home.shell.warm()
-
-
-def _rendered(
-    name: str, turns: tuple[Turn, ...], usage: Usage, cost: Cost
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _transcript(conversation: Conversation) -> tuple[dict[str, Any], dict[str, Any]]:
     from claude_jupyter.display.transcript import transcript
 
-    return transcript(name, turns, usage, cost)
-
-
-def _transcript(conversation: Conversation) -> tuple[dict[str, Any], dict[str, Any]]:
-    return _rendered(conversation.name, conversation.turns, conversation.usage, conversation.cost)
-
-
-def _ledger(settings: Settings, data: Path | None, shell: Shell) -> Any:
-    from claude_jupyter.costs.ledger import Ledger
-
-    path = Path(settings.ledger).expanduser() if settings.ledger else data / "ledger.db" if data else None
-    return Ledger(path, warn=shell.warn, kernel=kernel_id())
+    return transcript(conversation.name, conversation.turns, conversation.usage, conversation.cost)
 
 
 def _answer(answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -238,43 +183,10 @@ def _models(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
     return models_table(models)
 
 
-_FORMATS: dict[type, Any] = {
-    Answer: _answer,
-    Conversation: _transcript,
-    Receipt: _receipt,
-    Models: _models,
+_FORMATS: dict[tuple[str, str], Any] = {
+    ("claude_jupyter.turns", "Answer"): _answer,
+    ("claude_jupyter.turns", "Models"): _models,
+    ("claude_jupyter.turns", "Receipt"): _receipt,
+    ("claude_jupyter.conversation.conversation", "Conversation"): _transcript,
 }
-
-
-def kernel_id() -> str:
-    """The kernel's id as Jupyter knows it, else one of our own for this process."""
-    connection = os.environ.get("CLAUDE_JUPYTER_KERNEL_ID")
-    if connection:
-        return connection
-    app = sys.modules.get("ipykernel.kernelapp")
-    instance = app.IPKernelApp._instance if app is not None else None
-    if instance is not None and instance.connection_file:
-        return Path(instance.connection_file).stem.removeprefix("kernel-")
-    return _OWN_ID
-
-
-_OWN_ID = uuid.uuid4().hex
-
-
-def notebook_path() -> str | None:
-    """The notebook's path at kernel start, as Jupyter Server or VS Code tell it."""
-    path = os.environ.get("JPY_SESSION_NAME")
-    if path:
-        return path
-    main = sys.modules.get("__main__")
-    return getattr(main, "__vsc_ipynb_file__", None)
-
-
-def notebook_file() -> Path | None:
-    """The open notebook's file, if it can be read from here."""
-    path = notebook_path()
-    if path is None:
-        return None
-    # Jupyter Server gives a path below its root; the kernel runs in the notebook's folder.
-    candidates = (Path(path), Path.cwd() / Path(path).name)
-    return next((p for p in candidates if p.is_file()), None)
+"""How our own types are shown, by module and name: they are imported when they are."""

@@ -14,6 +14,9 @@ from claude_jupyter.display.live import Seen, frontend, view_for
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Answer, Place, View, cell_hash
 
+Bundler = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
+"""A value → its mimebundle and metadata."""
+
 
 class Shell:
     """The interactive shell of this process, or none.
@@ -29,7 +32,7 @@ class Shell:
         self._settings = settings
         self._execution = uuid.uuid4().hex
         self._shown: set[str] = set()
-        self._formats: dict[type, Any] = {}
+        self._formats: dict[tuple[str, str], Bundler] = {}
 
     # -- the cell that runs ---------------------------------------------------------------------------------------------
 
@@ -86,7 +89,7 @@ class Shell:
 
     def show(self, value: Any) -> None:
         """Show a value in the cell that runs, in its own way where it has one."""
-        bundle = self._formats.get(type(value))
+        bundle = self._formats.get((type(value).__module__, type(value).__qualname__))
         if bundle is None:
             print(value)  # noqa: T201
             return
@@ -136,25 +139,24 @@ class Shell:
 
     # -- IPython --------------------------------------------------------------------------------------------------------
 
-    def load(self, formats: Mapping[type, Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]]) -> None:
-        """Show these types in their own way wherever they are a cell's value.
+    def load(self, formats: Mapping[tuple[str, str], Bundler]) -> None:
+        """Show these types (module, name) in their own way wherever they are a cell's value.
 
         An answer that its own cell has shown already is not shown again as that cell's value.
         """
         self._formats = dict(formats)
-        for kind, bundle in self._formats.items():
-            self._ip.display_formatter.ipython_display_formatter.for_type(kind, self._showing(bundle))
+        for (module, name), bundle in self._formats.items():
+            formatter = self._ip.display_formatter.ipython_display_formatter
+            formatter.for_type_by_name(module, name, self._showing(bundle))
         self._ip.events.register("pre_run_cell", self._new_cell)
 
     def unload(self) -> None:
         """Take that back."""
-        for kind in self._formats:
-            self._ip.display_formatter.ipython_display_formatter.pop(kind, None)
+        for module, name in self._formats:
+            self._ip.display_formatter.ipython_display_formatter.pop(f"{module}.{name}", None)
         self._ip.events.unregister("pre_run_cell", self._new_cell)
 
-    def _showing(
-        self, bundle: Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
-    ) -> Callable[[Any], None]:
+    def _showing(self, bundle: Bundler) -> Callable[[Any], None]:
         def show(value: Any) -> None:
             if getattr(value, "id", str(id(value))) not in self._shown:
                 data, metadata = bundle(value)
