@@ -82,7 +82,7 @@ class Question:
 
 def prompt_of(question: Question) -> Usage:
     """The tokens of the prompt as they are likely to be billed."""
-    earlier = sum(t.tokens for t in question.earlier)
+    earlier = sum(t.tokens for t in window.carried(question.earlier))
     fixed = (
         tokens_of_json(question.system)
         + tokens_of_json(list(question.tools))
