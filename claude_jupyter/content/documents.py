@@ -221,7 +221,8 @@ def from_url(url: str, rules: Rules, *, label: str = "", kind: str = "") -> Atta
 
 def _by_url(url: str, label: str, kind: Any, rules: Rules) -> Attachment:
     redactor = Redactor(rules)
-    words = fenced(f"A {kind} by its URL: it follows here.", redactor(label), kind)
+    what = "An image" if kind == "image" else "A document"
+    words = fenced(f"{what} by its URL: it follows here.", redactor(label), kind)
     most = facts(rules.model).image_tokens if kind == "image" else TOKENS_A_PAGE
     return Attachment(
         label=label,
