@@ -26,6 +26,29 @@ CACHES: Final = ("auto", "5m", "1h", "off")
 ENV_PREFIX: Final = "CLAUDE_JUPYTER_"
 
 
+class Rows(TraitType[str, str | int]):
+    """How many rows may leave: a number (as text or not), `none` or `all`."""
+
+    info_text = "a number, none or all"
+
+    def from_string(self, s: str) -> str:
+        """As from the environment."""
+        return s
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """The value as text.
+
+        Raises
+        ------
+        TraitError
+            For anything else.
+        """
+        text = str(value).strip().lower()
+        if isinstance(value, bool) or not (text in ("none", "all") or text.isdecimal()):
+            raise TraitError(f"rows takes a number, none or all, not {value!r}")
+        return text
+
+
 class Settings(Configurable):
     """All settings; `ClaudeMagics` inherits them, so that IPython's `%config ClaudeMagics` and config files reach them.
 
@@ -55,7 +78,7 @@ class Settings(Configurable):
         config=True
     )
     cache = CaselessStrEnum(CACHES, "auto", help="Prompt caching: auto, 5m, 1h or off.").tag(config=True)
-    rows = Unicode("10", help="Rows of a dataframe that may leave the machine: a number, none or all.").tag(
+    rows = Rows("10", help="Rows of a dataframe that may leave the machine: a number, none or all.").tag(
         config=True
     )
     frame_tokens = Int(2000, min=100, help="The longest profile of one dataframe, in tokens.").tag(
@@ -97,13 +120,6 @@ class Settings(Configurable):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.load_environment(os.environ)
-
-    @validate("rows")
-    def _valid_rows(self, proposal: Mapping[str, Any]) -> str:
-        value = str(proposal["value"]).strip().lower()
-        if value in ("none", "all") or value.isdigit():
-            return value
-        raise TraitError(f"rows takes a number, none or all, not {proposal['value']!r}")
 
     @validate("budget", "notebook_budget", "daily_budget")
     def _valid_budget(self, proposal: Mapping[str, Any]) -> float | None:
