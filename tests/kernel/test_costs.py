@@ -214,6 +214,19 @@ def test_from_80_percent_on_the_answer_says_so(start: Callable[..., Kernel]) -> 
     assert "% of this notebook's" in json.dumps(facts(ask(kernel, "And then?", "--once")))
 
 
+def test_a_budget_that_ends_between_two_rounds_keeps_what_came_and_its_price(
+    start: Callable[..., Kernel], model: demo.DemoServer, tmp_path: Path
+) -> None:
+    kernel = start(budget="0.0125")
+    kernel.run("def weather(city: str) -> str:\n    'The weather of a city.'\n    return 'rain ' * 3000")
+    done = ask(kernel, "The weather in Paris?", "-t weather")
+    assert done.error_name == "BudgetError" and len(asked(model)) == 1
+    (row,) = ledger(tmp_path)
+    assert facts(done)["cost"] == row["cost_usd"] and facts(done)["complete"] is False
+    kernel.run("%config ClaudeMagics.budget = None")
+    assert ask(kernel, "And now?").ok, "the history is still valid"
+
+
 def test_kernels_share_the_day_and_copies_do_not_share_a_notebook(
     start: Callable[..., Kernel], model: demo.DemoServer
 ) -> None:
@@ -299,6 +312,15 @@ def test_where_nobody_can_answer_it_is_refused_with_the_line_that_allows_it(
     (allows,) = re.findall(r"`(%config [^`]+)`", done.error)
     assert asked(model) == []
     assert kernel.run(allows).ok and ask(kernel, "Why?").ok
+
+
+def test_many_rows_are_asked_about_as_a_whole(start: Callable[..., Kernel], model: demo.DemoServer) -> None:
+    kernel = start(confirm_above="0.05")
+    line = "out = claude.map(list(range(40)), 'Say {value}', max_tokens=1000)"
+    assert_one_clear_line(kernel.run(line), "40 requests", "confirm_above")
+    said_no = kernel.run(line, cell_id="a", stdin=["n"])
+    assert "40 requests" in said_no.asked[0] and asked(model) == []
+    assert kernel.run(line, cell_id="a", stdin=["y"]).ok and len(asked(model)) == 40
 
 
 def test_a_dry_run_and_a_count_cost_nothing(
