@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from claude_jupyter.turns import Add, Answer, Part, Put
 
 if TYPE_CHECKING:
     from claude_jupyter.conversation.asking import Asking
     from claude_jupyter.conversation.conversation import Conversation
+
+
+T = TypeVar("T")
+
+_WAKE = 0.1
 
 
 class _Text:
@@ -149,7 +154,7 @@ class AsyncTextStream:
 
         threading.Thread(target=work, name="claude-ask", daemon=True).start()
         try:
-            while (piece := await queue.get()) is not end:
+            while (piece := await _waking(asyncio.ensure_future(queue.get()))) is not end:
                 if isinstance(piece, BaseException):
                     raise piece
                 yield piece
@@ -170,6 +175,23 @@ def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *val
     except RuntimeError:
         if not loop.is_closed():
             raise
+
+
+class _CancelledError(asyncio.CancelledError):
+    """A cancelled `aask`: cancelled as asyncio wants it, one line where a cell shows it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["StoppedError: Stopped. What arrived is kept; claude.resume() continues from here."]
+
+
+async def _waking(future: asyncio.Future[T]) -> T:
+    """Await a future, and wake the loop now and then: ipykernel cancels a cell in a signal handler, which wakes nobody."""
+    try:
+        while not future.done():
+            await asyncio.wait([future], timeout=_WAKE)
+        return future.result()
+    finally:
+        future.cancel()
 
 
 def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable[Answer]:
@@ -196,9 +218,9 @@ def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable
 
     async def wait() -> Answer:
         try:
-            return await future
+            return await _waking(future)
         except asyncio.CancelledError:
             stop()
-            raise
+            raise _CancelledError from None
 
     return wait()

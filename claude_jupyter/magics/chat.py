@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from claude_jupyter.costs.usage import dollars
@@ -88,9 +88,13 @@ def _number(arguments: list[str], default: int | None) -> int:
 
 def _list(chat: Conversation, _: list[str]) -> str:
     return "\n".join(
-        f"{name}: {len(c.turns)} turns, {c.usage.total:,} tokens, {dollars(c.cost, estimated=c.cost.estimated)}"
+        f"{name}: {_count(c.turns)}, {c.usage.total:,} tokens, {dollars(c.cost, estimated=c.cost.estimated)}"
         for name, c in chat.chats.items()
     )
+
+
+def _count(turns: Sequence[Any]) -> str:
+    return f"{len(turns)} turn{'' if len(turns) == 1 else 's'}"
 
 
 def _show(chat: Conversation, arguments: list[str]) -> Conversation:
@@ -112,12 +116,12 @@ def _new(chat: Conversation, arguments: list[str]) -> str:
 
 def _fork(chat: Conversation, arguments: list[str]) -> str:
     made = chat.fork(_one(arguments, "a name"))
-    return f"The chat {made.name} begins with {len(made.turns)} turns of {chat.name}; ask in it with %%claude -c {made.name}."
+    return f"The chat {made.name} begins with {_count(made.turns)} of {chat.name}; ask in it with %%claude -c {made.name}."
 
 
 def _undo(chat: Conversation, arguments: list[str]) -> str:
     chat.undo(_number(arguments, 1))
-    return f"Undone; {chat.name} has {len(chat.turns)} turns."
+    return f"Undone; {chat.name} has {_count(chat.turns)}."
 
 
 def _hide(chat: Conversation, arguments: list[str]) -> str:
@@ -138,12 +142,12 @@ def _save(chat: Conversation, arguments: list[str]) -> str:
 
 def _load(chat: Conversation, arguments: list[str]) -> str:
     chat.replace_by(_one(arguments, "a path"))
-    return f"{chat.name} has {len(chat.turns)} turns now; %claude_chat undo brings the earlier ones back."
+    return f"{chat.name} has {_count(chat.turns)} now; %claude_chat undo brings the earlier ones back."
 
 
 def _restore(chat: Conversation, _: list[str]) -> str:
     chat.restore()
-    return f"{chat.name} has {len(chat.turns)} turns again."
+    return f"{chat.name} has {_count(chat.turns)} again."
 
 
 def _export(chat: Conversation, arguments: list[str]) -> str:
