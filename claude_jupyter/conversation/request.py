@@ -126,7 +126,9 @@ def build(
     options, model = question.options, facts(question.model)
     notes: list[str] = []
     tools: list[Block] = [*question.tools, *([_WEB_SEARCH] if options.web else [])]
-    history = sent(question.earlier, question.system, tools)
+    # Thinking is bound to the tools as they are sent: `--param tools=` adds to them below.
+    added = options.param.get("tools")
+    history = sent(question.earlier, question.system, [*tools, added] if added else tools)
     own: list[Message] = [{"role": "user", "content": list(question.content)}, *rounds]
     params: dict[str, Any] = {
         "model": question.model,

@@ -235,3 +235,12 @@ def test_a_question_paid_for_before_is_hinted_at_once():
         answers = [s.claude.ask("same", new=True) for _ in range(3)]
         said = ["Asked before" in str(a.blocks) for a in answers]
         assert said == [False, True, False]
+
+
+def test_thinking_is_bound_to_tools_of_param_too():
+    with stage(Script(thinking="Hm.", text="Fine.")) as s:
+        s.claude.ask("a")
+        tool = {"name": "t", "input_schema": {"type": "object", "properties": {}}}
+        s.claude.ask("d", param={"tools": [tool]})
+        s.claude.ask("e")  # the strict server would refuse thinking that other tools stood before
+        assert len(s.bodies) == 3

@@ -94,3 +94,37 @@ def test_a_damaged_recording_is_one_clear_line(tmp_path, damage, told):
     path.write_text(damage(path.read_text()))
     with pytest.raises(ReplayError, match=told):
         recordings.find(params)
+
+
+def test_what_is_no_parameter_enters_too():
+    from claude_jupyter.client.service import Request
+    from claude_jupyter.conversation.asking import identity
+
+    params = {"model": "m", "messages": []}
+    warm = Request(params, extra={"extra_body": {"temperature": 0.9}, "timeout": 5})
+    cold = Request(params, extra={"extra_body": {"temperature": 0.1}, "timeout": 9})
+    hashes = {request_hash(identity(r)) for r in (Request(params), warm, cold, Request(params, ("a-beta",)))}
+    assert len(hashes) == 4
+    assert request_hash(identity(Request(params, extra={"timeout": 1}))) == request_hash(params)
+
+
+def test_a_recording_is_found_under_a_budget_and_asks_nobody(recording):
+    first = recording(["The answer."])
+    first.settings.budget = 0.05  # leaves less than max_tokens, which is clamped
+    first.claude.ask("What?")
+    again = recording([])
+    again.settings.budget, again.settings.confirm_above = 0.0001, 0.0
+    assert again.claude.ask("What?").replayed and not again.bodies
+
+
+def test_a_recording_that_cannot_be_kept_costs_a_word_and_not_the_answer(recording, monkeypatch):
+    here = recording(["The answer."])
+    from claude_jupyter.replay import Recordings
+
+    def full(*_):
+        raise ReplayError("The recording cannot be kept in replays: No space left on device.")
+
+    monkeypatch.setattr(Recordings, "keep", full)
+    answer = here.claude.ask("What?")
+    assert answer.complete and answer.text == "The answer."
+    assert "cannot be" in answer.blocks[-1]["text"]
