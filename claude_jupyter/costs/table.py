@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -143,6 +144,8 @@ def _fold(report: Report) -> tuple[Line | None, tuple[Line, ...]]:
     """The lines that are shown, and the rest as one."""
     by_time = _by_time(report)
     kept = report.lines[-SHOWN:] if by_time else report.lines[:SHOWN]
+    if report.by == "turn" and len({line.detail for line in kept}) == 1:
+        kept = tuple(replace(line, detail="") for line in kept)  # the one kernel tells nothing apart
     shown = Sum.total(line.sum for line in kept)
     if shown.calls >= report.total.calls:
         return None, kept

@@ -112,8 +112,10 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
+    """The beginning of a text in quotation marks; its dollars are no formula (`$5 to $7`)."""
     line = " ".join(text.split())
-    return f"“{line if len(line) <= _QUOTE else line[: _QUOTE - 1].rstrip() + '…'}”"
+    line = line if len(line) <= _QUOTE else line[: _QUOTE - 1].rstrip() + "…"
+    return f"“{line.replace('$', chr(92) + '$')}”"
 
 
 def _article(kind: str) -> str:

@@ -109,6 +109,9 @@ def test_the_bill_in_all_its_forms(start: Callable[..., Kernel], tmp_path: Path)
         for word in words:
             assert word in told, (form, told)
     assert "No requests" in report(kernel.run("%claude_cost --notebook evening.ipynb"))
+    assert "kernel" not in report(kernel.run("%claude_cost --by turn")).split("this notebook")[0]
+    ask(start(), "In another kernel.", cell_id="a")
+    assert rows[0]["kernel"][:8] in report(kernel.run("%claude_cost --by turn"))
 
 
 def test_a_picture_and_a_table_for_every_reader(start: Callable[..., Kernel]) -> None:

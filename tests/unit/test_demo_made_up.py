@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo.replies import DemoReplies
 from claude_jupyter.demo.sample import Words, fitting
-from claude_jupyter.demo.script import Call, Script, Think
+from claude_jupyter.demo.script import Call, Say, Script, Think
 from claude_jupyter.demo.signing import Signature, end_of, walk
 from claude_jupyter.demo.wire import message, reply, token_chunks
 
@@ -122,3 +123,9 @@ def test_the_demo_reads_what_the_package_attaches() -> None:
     assert picture.size is not None
     assert shown.facts.startswith(f"PNG, {picture.size[0]} × {picture.size[1]} pixels")
     assert not seen.texts
+
+
+def test_the_prices_in_a_question_are_no_formula_when_it_is_quoted() -> None:
+    body = {"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Is $5 more than $4?"}]}
+    said = "".join(p.text for p in DemoReplies()(body).in_order() if isinstance(p, Say))
+    assert r"“Is \$5 more than \$4?”" in said
