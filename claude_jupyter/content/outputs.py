@@ -9,6 +9,7 @@ from typing import Final
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[@-Z\\-_=>])"
 )
+_CELL_FILE: Final = re.compile(r"(?<![^\s\"'(])[^\s\"'(]{0,300}ipykernel_\d+[\\/]\d+\.py")
 _BASE64: Final = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?[A-Za-z0-9+/]{300,}={0,2}")
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*|[█▏▎▍▌▋▊▉#=\-.>]{2,}")
 FOLD: Final = 12
@@ -25,6 +26,9 @@ def clean(text: str) -> str:
     text = _ESCAPES.sub("", text).replace("\r\n", "\n")
     if "\r" in text or "\b" in text:
         text = "\n".join(_overwritten(line) for line in text.split("\n"))
+    # A cell's file in warnings: a path of this machine, and another one in each kernel.
+    if "ipykernel_" in text:
+        text = _CELL_FILE.sub("cell", text)
     return fold(without_base64(text))
 
 

@@ -40,6 +40,8 @@ def text_of(cell: Cell, rules: Rules = RULES) -> str:
         ("windows\r\nlines\r\n", "windows\nlines\n"),
         ("abx\b\bcd\n", "acd\n"),
         ("Loading\r", "Loading"),
+        ("/tmp/ipykernel_31/334.py:1: UserWarning: careful\n", "cell:1: UserWarning: careful\n"),
+        ('File "C:\\T\\ipykernel_31\\334.py", line 2\n', 'File "cell", line 2\n'),
     ],
 )
 def test_a_terminal_s_ways_are_read_as_it_shows_them(printed: str, read: str) -> None:
