@@ -145,6 +145,8 @@ class Receipt:
         The parameters as they go over the wire; no header, no key.
     notes
         What was left out, cut or replaced.
+    left
+        Whether it was sent.
     """
 
     model: str
@@ -158,6 +160,7 @@ class Receipt:
     max_tokens: int
     request: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    left: bool = False
 
     @property
     def tokens(self) -> int:

@@ -162,7 +162,7 @@ class Asking:
                 yield (self._note("warn", error.message),)
 
     def _receipt(self, request: Request) -> Receipt:
-        return receipt(self.world, self.question, request, self.answer, self.notes)
+        return replace(receipt(self.world, self.question, request, self.answer, self.notes), left=True)
 
     def _told(self, event: Arrived | Waiting) -> Iterator[Part]:
         if isinstance(event, Waiting):

@@ -27,7 +27,8 @@ def rendered(receipt: Receipt) -> tuple[dict[str, Any], dict[str, Any]]:
 def _price(receipt: Receipt) -> str:
     if receipt.least is None:
         return "price unknown"
-    free = " (demo, nothing would be billed)" if receipt.provider == "demo" else ""
+    billed = "billed" if receipt.left else "would be billed"
+    free = f" (demo, nothing {billed})" if receipt.provider == "demo" else ""
     return (
         f"{dollars(receipt.least)} to read, at most {dollars(receipt.most)} with "
         f"{receipt.max_tokens:,} tokens of answer{free}"
@@ -36,7 +37,8 @@ def _price(receipt: Receipt) -> str:
 
 def _head(receipt: Receipt) -> str:
     chat = "" if receipt.chat == "main" else f" · chat {receipt.chat}"
-    return f"Nothing was sent. {receipt.model}{chat} · about {receipt.tokens:,} tokens"
+    begin = "Sent to" if receipt.left else "Nothing was sent."
+    return f"{begin} {receipt.model}{chat} · about {receipt.tokens:,} tokens"
 
 
 def _plain(receipt: Receipt) -> str:

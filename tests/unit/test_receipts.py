@@ -36,3 +36,11 @@ def test_what_would_be_sent_is_text_not_html(shown: dict[str, str]) -> None:
     assert "<b>each</b>" not in shown["text/html"] and "<i>fair" not in shown["text/html"]
     assert "&lt;i&gt;fair&lt;/i&gt;" in shown["text/html"]
     assert "Is $5 or $7 <i>fair</i>?" in shown["text/plain"]
+
+
+def test_what_an_answer_says_was_sent_is_not_said_to_have_stayed() -> None:
+    with stage("Yes.") as here:
+        data, _ = rendered(here.claude.ask("Is it fair?").sent)
+        assert data["text/plain"].startswith("Sent to claude-sonnet-5-5")
+        data, _ = rendered(here.claude.ask("Is it fair?", dry_run=True))
+        assert data["text/plain"].startswith("Nothing was sent.")
