@@ -152,7 +152,9 @@ def _is_photo(image: Image) -> bool:
     sample = image.resize((64, 64), images.Resampling.NEAREST)
     colours = sample.getcolors(4096) or []
     most = max(count for count, _ in colours)
-    grey = image.mode == "L" or all(len(set(colour)) == 1 for _, colour in colours)
+    grey = image.mode == "L" or all(
+        isinstance(colour, tuple) and len(set(colour)) == 1 for _, colour in colours
+    )
     return most < 400 and len(colours) > (100 if grey else 1200)
 
 

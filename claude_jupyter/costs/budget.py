@@ -17,6 +17,9 @@ from claude_jupyter.models import newest
 SHORTEST: Final = 1024
 """`max_tokens` is never clamped below this: a shorter answer is seldom one."""
 WARN_FROM: Final = Decimal("0.8")
+_MARGIN: Final = Decimal("1.1")
+"""How much more than its estimate is set aside for a prompt: counting is itself an estimate (token-counting docs)."""
+
 _CHEAPER: Final = ("haiku", "sonnet", "opus")
 
 
@@ -201,7 +204,9 @@ def admit(
     def allow(spent: Spent) -> Reserve:
         nonlocal allowed
         allowed = check(spent, budgets, wanted, overrides=overrides)
-        return Reserve(wanted.input or Decimal(0), wanted.each * allowed)
+        # Other requests under way may turn out dearer than estimated too: with a margin set aside for each, what passes the
+        # budget in the end is at most the error of the one that was clamped to what is left.
+        return Reserve((wanted.input or Decimal(0)) * _MARGIN, wanted.each * allowed)
 
     return Admitted(ledger.start(call, allow), allowed)
 

@@ -48,6 +48,6 @@ def test_the_environment_sets_every_setting(name, text, value, monkeypatch):
 )
 def test_a_wrong_value_in_the_environment_names_the_variable_and_what_it_takes(name, text, told, monkeypatch):
     monkeypatch.setenv(f"CLAUDE_JUPYTER_{name}", text)
-    with pytest.raises(SettingError, match=f"CLAUDE_JUPYTER_{name}") as caught:
+    with pytest.raises(SettingError, match=rf"^CLAUDE_JUPYTER_{name}=") as caught:
         Settings()
     assert told in str(caught.value) and "\n" not in str(caught.value)
