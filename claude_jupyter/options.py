@@ -230,6 +230,8 @@ def _python_value(option: Option, value: Any) -> Any:
 def _consistent(options: Options) -> Options:
     if options.once and options.new:
         raise UsageError("--once leaves the history alone and --new begins it afresh: give only one of them")
+    if options.code and options.background:
+        raise UsageError("--code needs its cell, which --background lets go: give only one of them")
     return options
 
 

@@ -156,6 +156,12 @@ async def test_aask_refuses_them_too():
                 await s.claude.aask("q", **{name: True})
 
 
+def test_code_in_the_background_is_refused():
+    # A cell can be put below only while its own runs; later it would land below whatever runs then.
+    with stage() as s, pytest.raises(UsageError, match="only one of them"):
+        s.claude.ask("q", code=True, background=True)
+
+
 def test_out_and_code_work_from_python_too():
     with stage(["```python\nx = 1\n```"]) as s:
         space, put = {}, []
