@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from claude_jupyter.costs.calls import Sum, Where
 from claude_jupyter.costs.usage import Cost
-from claude_jupyter.errors import ClaudeError
+from claude_jupyter.errors import ClaudeError, UsageError
 from claude_jupyter.models import resolve
 from claude_jupyter.turns import Turn
 
@@ -50,12 +50,19 @@ class Links:
             self._heard(comm, said["content"]["data"])
 
         comm.on_msg(heard)
-        self._heard(comm, message["content"]["data"])
+        from claude_jupyter.display.widget import page_draws_formulas
+
+        hello = message["content"]["data"]
+        page_draws_formulas(hello.get("formulas") is True)
+        self._heard(comm, hello)
 
     def _heard(self, comm: Any, data: Mapping[str, Any]) -> None:
         chat = self._home.world.chats.get(self._chats.get(comm.comm_id, "main"), self._home.claude)
         command = _COMMANDS.get(str(data.get("op")))
         try:
+            if data.get("op") == "answer":
+                comm.send({"op": "answer", **_answer(chat, str(data.get("id")))})
+                return
             if command is not None:
                 chat = command(chat, data)
                 self._chats[comm.comm_id] = chat.name
@@ -89,6 +96,8 @@ def state(home: Any, chat: Any) -> dict[str, Any]:
         "chat": chat.name,
         "chats": list(home.world.chats),
         "turns": [_turn(first + i, t) for i, t in enumerate(turns, 1)],
+        "user": owner.user,
+        "notebook_totals": settings.notebook_totals,
     }
 
 
@@ -112,6 +121,7 @@ def _turn(number: int, turn: Turn) -> dict[str, Any]:
     return {
         "turn": number,
         "cell": turn.cell or "",
+        "answer": answer.id,
         "prompt": lines[0][:200] if lines else "",
         "facts": " · ".join(facts),
         "cost": None if cost is None else f"{cost:f}",
@@ -131,6 +141,17 @@ def _parts(cost: Cost | None) -> dict[str, float]:
         "input": usd("input", "web_searches"),
         "cache": usd("cache_read", "cache_write"),
     }
+
+
+def _answer(chat: Any, answer_id: str) -> dict[str, Any]:
+    """A turn's answer as it stands in an output, for a page that lost it."""
+    answer = next((t.answer for t in chat.turns if t.answer.id == answer_id), None)
+    if answer is None:
+        raise UsageError("this answer is not part of the conversation any more")
+    from claude_jupyter.display.bundle import bundle
+
+    data, metadata = bundle(answer)
+    return {"id": answer.id, "data": data, "metadata": metadata}
 
 
 def _new(chat: Any, _: Mapping[str, Any]) -> Any:

@@ -2,15 +2,15 @@
  * The link of a page with a notebook's kernel: a comm `claude_jupyter` that the page opens, asks on, and sends commands on.
  * The kernel only ever answers on it (from the handler), so that it is heard while a cell runs, where subshells allow.
  *
- * page → kernel  {"op": "hello", "protocol": 1, "path"} first, {"op": "state"} later, and commands of the panel
- * kernel → page  {"op": "state", ...State}; {"op": "error", "text"}
+ * page → kernel  {"op": "hello", "protocol": 1, "path", "formulas"} first, {"op": "state"} later, {"op": "answer", "id"}, commands of the panel
+ * kernel → page  {"op": "state", ...State}; {"op": "answer", "id", "data", "metadata"}; {"op": "error", "text"}
  */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
-import { readState, type State } from './state';
+import { readBundle, readError, readState, type Bundle, type State } from './state';
 
 const TARGET = 'claude_jupyter';
 const SOON = 250; // ms after the kernel is free: one question for many cells
@@ -23,6 +23,9 @@ export class KernelLink implements IDisposable {
   private relevant = true;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private told: State | null = null;
+  private objection = '';
+  private began: 'unseen' | 'seen' | 'restarted' = 'unseen';
+  private readonly bundles = new Signal<this, Bundle>(this);
   private readonly news = new Signal<this, void>(this);
   isDisposed = false;
 
@@ -43,9 +46,30 @@ export class KernelLink implements IDisposable {
     return this.news;
   }
 
+  /** Why the kernel did not do the last command; '' where it did. */
+  get said(): string {
+    return this.objection;
+  }
+
+  /** Whether all that this kernel ever ran was run before the eyes of this page. */
+  get fromStart(): boolean {
+    return this.began === 'seen';
+  }
+
+  /** Answers that were asked for by `send('answer', { id })`. */
+  get answered(): ISignal<this, Bundle> {
+    return this.bundles;
+  }
+
   /** Ask for a command of the panel (`undo`, `fork` …); the kernel answers with the new state. */
   send(op: string, more: Record<string, string | number> = {}): void {
+    this.objection = '';
     this.comm?.send({ op, ...more });
+  }
+
+  /** Something that is shown beside the state has changed. */
+  refresh(): void {
+    this.news.emit();
   }
 
   dispose(): void {
@@ -61,6 +85,7 @@ export class KernelLink implements IDisposable {
     const kernel = this.panel.sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) {
       this.kernel = kernel;
+      this.began = 'unseen';
       this.forget();
       this.relevant = true;
       this.soon();
@@ -69,6 +94,7 @@ export class KernelLink implements IDisposable {
 
   private forget(): void {
     this.comm = null;
+    this.objection = '';
     if (this.told) {
       this.told = null;
       this.news.emit();
@@ -79,6 +105,7 @@ export class KernelLink implements IDisposable {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
       this.forget();
       this.relevant = true;
+      this.began = 'restarted'; // its id stays, and with that what it has cost
     } else if (status === 'idle') {
       this.soon();
     }
@@ -86,7 +113,10 @@ export class KernelLink implements IDisposable {
 
   private onMessage(_: unknown, message: KernelMessage.IMessage): void {
     if (message.header.msg_type === 'execute_input') {
-      const { code } = (message as KernelMessage.IExecuteInputMsg).content;
+      const { code, execution_count: count } = (message as KernelMessage.IExecuteInputMsg).content;
+      if (count === 1 && this.began === 'unseen') {
+        this.began = 'seen';
+      }
       this.relevant ||= this.comm !== null || OURS.test(code);
     }
   }
@@ -118,13 +148,23 @@ export class KernelLink implements IDisposable {
       }
     };
     this.comm = comm;
-    comm.open({ op: 'hello', protocol: 1, path: this.panel.context.path });
+    comm.open({ op: 'hello', protocol: 1, path: this.panel.context.path, formulas: true });
   }
 
   private heard(comm: Kernel.IComm, data: unknown): void {
-    const state = comm === this.comm ? readState(data) : null;
-    if (state) {
-      this.told = state;
+    if (comm !== this.comm) {
+      return;
+    }
+    const bundle = readBundle(data);
+    if (bundle) {
+      this.bundles.emit(bundle);
+      return;
+    }
+    const state = readState(data);
+    const text = readError(data);
+    if (state || text) {
+      this.told = state ?? this.told;
+      this.objection = text || this.objection;
       this.news.emit();
     }
   }

@@ -1,14 +1,23 @@
-/** One link for each open notebook; `current` follows the one in front. */
+/** One link for each open notebook, and what hangs on it; `current` follows the one in front. */
 
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
+import { Renames, Totals } from './costs/totals';
 import { KernelLink } from './kernel';
+import { Recovery } from './lab/recover';
 
 export class Links {
   private readonly links = new Map<NotebookPanel, KernelLink>();
   private readonly news = new Signal<this, void>(this);
 
-  constructor(private readonly tracker: INotebookTracker) {
+  private readonly renames: Renames;
+
+  constructor(
+    private readonly tracker: INotebookTracker,
+    contents: Contents.IManager
+  ) {
+    this.renames = new Renames(contents);
     tracker.widgetAdded.connect((_, panel) => this.add(panel));
     tracker.forEach(panel => this.add(panel));
     tracker.currentChanged.connect(() => this.news.emit());
@@ -30,6 +39,8 @@ export class Links {
     }
     const link = new KernelLink(panel);
     this.links.set(panel, link);
+    new Recovery(link);
+    new Totals(link, this.renames);
     link.changed.connect(() => {
       if (link === this.current) {
         this.news.emit();

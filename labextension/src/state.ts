@@ -1,5 +1,7 @@
 /** What a kernel tells of its conversations and costs. Pure; read as carefully as an answer, since any kernel may send it. */
 
+import { MIME, readAnswer } from './protocol';
+
 export interface Sum {
   calls: number;
   tokens: number;
@@ -12,6 +14,8 @@ export interface TurnSummary {
   turn: number;
   /** The notebook's id of its cell, or ''. */
   cell: string;
+  /** The id of its answer, or ''. */
+  answer: string;
   /** The first line of the prompt. */
   prompt: string;
   /** What was attached, and other facts, for the second line. */
@@ -34,6 +38,17 @@ export interface State {
   chat: string;
   chats: string[];
   turns: TurnSummary[];
+  /** Whose kernel it is, as the ledger names people. */
+  user: string;
+  /** Whether the notebook's metadata shall hold its running total. */
+  notebook_totals: boolean;
+}
+
+/** A finished answer as it stands in an output. */
+export interface Bundle {
+  id: string;
+  data: Record<string, string | object>;
+  metadata: Record<string, unknown>;
 }
 
 type Dict = Record<string, unknown>;
@@ -55,6 +70,7 @@ function turn(value: unknown): TurnSummary {
   return {
     turn: num(data.turn),
     cell: str(data.cell),
+    answer: str(data.answer),
     prompt: str(data.prompt),
     facts: str(data.facts),
     cost: money(data.cost),
@@ -80,6 +96,26 @@ export function readState(value: unknown): State | null {
     model: str(data.model),
     chat: str(data.chat) || 'main',
     chats: list(data.chats).map(str).filter(Boolean),
-    turns: list(data.turns).map(turn)
+    turns: list(data.turns).map(turn),
+    user: str(data.user),
+    notebook_totals: data.notebook_totals === true
   };
+}
+
+/** `{"op": "error"}`: its text, else ''. */
+export function readError(value: unknown): string {
+  const data = dict(value);
+  return data.op === 'error' ? str(data.text) : '';
+}
+
+/** `{"op": "answer"}`, or null. */
+export function readBundle(value: unknown): Bundle | null {
+  const data = dict(value);
+  return data.op === 'answer' ? bundleOf(data.data, data.metadata) : null;
+}
+
+/** An output's data with an answer that this version can show, or null. */
+export function bundleOf(data: unknown, metadata: unknown): Bundle | null {
+  const answer = readAnswer(dict(data)[MIME]);
+  return answer && { id: answer.id, data: dict(data) as Bundle['data'], metadata: dict(metadata) };
 }

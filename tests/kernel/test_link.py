@@ -68,3 +68,29 @@ def test_the_panels_commands_do_what_they_say(page, tmp_path, monkeypatch):
     assert comm.sent[-1]["chat"] == "main-2" and len(comm.sent[-1]["turns"]) == 3
     comm.say({"op": "hide", "turn": 99})
     assert comm.sent[-1] == {"op": "error", "text": "there is no turn 99: this chat has 3"}
+
+
+def test_a_lost_answer_is_told_as_it_stands_in_an_output(page):
+    from claude_jupyter.display.bundle import MIME, bundle
+
+    s, comm = page
+    s.run("cell-1", "1")
+    answer = s.claude.ask("What is odd?")
+    comm.say({"op": "state"})
+    (turn,) = comm.sent[-1]["turns"]
+    assert turn["answer"] == answer.id
+    comm.say({"op": "answer", "id": answer.id})
+    data, metadata = bundle(answer)
+    assert comm.sent[-1] == {"op": "answer", "id": answer.id, "data": data, "metadata": metadata}
+    assert comm.sent[-1]["data"][MIME]["id"] == answer.id
+    comm.say({"op": "answer", "id": "none"})
+    assert comm.sent[-1]["op"] == "error" and "not part of the conversation" in comm.sent[-1]["text"]
+
+
+def test_the_page_is_told_whether_to_keep_totals(page):
+    s, comm = page
+    assert comm.sent[-1]["notebook_totals"] is True
+    s.world.settings.notebook_totals = False
+    comm.say({"op": "state"})
+    assert comm.sent[-1]["notebook_totals"] is False
+    assert comm.sent[-1]["user"] == s.world.books.owner.user

@@ -4,6 +4,7 @@ import { Widget } from '@lumino/widgets';
 import { button, el } from '../answer/dom';
 import { count, dollars, shortModel } from '../format';
 import type { KernelLink } from '../kernel';
+import { answersIn } from '../lab/recover';
 import type { Links } from '../links';
 import type { State, TurnSummary } from '../state';
 
@@ -31,7 +32,9 @@ export class ClaudePanel extends Widget {
       return;
     }
     const scroll = this.node.scrollTop;
-    this.node.replaceChildren(header(state), chart(state), this.actions(link, state), this.rows(link, state));
+    const said = link.said ? [el('p', 'cj-said', link.said)] : [];
+    said.forEach(line => line.setAttribute('role', 'alert'));
+    this.node.replaceChildren(header(state), chart(state), this.actions(link, state), ...said, this.rows(link, state));
     this.node.scrollTop = scroll;
   }
 
@@ -55,14 +58,15 @@ export class ClaudePanel extends Widget {
     const list = el('ol', 'cj-turns');
     list.setAttribute('aria-label', `Questions of ${state.chat}`);
     const cells = link.panel.content.widgets;
+    const shown = answersIn(link.panel);
     for (const turn of [...state.turns].reverse()) {
       const cell = cells.find(candidate => candidate.model.id === turn.cell);
-      list.append(this.row(link, turn, cell ? cells.indexOf(cell) : -1));
+      list.append(this.row(link, turn, cell ? cells.indexOf(cell) : -1, shown));
     }
     return list;
   }
 
-  private row(link: KernelLink, turn: TurnSummary, index: number): HTMLElement {
+  private row(link: KernelLink, turn: TurnSummary, index: number, shown: Set<string>): HTMLElement {
     const cell = link.panel.content.widgets[index];
     const number = cell?.model.type === 'code' ? ((cell.model.toJSON().execution_count as number | null) ?? ' ') : '–';
     const jump = button('cj-turn', '', () => {
@@ -81,6 +85,11 @@ export class ClaudePanel extends Widget {
     const hide = button('cj-hide', turn.hidden ? 'Show' : 'Hide', () => link.send('hide', { turn: turn.turn }));
     hide.title = turn.hidden ? 'Send this turn again' : 'Keep this turn here, but do not send it';
     const row = el('li', turn.hidden ? 'cj-hidden' : '', jump, hide);
+    if (cell?.model.type === 'code' && turn.answer && !shown.has(turn.answer)) {
+      const back = button('cj-back', 'Put back into its cell', () => link.send('answer', { id: turn.answer }));
+      back.title = 'Its answer is not in the notebook, as after a page reload: show it in its cell again';
+      row.append(back);
+    }
     row.classList.toggle('cj-now', cell !== undefined && cell === link.panel.content.activeCell);
     return row;
   }

@@ -23,7 +23,7 @@ export const costs: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null
   ) => {
-    const links = new Links(tracker);
+    const links = new Links(tracker, app.serviceManager.contents);
     const panel = new ClaudePanel(links);
     app.shell.add(panel, 'right', { rank: 900 });
     restorer?.add(panel, panel.id);
