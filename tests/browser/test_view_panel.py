@@ -12,6 +12,8 @@ KERNEL = """# claude
 def target(comm, message):
     def answer(message):
         got.append(message["content"]["data"])
+        if got[-1]["op"] == "fork":
+            return comm.send({"op": "error", "text": "no <b>more</b> chats"})
         turn = {"turn": 1, "cell": "asked", "prompt": "<b>What</b> is odd?", "facts": "sales", "cost": "0.021",
                 "parts": {"output": 0.01, "input": 0.006, "cache": 0.005}}
         total = {"calls": 14, "tokens": 118402, "cost": "0.18"}
@@ -35,9 +37,12 @@ def test_price_and_transcript_follow_the_kernel(open_notebook):
     panel = page.locator(".cj-Panel")
     expect(panel.locator("header")).to_contain_text("$0.180")
     expect(panel.locator(".cj-q").first).to_contain_text("<b>What</b> is odd?")
+    panel.get_by_role("button", name="Fork").click()
+    expect(panel.get_by_role("alert")).to_have_text("no <b>more</b> chats")
     panel.get_by_role("button", name="Undo").click()
+    expect(panel.get_by_role("alert")).to_have_count(0)
     notebook.run(1)
-    expect(notebook.output(1)).to_contain_text("['hello', 'undo']")
+    expect(notebook.output(1)).to_contain_text("['hello', 'fork', 'undo']")
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(item).to_be_hidden()
     expect(panel).to_contain_text("%load_ext claude_jupyter")
