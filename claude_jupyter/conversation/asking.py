@@ -296,6 +296,8 @@ class Asking:
         self.answer = replace(
             self.answer,
             blocks=self._blocks.frozen(),
+            # What tools gave has left, too: it is said, and rows among it are remembered.
+            attachments=(*self.answer.attachments, *self.toolbox.seen),
             usage=self._usage,
             cost=Cost.total(self._costs) if known else None if self._costs else Cost(),
             estimated=bool(self._costs) and not (reply is not None and reply.complete),

@@ -205,6 +205,18 @@ def test_a_parameter_without_a_schema():
         Tool.of(take)
 
 
+def test_rows_that_a_tool_returned_count_as_rows_of_the_chat():
+    def table() -> object:
+        """A table."""
+        return pandas.DataFrame({"secret": [41, 42]})
+
+    with stage([Script(calls=[Call("table", {})]), "Seen.", "Yes."]) as s:
+        answer = s.claude.ask("go", tool=table)
+        assert [a.label for a in answer.attachments] == ["table"]
+        with pytest.raises(UsageError, match="hold rows"):
+            s.claude.ask("and?", rows="none")
+
+
 def test_asking_first():
     said = iter([True, False, None])
 

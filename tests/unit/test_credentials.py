@@ -37,7 +37,7 @@ def made(folder, key=None):
 
 
 def test_no_key_is_one_line_that_names_the_ways(tmp_path):
-    with pytest.raises(AuthenticationError, match="%claude_key.*ANTHROPIC_API_KEY.*demo"):
+    with pytest.raises(AuthenticationError, match=r"%claude_key.*ANTHROPIC_API_KEY.*demo"):
         make_client(Settings(), folder=tmp_path)
 
 
