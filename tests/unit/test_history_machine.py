@@ -33,7 +33,7 @@ from claude_jupyter.errors import BadRequestError, ClaudeError, UsageError
 from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer
 
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "14"))
 STEPS = 40
 MODELS = ("sonnet", "haiku", "opus", "claude-opus-4-8", "claude-haiku-4-5", "fable")
 LOOK = {"name": "look", "description": "Look.", "input_schema": {"type": "object", "properties": {}}}
