@@ -26,7 +26,7 @@ get_ipython().kernel.comm_manager.register_target("claude_jupyter", target)"""
 
 
 def test_price_and_transcript_follow_the_kernel(open_notebook):
-    notebook = open_notebook([KERNEL, "print([m['op'] for m in got])"]).open()
+    notebook = open_notebook([KERNEL, "print([m['op'] for m in got if m['op'] != 'state'])"]).open()
     page = notebook.page
     item = page.locator(".cj-status-item")
     expect(item).to_be_hidden()
@@ -35,7 +35,7 @@ def test_price_and_transcript_follow_the_kernel(open_notebook):
     expect(item).to_contain_text("context 2 %")
     item.click()
     panel = page.locator(".cj-Panel")
-    expect(panel.locator("header")).to_contain_text("$0.180")
+    expect(panel.locator(".cj-head")).to_contain_text("$0.180")
     expect(panel.locator(".cj-q").first).to_contain_text("<b>What</b> is odd?")
     panel.get_by_role("button", name="Fork").click()
     expect(panel.get_by_role("alert")).to_have_text("no <b>more</b> chats")

@@ -62,7 +62,9 @@ function draw(view: EditorView): DecorationSet {
 }
 
 const prose = EditorView.contentAttributes.of(view =>
-  view.state.field(prompt) ? { class: 'cm-lineWrapping cj-prompt', spellcheck: 'true', autocorrect: 'on' } : null
+  view.state.field(prompt)
+    ? { class: 'cm-lineWrapping cj-prompt', spellcheck: 'true', autocorrect: 'on', 'aria-label': 'Prompt to Claude' }
+    : null
 );
 
 /** Keep the language of the cell's model in step with its first line, also when the notebook sets it anew (kernel restart). */

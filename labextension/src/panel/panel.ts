@@ -105,7 +105,7 @@ function header(state: State): HTMLElement {
   if (state.chat !== 'main') {
     facts.push(`chat ${state.chat}`);
   }
-  return el('header', '', el('b', '', dollars(sum.cost, sum.estimated)), el('span', '', facts.join(' · ')));
+  return el('div', 'cj-head', el('b', '', dollars(sum.cost, sum.estimated)), el('span', '', facts.join(' · ')));
 }
 
 function chart(state: State): HTMLElement {
