@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from support.lab import Notebook
 
+pytestmark = [
+    pytest.mark.parametrize("frontend", ["lab"], indirect=True),
+    pytest.mark.parametrize("extension", [True, False]),
+]
+
+LABEXTENSION = Path(__file__).parents[2] / "labextension"
 RUN = "document.title='ran'"
 HOSTILE = [
     f'<img src=x onerror="{RUN}">',
@@ -38,25 +47,8 @@ LOOK = """() => [...document.querySelectorAll('.jp-Cell')[1].querySelectorAll('.
     .concat(/^(SCRIPT|IFRAME|OBJECT|EMBED|FORM|BASE|LINK)$/.test(node.tagName) ? [node.tagName] : []))"""
 
 
-@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
-@pytest.mark.parametrize("extension", [True, False])
-def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
-    bad = HOSTILE[0]
-    blocks = (
-        {"type": "tool", "id": "t", "name": bad, "kind": "python", "input": {bad: bad}, "result": bad, "error": None, "seconds": 1},
-        {"type": "tool", "id": "u", "name": "f", "kind": "python", "input": bad, "result": None, "error": bad, "seconds": 1},
-        {"type": "citation", "n": 1, "title": bad, "url": f"javascript:{RUN}", "cited": bad},
-        {"type": "notice", "level": "warning", "text": f"Mind: `{bad}` {bad}"},
-    )  # fmt: skip
-    text = "\n\n".join([*HOSTILE, "The end."])
-    notebook = open_notebook(
-        [
-            "import by_hand\nfrom claude_jupyter.turns import Attachment",
-            f"by_hand.say({text!r}, thinking={bad!r}, blocks={blocks!r}, hold=1.5,"
-            f" chunk=40, attachments=(Attachment({bad!r}, 'image', (), {bad!r}, 1, (1, 1), 'https://evil.example/t.png'),))",
-        ],
-        extension=extension,
-    )
+def show_safely(notebook: Notebook, extension: bool) -> None:
+    """Run the second cell's answer, live and saved and opened again: nothing of it runs or fetches."""
     shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
     dialogs: list[str] = []
 
@@ -87,3 +79,62 @@ def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
     assert dialogs == []
     assert "ran" not in (title, notebook.page.title())
     assert notebook.watch.foreign == []
+
+
+def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
+    bad = HOSTILE[0]
+    blocks = (
+        {"type": "tool", "id": "t", "name": bad, "kind": "python", "input": {bad: bad}, "result": bad, "error": None, "seconds": 1},
+        {"type": "tool", "id": "u", "name": "f", "kind": "python", "input": bad, "result": None, "error": bad, "seconds": 1},
+        {"type": "citation", "n": 1, "title": bad, "url": f"javascript:{RUN}", "cited": bad},
+        {"type": "notice", "level": "warning", "text": f"Mind: `{bad}` {bad}"},
+    )  # fmt: skip
+    text = "\n\n".join([*HOSTILE, "The end."])
+    cells = [
+        "import by_hand\nfrom claude_jupyter.turns import Attachment",
+        f"by_hand.say({text!r}, thinking={bad!r}, blocks={blocks!r}, hold=1.5,"
+        f" chunk=40, attachments=(Attachment({bad!r}, 'image', (), {bad!r}, 1, (1, 1), 'https://evil.example/t.png'),))",
+    ]
+    show_safely(open_notebook(cells, extension=extension), extension)
+
+
+CORPUS = """
+import json, by_hand
+from claude_jupyter.turns import Attachment
+payloads = json.load(open("payloads.json"))
+blocks = []
+for n, bad in enumerate(payloads):
+    blocks += [
+        {"type": "text", "text": bad},
+        {"type": "thinking", "text": bad, "seconds": 1.0},
+        {"type": "tool", "id": "t", "name": bad, "kind": "python", "input": {bad: bad}, "result": bad, "error": None, "seconds": 1},
+        {"type": "tool", "id": "u", "name": "f", "kind": "python", "input": bad, "result": None, "error": bad, "seconds": 1},
+        {"type": "citation", "n": n, "title": bad, "url": bad, "cited": bad},
+        {"type": "citation", "n": n, "title": "x", "url": "https://example.org/" + bad, "cited": bad},
+        {"type": "notice", "level": "warning", "text": bad},
+    ]
+blocks.append({"type": "text", "text": "The end."})
+attached = tuple(Attachment(bad, "image", (), bad, 1, (1, 1), bad) for bad in payloads)
+"""
+
+
+def payloads() -> list[str]:
+    """DOMPurify's own test data: 185 published ways to run a script."""
+    script = (
+        "console.log(JSON.stringify(require('dompurify-corpus/test/fixtures/expect.js').map(t => t.payload)))"
+    )
+    told = subprocess.run(
+        ["node", "-e", script], cwd=LABEXTENSION, check=True, capture_output=True, text=True
+    )
+    return json.loads(told.stdout)
+
+
+def test_no_published_payload_runs_anywhere_in_an_answer(open_notebook, extension):
+    corpus = payloads()
+    assert len(corpus) > 150
+    notebook = open_notebook(
+        [CORPUS, "by_hand.say('First.', blocks=tuple(blocks), attachments=attached, hold=3)"],
+        extension=extension,
+    )
+    (notebook.server.root / "payloads.json").write_text(json.dumps(corpus))
+    show_safely(notebook, extension)
