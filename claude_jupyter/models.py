@@ -142,6 +142,8 @@ def facts(name: str) -> Model:
     >>> facts("claude-haiku-4-5-20251001").context
     200000
     """
+    if name in _told:
+        return _told[name]
     match = _CLOUD.match(resolve(name))
     base = _DATED.sub("", match[1] if match else name)
     if base in _BY_ID:
@@ -150,6 +152,14 @@ def facts(name: str) -> Model:
     return replace(newest(line), id=name)
 
 
+_told: dict[str, Model] = {}
+
+
+def learn(model: Model) -> None:
+    """Take in what the service itself says of a model; it wins over the table in this process."""
+    _told[model.id] = model
+
+
 def known(name: str) -> bool:
-    """Whether the table lists this model (a dated or a cloud's spelling counts)."""
-    return facts(name).id != name or name in _BY_ID
+    """Whether the table, or the service, told of this model (a dated or a cloud's spelling counts)."""
+    return name in _told or facts(name).id != name or name in _BY_ID

@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from claude_jupyter import errors
+from claude_jupyter.client.capabilities import model_of
 from claude_jupyter.client.errors import nearest_models, translate
 from claude_jupyter.client.platforms import PLATFORMS, spelled
 from claude_jupyter.client.providers import make_client
 from claude_jupyter.client.retry import pause, reason, worth_retrying
 from claude_jupyter.client.stream import Change, Closed, Grew, Opened
 from claude_jupyter.client.wire import Stop, Wire, watch
-from claude_jupyter.models import known
+from claude_jupyter.models import known, learn
 from claude_jupyter.settings import Settings
 
 TICK = 0.05
 """Seconds between two looks at what arrived: about 20 a second."""
 
 _CONNECT = 10.0
+_LEARNING = 5.0
+"""Seconds that the Models API may take to tell of a model."""
 _LAST_WORD = 2.0
 """Seconds that `message_stop` is waited for once the stop reason and the final usage have come."""
 
@@ -121,6 +124,7 @@ class Service:
         self._bare: tuple[Any, Any] | None = None
         self._lock = threading.Lock()
         self.key: str | None = None
+        self._unknown: set[str] = set()
         self.limits: Mapping[str, str] = {}
         settings.observe(self._forget, names=["provider", "base_url", "timeout", "max_retries"])
 
@@ -325,6 +329,16 @@ class Service:
             return self.count(request)
         except errors.ClaudeError:
             return None
+
+    def learn(self, model: str) -> None:
+        """Ask the Models API what a model takes that the built-in table does not know; once, and never a failure of ours."""
+        if known(model) or model in self._unknown or self.provider != "anthropic":
+            return
+        self._unknown.add(model)  # also where nothing comes of it: the question itself will tell
+        try:
+            learn(model_of(self._without_retries().models.retrieve(model, timeout=_LEARNING).to_dict()))
+        except Exception:
+            return
 
     def models(self) -> list[Mapping[str, Any]]:
         """The models that the service lists for this key, as plain dicts.

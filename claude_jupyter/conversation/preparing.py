@@ -83,6 +83,8 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     preceding = history.before(state.turns, place)
     earlier = () if options.once or options.new else history.live(preceding)
     model = models.resolve(options.model or state.model or settings.model)
+    if not options.dry_run:
+        world.service.learn(model)
     rules = rules_for(world, options, model, earlier)
     attachments = attached(world, ask, rules, earlier)
     prompt, redacted = rules.redact(ask.prompt)
