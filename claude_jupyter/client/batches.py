@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter.client.errors import translate
+from claude_jupyter.client.events import Request
 from claude_jupyter.client.platforms import PLATFORMS
-from claude_jupyter.client.service import Request, Service
+from claude_jupyter.client.service import Service
 from claude_jupyter.errors import UsageError
 
 MOST: Final = 100_000

@@ -6,17 +6,16 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from claude_jupyter import errors
 from claude_jupyter.client.capabilities import model_of
 from claude_jupyter.client.errors import nearest_models, translate
+from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting
 from claude_jupyter.client.platforms import PLATFORMS, spelled
 from claude_jupyter.client.providers import make_client
 from claude_jupyter.client.retry import pause, reason, worth_retrying
-from claude_jupyter.client.stream import Change, Closed, Grew, Opened
 from claude_jupyter.client.wire import Stop, Wire, watch
 from claude_jupyter.models import known, learn
 from claude_jupyter.settings import Settings
@@ -32,71 +31,6 @@ _LAST_WORD = 2.0
 
 # A wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935), so it is kept short there.
 _LONGEST_WAIT = 0.1 if sys.platform == "win32" else 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request of the Messages API.
-
-    Attributes
-    ----------
-    params
-        `model`, `messages`, `max_tokens`, … exactly as `client.messages.create` takes them, without `stream`.
-    betas
-        Beta names; with any the beta endpoint is used.
-    extra
-        `extra_headers`, `extra_body`, `extra_query`, `timeout` for this call.
-    """
-
-    params: Mapping[str, Any]
-    betas: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-class Arrived(NamedTuple):
-    """What arrived since the last event; `raw` holds the SDK's events where they were asked for."""
-
-    changes: tuple[Change, ...]
-    usage: Mapping[str, Any]
-    raw: tuple[Any, ...] = ()
-
-
-class Waiting(NamedTuple):
-    """The service is busy or away; it is tried again in `seconds`."""
-
-    reason: str
-    seconds: float
-    attempt: int
-    attempts: int
-
-
-class Reply(NamedTuple):
-    """How a request ended.
-
-    Attributes
-    ----------
-    message
-        The message as far as it came, in the service's own names; `usage` in it is final only if `complete`.
-    complete
-        Whether `message_stop` came.
-    stopped
-        Whether it was stopped by the user.
-    error
-        Why it is not complete, else None.
-    ttft
-        Seconds from sending to the first content, or None.
-    """
-
-    message: Mapping[str, Any]
-    complete: bool
-    stopped: bool
-    error: errors.ClaudeError | None
-    request_id: str | None
-    ttft: float | None
-    seconds: float
-
-
-Event = Arrived | Waiting | Reply
 
 
 class Service:
@@ -367,20 +301,6 @@ class Service:
     def _forget(self, _change: Any = None) -> None:
         if not self._own:
             self._client = None
-
-
-def replayed(message: Mapping[str, Any]) -> Generator[Event]:
-    """A recorded message as `send` would have told it, all at once."""
-    changes: list[Change] = []
-    for at, block in enumerate(message.get("content") or []):
-        kind = block.get("type")
-        text = block.get(kind) if kind in ("text", "thinking") else None
-        changes.append(Opened(at, {**block, kind: ""} if text else dict(block)))
-        if text:
-            changes.append(Grew(at, text))
-        changes.append(Closed(at, dict(block)))
-    yield Arrived(tuple(changes), message.get("usage") or {})
-    yield Reply(message, True, False, None, None, 0.0, 0.0)
 
 
 def _slept_until_stopped(seconds: float, stop: Stop) -> bool:

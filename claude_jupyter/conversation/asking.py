@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting, replayed
 from claude_jupyter.client.schemas import Returns
-from claude_jupyter.client.service import Arrived, Event, Reply, Request, Waiting, replayed
 from claude_jupyter.client.stream import as_sent
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.conversation.billing import Bill

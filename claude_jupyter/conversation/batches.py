@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from claude_jupyter.client import batches as wire
+from claude_jupyter.client.events import Reply
 from claude_jupyter.client.schemas import Returns
-from claude_jupyter.client.service import Reply
 from claude_jupyter.conversation.billing import Bill
 from claude_jupyter.conversation.mapping import read
 from claude_jupyter.conversation.plan import Plan, Stock, ask_first

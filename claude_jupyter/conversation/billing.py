@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from claude_jupyter.client.service import Reply, Request
+from claude_jupyter.client.events import Reply, Request
 from claude_jupyter.conversation.request import Question, prompt_of
 from claude_jupyter.costs import budget
 from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Outcome, Spent

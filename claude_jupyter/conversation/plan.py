@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter import content, models
+from claude_jupyter.client.events import Request
 from claude_jupyter.client.schemas import Returns
-from claude_jupyter.client.service import Request
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool, Toolbox

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_jupyter.client.service import Request
+from claude_jupyter.client.events import Request
 from claude_jupyter.conversation.measure import tokens_of_json
 from claude_jupyter.conversation.request import Question, build
 from claude_jupyter.conversation.world import World

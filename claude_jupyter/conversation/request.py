@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from claude_jupyter.client.service import Request
+from claude_jupyter.client.events import Request
 from claude_jupyter.conversation import window
 from claude_jupyter.conversation.history import Sent, Turns, sent
 from claude_jupyter.conversation.measure import tokens_of, tokens_of_json

@@ -56,7 +56,9 @@ class Rows:
             return cls(values, "list", len(values), ("value",))
         if hasattr(values, "collect") and not hasattr(values, "__len__"):
             raise UsageError("map takes a frame whose rows are there: call .collect() on it first")
-        if hasattr(values, "column_names") and hasattr(values, "num_rows"):  # PyArrow, whose `columns` are no names
+        if hasattr(values, "column_names") and hasattr(
+            values, "num_rows"
+        ):  # PyArrow, whose `columns` are no names
             return cls(values, "frame", int(values.num_rows), tuple(map(str, values.column_names)))
         if hasattr(values, "columns") and hasattr(values, "shape"):
             return cls(values, "frame", len(values), tuple(str(c) for c in values.columns))

@@ -13,8 +13,9 @@ from support.raw_server import End, Play, answer, failure, raw_server
 
 from claude_jupyter import errors
 from claude_jupyter.client.errors import clean, translate
+from claude_jupyter.client.events import Reply, Request, Waiting
 from claude_jupyter.client.retry import pause, retry_after, worth_retrying
-from claude_jupyter.client.service import Reply, Request, Service, Waiting
+from claude_jupyter.client.service import Service
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.settings import Settings
 

@@ -158,7 +158,7 @@ def test_tools_are_called_and_their_results_sent_back():
     with stage(replies) as s:
         answer = s.claude.ask("add them", tool=add)
         assert answer.text == "Three."
-        assert [(t["result"], t["error"]) for t in answer.tools][0] == ("3", False)
+        assert (answer.tools[0]["result"], answer.tools[0]["error"]) == ("3", False)
         assert answer.tools[1]["error"]
         results = s.bodies[1]["messages"][-1]["content"]
         assert [r["type"] for r in results] == ["tool_result", "tool_result"]

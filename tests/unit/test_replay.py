@@ -97,7 +97,7 @@ def test_a_damaged_recording_is_one_clear_line(tmp_path, damage, told):
 
 
 def test_what_is_no_parameter_enters_too():
-    from claude_jupyter.client.service import Request
+    from claude_jupyter.client.events import Request
     from claude_jupyter.conversation.asking import identity
 
     params = {"model": "m", "messages": []}

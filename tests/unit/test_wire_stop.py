@@ -10,7 +10,8 @@ import anthropic
 import pytest
 from support.raw_server import End, Play, RawServer, answer, failure, raw_server, text_events
 
-from claude_jupyter.client.service import Arrived, Reply, Request, Service, Waiting
+from claude_jupyter.client.events import Arrived, Reply, Request, Waiting
+from claude_jupyter.client.service import Service
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.demo import server as demo
 from claude_jupyter.settings import Settings

@@ -15,7 +15,9 @@ from support.raw_server import Play, RawServer
 
 ASK = """
 import json
-from claude_jupyter.client.service import Request, Service, Stop
+from claude_jupyter.client.events import Request
+from claude_jupyter.client.service import Service
+from claude_jupyter.client.wire import Stop
 from claude_jupyter.settings import Settings
 
 def ask():
