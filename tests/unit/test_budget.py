@@ -147,7 +147,9 @@ def test_the_ledger_is_asked_and_the_row_written_in_one_step(ledger: Ledger):
     call = Call(SONNET, user="ada", kernel="k", notebook="n")
     row, allowed = admit(ledger, call, Budgets(kernel=D("0.2")), estimate(SONNET, 10_000, 16_000))
     assert allowed == 16_000
-    assert ledger.spent(kernel="k").kernel == D("0.182")  # $0.16 for the answer, $0.02 for the prompt and a tenth of it
+    assert ledger.spent(kernel="k").kernel == D(
+        "0.182"
+    )  # $0.16 for the answer, $0.02 for the prompt and a tenth of it
     with pytest.raises(BudgetError):
         admit(ledger, call, Budgets(kernel=D("0.2")), estimate(SONNET, 10_000, 16_000))
     ledger.finish(row, Outcome(Usage(10_000, 10), price(Usage(10_000, 10), SONNET), complete=True))

@@ -68,7 +68,11 @@ def test_a_pause_longer_than_the_entries_live_is_told_with_its_price(monkeypatch
         notice = answer.blocks[-1]["text"]
         written = answer.usage.cache_write
         cost = price(answer.usage, answer.model, ttl="1h")
-        assert written > 20_000 and f"{written:,} tokens" in notice and f"${cost.parts['cache_write']:.3f}" in notice
+        assert (
+            written > 20_000
+            and f"{written:,} tokens" in notice
+            and f"${cost.parts['cache_write']:.3f}" in notice
+        )
         # From now on entries live an hour, so the next long pause costs nothing.
         clock.now += 1000
         again = s.claude.ask("After the meeting?")
