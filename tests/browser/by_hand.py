@@ -5,6 +5,7 @@ No model, no client: `say` is what `conversation/` does with a view, at a pace t
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from decimal import Decimal
@@ -59,12 +60,18 @@ def say(
     hold: float = 0.0,
     stopped: list[str] | None = None,
     background: bool = False,
+    begun: threading.Event | None = None,
 ) -> None:
-    """Stream `text` into a widget view; an interrupt stops it as a real answer is stopped. `blocks` come after it."""
+    """Stream `text` into a widget view; an interrupt stops it as a real answer is stopped. `blocks` come after it.
+
+    `begun` is set when the output is there: before, a thread's output could miss the cell that started it.
+    """
     answer = Answer(id, model="claude-sonnet-5-5", attachments=attachments)
     on_stop = None if stopped is None else lambda: stopped.append("stop")
     view = WidgetView(display_id=id, publisher=_publisher(), background=background, on_stop=on_stop)
     view.begin(answer)
+    if begun is not None:
+        begun.set()
     shown: list[dict[str, Any]] = []
     ended = "end_turn"
     try:

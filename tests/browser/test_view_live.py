@@ -123,9 +123,9 @@ def test_stop_interrupts_at_once(by_hand, extension):
 @pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 def test_a_background_answer_is_stopped_by_a_message(by_hand):
     notebook = by_hand(
-        "import threading, time\nstopped = []\n"
-        "run = lambda: by_hand.say('word ' * 2000, pace=0.1, background=True, stopped=stopped)\n"
-        "threading.Thread(target=run, daemon=True).start()",
+        "import threading, time\nstopped, begun = [], threading.Event()\n"
+        "run = lambda: by_hand.say('word ' * 2000, pace=0.1, background=True, stopped=stopped, begun=begun)\n"
+        "threading.Thread(target=run, daemon=True).start()\nbegun.wait(20)",
         "time.sleep(0.5); print(stopped)",
     )
     notebook.run(1)
