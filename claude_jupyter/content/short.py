@@ -14,7 +14,6 @@ from claude_jupyter.content.fence import clip
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 
 LOOK_AHEAD: Final = 4000
-REPR_LIMIT: Final = 200_000
 ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+| id='\d+'")
 PLAIN_LIBRARIES: Final = frozenset({"datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress"})
 _DEPTH: Final = 4

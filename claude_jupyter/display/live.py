@@ -182,19 +182,6 @@ class TerminalView:
         self._out.write(text)
 
 
-class NoView:
-    """Nowhere: `claude.stream` and `map` show nothing."""
-
-    def begin(self, answer: Answer) -> None:
-        """Nothing."""
-
-    def show(self, parts: Sequence[Part]) -> None:
-        """Nothing."""
-
-    def end(self, answer: Answer) -> None:
-        """Nothing."""
-
-
 def stop_hint(environ: Mapping[str, str] = os.environ) -> str:
     """Where to stop in this frontend, when our own button cannot be heard by a busy kernel."""
     if environ.get("VSCODE_PID") or environ.get("VSCODE_CWD"):
