@@ -13,7 +13,7 @@ from claude_jupyter.errors import SettingError
 from claude_jupyter.magics import help as help_text
 from claude_jupyter.magics.parse import Asked, parse_cell, parse_line, resolve, with_objects
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer
+from claude_jupyter.turns import Answer, Receipt
 
 if TYPE_CHECKING:
     from claude_jupyter.conversation.conversation import Conversation
@@ -45,7 +45,7 @@ class ClaudeMagics(Settings, Magics):
 
     @no_var_expand
     @line_cell_magic
-    def claude(self, line: str, cell: str | None = None) -> Any:
+    def claude(self, line: str, cell: str | None = None) -> Answer | Receipt | None:
         """Ask Claude."""
         asked = parse_line(line) if cell is None else parse_cell(line, cell)
         if asked.help:
@@ -53,7 +53,7 @@ class ClaudeMagics(Settings, Magics):
             return None
         return self._ask(asked)
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, asked: Asked) -> Answer | Receipt:
         assert self.shell is not None
         space: dict[str, Any] = self.shell.user_ns
         filled = fill(asked.prompt, space, named=[n.source for n in asked.names])
@@ -75,7 +75,7 @@ class ClaudeMagics(Settings, Magics):
             if options.code and answer.code:
                 self._home.shell.insert(answer.code, answer)
 
-        self._claude.question(filled.text, values, options, labels=labels, finished=finished)
+        return self._claude.question(filled.text, values, options, labels=labels, finished=finished)
 
     @no_var_expand
     @line_magic

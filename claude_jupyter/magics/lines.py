@@ -50,7 +50,7 @@ def taken_cell(lines: Lines) -> Lines:
         return lines
     first, _, body = "".join(lines).lstrip(" \t").partition("\n")
     asked = first.removesuffix("\r")[len("%%claude") :].lstrip(" \t")
-    return [f"get_ipython().run_cell_magic('claude', {asked!r}, {body or chr(10)!r})\n"]
+    return [f"get_ipython().run_cell_magic('claude', {asked!r}, {body or chr(10)!r});\n"]
 
 
 # IPython leaves such a transformer out when it asks whether a cell is complete: in a terminal a blank line ends the body.
@@ -78,7 +78,9 @@ def taken_lines(lines: Lines) -> Lines:
             continue
         last = _last_line(source, at)
         asked = _joined([source[at][start:], *source[at + 1 : last + 1]])
-        result.append(f"{source[at][:column]}get_ipython().run_line_magic('claude', {asked!r})")
+        before = source[at][:column]
+        quiet = "" if before.strip() else ";"  # the cell shows its answer once: not again as its value
+        result.append(f"{before}get_ipython().run_line_magic('claude', {asked!r}){quiet}")
         result += [""] * (last - at)  # line numbers of what follows stay
         at = last + 1
     return "\n".join(result).splitlines(keepends=True)

@@ -223,6 +223,26 @@ def test_the_last_answer_is_underscore_and_is_shown_once(kernel: Kernel, server:
     assert done.answer["text/plain"] == "The answer."
 
 
+@pytest.mark.parametrize(
+    "asked", ["%claude why?", "%%claude\nWhy?", "%claude why?\n", "if True:\n    %claude why?"]
+)
+def test_a_magic_shows_its_answer_once_and_not_as_the_cells_value(
+    kernel: Kernel, server: RawServer, asked: str
+):
+    server.reset(answer("Because."))
+    done = kernel.run(asked)
+    assert len(done.outputs) == 1, done.outputs
+    assert not done.of("execute_result")
+    assert kernel.run("_.text").bundles[0]["text/plain"] == "'Because.'"
+
+
+def test_an_assigned_line_keeps_the_answer(kernel: Kernel, server: RawServer):
+    server.reset(answer("Because."))
+    done = kernel.run("kept = %claude why?\nprint(type(kept).__name__, kept.text, str(kept))")
+    assert done.stdout == "Answer Because. Because.\n"
+    assert len(done.answers) == 1
+
+
 def test_several_awaited_answers_are_shown_in_one_cell(kernel: Kernel, server: RawServer):
     server.plays = by_prompt({"one": answer("1."), "two": Play(SLOW), "three": answer("3.")})
     code = "import asyncio\nfound = await asyncio.gather(*(claude.aask(p) for p in ('one', 'two', 'three')))"
@@ -304,11 +324,16 @@ def terminal(server: RawServer, tmp_path, lines: list[str]) -> subprocess.Popen[
 
 def test_a_terminal_shows_text_as_it_streams_and_the_history_goes_on(server: RawServer, tmp_path):
     server.plays = [answer("Forty-two it is."), answer("Yes, really.")]
-    process = terminal(server, tmp_path, ["%claude what is it?", "%claude really?", "len(claude.turns)"])
+    process = terminal(
+        server, tmp_path, ["%claude what is it?", "x = %claude really?", "len(claude.turns)", "x.text"]
+    )
     said, _ = process.communicate(timeout=90)
     assert "Forty-two it is." in said and "Yes, really." in said and re.search(r"Out\[\d+\]: 2", said), said
     assert "Traceback" not in said
     assert said.count("Forty-two it is.") == 1
+    assert len(re.findall(r"Out\[\d+\]", said)) == 2, (
+        said
+    )  # the two values asked for, no empty one for a question
 
 
 def test_ctrl_c_in_a_terminal_stops_the_answer_in_one_line(server: RawServer, tmp_path):
