@@ -27,6 +27,8 @@ from playwright.sync_api import CDPSession, ConsoleMessage, Error, Locator, Page
 Frontend = Literal["lab", "notebook7"]
 TOKEN = "tests"
 MODULES: dict[Frontend, str] = {"lab": "jupyterlab", "notebook7": "notebook"}
+COLLABORATION = ("@jupyter/collaboration-extension", "@jupyter/docprovider-extension")
+COLLABORATION_SERVER = ("jupyter_server_ydoc", "jupyter_server_fileid")
 NOISE = ("favicon", "ResizeObserver loop", "net::ERR_ABORTED")
 
 
@@ -71,16 +73,18 @@ def jupyter_server(
     env: Mapping[str, str] | None = None,
     *,
     extension: bool = True,
+    together: bool = False,
     overrides: Mapping[str, Any] | None = None,
 ) -> Iterator[Server]:
     """A server with its own settings, workspaces and configuration; `extension=False` disables ours.
 
     `overrides` are settings by plugin (`overrides.json`), `env` what the kernels see besides the clean environment.
+    `together` switches jupyter-collaboration on, which is off otherwise, although it is installed.
     """
     root = folder / "notebooks"
     environment = {**os.environ, **_folders(folder), **(env or {})}
     root.mkdir(parents=True, exist_ok=True)
-    _settle(folder, extension, overrides or {})
+    _settle(folder, extension, together, overrides or {})
     port = _free_port()
     server = Server(frontend, f"http://127.0.0.1:{port}", root, folder / "server.log")
     command = [sys.executable, "-m", MODULES[frontend], "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
@@ -121,8 +125,8 @@ def _folders(folder: Path) -> dict[str, str]:
     return {name: str(folder / path) for name, path in names.items()}
 
 
-def _settle(folder: Path, extension: bool, overrides: Mapping[str, Any]) -> None:
-    """No prompt about news, which would cover a part of the page; our extension on or off."""
+def _settle(folder: Path, extension: bool, together: bool, overrides: Mapping[str, Any]) -> None:
+    """No prompt about news, which would cover a part of the page; our extension, and collaboration, on or off."""
     notices = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
     for plugin, settings in {"@jupyterlab/apputils-extension:notification": notices, **overrides}.items():
         package, _, name = plugin.partition(":")
@@ -131,7 +135,10 @@ def _settle(folder: Path, extension: bool, overrides: Mapping[str, Any]) -> None
         path.write_text(json.dumps(settings))
     config = folder / "config" / "labconfig" / "page_config.json"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(json.dumps({"disabledExtensions": {} if extension else {"claude-jupyter": True}}))
+    off = [*([] if extension else ["claude-jupyter"]), *([] if together else COLLABORATION)]
+    config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(off, True)}))
+    parts = {"jpserver_extensions": dict.fromkeys(COLLABORATION_SERVER, together)}
+    (folder / "config" / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": parts}))
 
 
 def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
@@ -215,7 +222,7 @@ class Notebook:
 
     def cell(self, index: int) -> Locator:
         """The cell as it is on the page."""
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").nth(index)
 
     def output(self, index: int) -> Locator:
         """The output area of a cell."""
