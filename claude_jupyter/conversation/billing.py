@@ -214,8 +214,6 @@ class Bill:
                 service_tier=usage.get("service_tier"),
                 usage_json=usage or None,
                 price_date=prices.price_date(),
-                saved=prices.savings(usage, self.call.model, **told) if usage else Cost(),
-                thinking_cost=prices.thinking_cost(usage, self.call.model, **told) if usage else Cost(),
             )
             self.books.accounts.finish(self.row, outcome)
         return counted, cost

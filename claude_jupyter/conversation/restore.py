@@ -95,7 +95,13 @@ def _answer(saved: Mapping[str, Any], text: str) -> Answer:
             for a in saved.get("attachments") or ()
         ),
         usage=Usage.from_json(saved.get("usage") or {}),
-        cost=Cost({"output": Decimal(str(cost))}, estimated=estimated) if cost is not None else None,
+        cost=Cost(
+            {"output": Decimal(str(cost))},
+            estimated=estimated,
+            saved=Decimal(str(saved.get("saved") or 0)),
+        )
+        if cost is not None
+        else None,
         estimated=estimated,
         complete=bool(saved.get("complete")),
         stop_reason=saved.get("stop_reason"),

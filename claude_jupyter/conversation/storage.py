@@ -169,6 +169,7 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
             "web_searches": answer.usage.web_searches,
         },
         "cost": None if answer.cost is None else {k: str(v) for k, v in answer.cost.parts.items()},
+        "saved": str(answer.cost.saved) if answer.cost is not None else None,
         "estimated": answer.estimated,
         "complete": answer.complete,
         "stop_reason": answer.stop_reason,
@@ -193,7 +194,9 @@ def answer_from_json(data: Mapping[str, Any]) -> Answer:
         blocks=tuple(b for b in data["blocks"] if isinstance(b, dict)),
         attachments=tuple(_attachment(a) for a in data.get("attachments") or ()),
         usage=Usage.from_json(data.get("usage") or {}),
-        cost=None if parts is None else Cost(parts, estimated=estimated),
+        cost=None
+        if parts is None
+        else Cost(parts, estimated=estimated, saved=Decimal(data.get("saved") or 0)),
         estimated=estimated,
         complete=bool(data.get("complete")),
         stop_reason=data.get("stop_reason"),

@@ -71,8 +71,6 @@ class Outcome:
     usage_json: Mapping[str, Any] | None = None
     model: str | None = None
     price_date: str | None = None
-    saved: Decimal = Decimal(0)
-    thinking_cost: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def price(
     overrides: Prices | None = None,
     estimated: bool = False,
 ) -> Cost | None:
-    """What one response costs at list price, by part.
+    """What one response costs at list price, by part, with what caching saved and what of it was thinking.
 
     Parameters
     ----------
@@ -115,59 +115,17 @@ def price(
         None where the price of a model in it is not known.
     """
     parts: dict[str, Decimal] = {}
+    saved = thinking = Decimal(0)
     for tokens, rates in _rated(usage, model, at, ttl, batch, speed, geo, overrides):
         if rates is None:
             return None
-        for name, usd in rates.parts(tokens).items():
+        own = rates.parts(tokens)
+        for name, usd in own.items():
             parts[name] = parts.get(name, Decimal(0)) + usd
-    return Cost(parts, estimated=estimated)
-
-
-def savings(
-    usage: Usage | Mapping[str, Any],
-    model: str,
-    *,
-    at: datetime | None = None,
-    ttl: TTL = "5m",
-    batch: bool = False,
-    speed: str | None = None,
-    geo: str | None = None,
-    overrides: Prices | None = None,
-) -> Decimal:
-    """What caching saved against the same prompt uncached; negative where an entry was written and not (yet) read.
-
-    Parameters are those of `price`; 0 where the price is not known.
-    """
-    saved = Decimal(0)
-    for tokens, rates in _rated(usage, model, at, ttl, batch, speed, geo, overrides):
-        if rates is not None:
-            uncached = Usage(input=tokens.cache_write + tokens.cache_read)
-            cached = replace(tokens, input=0, output=0, web_searches=0)
-            saved += sum(rates.parts(uncached).values()) - sum(rates.parts(cached).values())
-    return saved
-
-
-def thinking_cost(
-    usage: Usage | Mapping[str, Any],
-    model: str,
-    *,
-    at: datetime | None = None,
-    ttl: TTL = "5m",
-    batch: bool = False,
-    speed: str | None = None,
-    geo: str | None = None,
-    overrides: Prices | None = None,
-) -> Decimal:
-    """The part of the output's price that was thinking. Parameters are those of `price`; 0 where not known."""
-    rated = _rated(usage, model, at, ttl, batch, speed, geo, overrides)
-    return sum(
-        (
-            rates.parts(Usage(output=tokens.thinking))["output"]
-            for tokens, rates in rated
-            if rates is not None
-        ),
-        Decimal(0),
-    )
+        uncached = rates.parts(Usage(input=tokens.cache_write + tokens.cache_read))["input"]
+        saved += uncached - own["cache_write"] - own["cache_read"]
+        thinking += rates.parts(Usage(output=tokens.thinking))["output"]
+    return Cost(parts, estimated=estimated, saved=saved, thinking=thinking)
 
 
 def list_price(

@@ -14,6 +14,7 @@ from claude_jupyter.costs.calls import Call, Outcome, Reserve
 from claude_jupyter.costs.process import this_process
 from claude_jupyter.costs.queries import PICO, stamp
 from claude_jupyter.costs.schema import PARTS, SLOT, Database
+from claude_jupyter.costs.usage import Cost
 
 RESERVED_SECONDS: Final = 3600
 """After this a reservation counts its input only, even if nobody can tell whether its kernel is dead."""
@@ -55,15 +56,15 @@ def complete(db: Database, row: str, call: Call | None, outcome: Outcome) -> Non
 
 
 def _put_parts(db: Database, row: str, outcome: Outcome) -> None:
-    parts = outcome.cost.parts if outcome.cost is not None else {}
-    zero = Decimal(0)
+    cost = outcome.cost if outcome.cost is not None else Cost()
+    parts, zero = cost.parts, Decimal(0)
     values = (
         _pico(parts.get("input", zero)),
         _pico(parts.get("cache_write", zero) + parts.get("cache_read", zero)),
         _pico(parts.get("output", zero)),
         _pico(parts.get("web_searches", zero)),
-        _pico(outcome.saved),
-        _pico(outcome.thinking_cost),
+        _pico(cost.saved),
+        _pico(cost.thinking),
         outcome.usage.thinking,
     )
     assignments = ", ".join(f"{name} = ?" for name in PARTS)

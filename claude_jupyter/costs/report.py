@@ -239,8 +239,6 @@ def _priced_again(
                 usage=Usage.from_wire(wire) if ttl else counted,
                 cost=cost,
                 price_date=rates.date if rates else prices.price_date(),
-                saved=prices.savings(usage, row["model"] or "", **told),
-                thinking_cost=prices.thinking_cost(usage, row["model"] or "", **told),
             ),
         )
 

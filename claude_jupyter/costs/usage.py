@@ -153,12 +153,18 @@ class Cost(Decimal):
         True where it is a lower bound: the output of an interrupted answer was never told by the service.
     unknown
         How many requests in it had a model whose price is not known (they count 0 here).
+    saved
+        Dollars that caching saved against the same prompt uncached; negative where an entry was written and not (yet) read.
+    thinking
+        Dollars of the output that were thinking.
     """
 
-    __slots__ = ("estimated", "parts", "unknown")
+    __slots__ = ("estimated", "parts", "saved", "thinking", "unknown")
     parts: dict[str, Decimal]
     estimated: bool
     unknown: int
+    saved: Decimal
+    thinking: Decimal
 
     def __new__(
         cls,
@@ -166,11 +172,15 @@ class Cost(Decimal):
         *,
         estimated: bool = False,
         unknown: int = 0,
+        saved: Decimal = Decimal(0),
+        thinking: Decimal = Decimal(0),
     ) -> Self:
         self = super().__new__(cls, sum((parts or {}).values(), Decimal(0)))
         self.parts = dict(parts or {})
         self.estimated = estimated
         self.unknown = unknown
+        self.saved = saved
+        self.thinking = thinking
         return self
 
     def __repr__(self) -> str:
@@ -180,7 +190,7 @@ class Cost(Decimal):
         return text + (f", {self.unknown} of unknown price" if self.unknown else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _cost, (self.parts, self.estimated, self.unknown)
+        return _cost, (self.parts, self.estimated, self.unknown, self.saved, self.thinking)
 
     def __copy__(self) -> Self:
         return self
@@ -193,6 +203,7 @@ class Cost(Decimal):
         """The sum; a `None` among them counts as one request of unknown price."""
         parts: dict[str, Decimal] = {}
         estimated, unknown = False, 0
+        saved = thinking = Decimal(0)
         for cost in costs:
             if cost is None:
                 unknown += 1
@@ -201,11 +212,15 @@ class Cost(Decimal):
                 parts[name] = parts.get(name, Decimal(0)) + usd
             estimated |= cost.estimated
             unknown += cost.unknown
-        return cls(parts, estimated=estimated, unknown=unknown)
+            saved += cost.saved
+            thinking += cost.thinking
+        return cls(parts, estimated=estimated, unknown=unknown, saved=saved, thinking=thinking)
 
 
-def _cost(parts: Mapping[str, Decimal], estimated: bool, unknown: int) -> Cost:
-    return Cost(parts, estimated=estimated, unknown=unknown)
+def _cost(
+    parts: Mapping[str, Decimal], estimated: bool, unknown: int, saved: Decimal, thinking: Decimal
+) -> Cost:
+    return Cost(parts, estimated=estimated, unknown=unknown, saved=saved, thinking=thinking)
 
 
 def dollars(usd: Decimal | None, *, estimated: bool = False) -> str:

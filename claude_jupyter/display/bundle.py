@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -56,6 +57,31 @@ def facts_line(answer: Answer) -> str:
     """Model, day on this machine and price: `claude-sonnet-5-5 · 2026-11-22 · $0.0134`."""
     day = answer.started.astimezone().date().isoformat() if answer.started else ""
     return " · ".join(filter(None, (answer.model or "unknown model", day, _price(answer))))
+
+
+def footer_line(answer: Answer) -> str:
+    """The footer where it is text: `claude-sonnet-5-5 · 5,528 in · 418 out · 35 % from cache, saved $0.12 · $0.0134 · 9.1 s`."""
+    usage = answer.usage
+    lower = "≥ " if answer.estimated else ""
+    tokens = f"{lower}{usage.prompt:,} in · {'~' if lower else ''}{usage.output:,} out"
+    facts = (
+        answer.model or "unknown model",
+        tokens if usage.total else "",
+        from_cache(answer),
+        _price(answer),
+        f"{answer.seconds:.1f} s" if answer.seconds else "",
+    )
+    return " · ".join(filter(None, facts))
+
+
+def from_cache(answer: Answer) -> str:
+    """How much of the prompt was read from the cache, and what that saved: `35 % from cache, saved $0.12`."""
+    usage = answer.usage
+    share = round(100 * usage.cache_read / usage.prompt) if usage.prompt else 0
+    if not share:
+        return ""
+    saved = answer.cost.saved if answer.cost is not None else Decimal(0)
+    return f"{share} % from cache" + (f", saved {dollars(saved)}" if saved > 0 else "")
 
 
 def _price(answer: Answer) -> str:
@@ -148,6 +174,9 @@ def _json(answer: Answer, ranges: Mapping[int, tuple[int, int]]) -> dict[str, An
         "started": answer.started.astimezone(UTC).isoformat(timespec="seconds") if answer.started else None,
         "seconds": round(answer.seconds, 3),
         "replayed": answer.replayed,
+        **(
+            {"saved": format(answer.cost.saved, "f")} if answer.cost is not None and answer.cost.saved else {}
+        ),
     }
 
 
@@ -222,14 +251,18 @@ def parse(data: Mapping[str, Any]) -> dict[str, Any] | None:
             key: _count(usage.get(key))
             for key in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
         },
-        "cost": cost if re.fullmatch(r"\d{1,12}(\.\d{1,30})?", cost := _text(told, "cost")) else None,
+        "cost": cost if _AMOUNT.fullmatch(cost := _text(told, "cost")) else None,
         "estimated": told.get("estimated") is True,
         "complete": told.get("complete") is True,
         "stop_reason": _text(told, "stop_reason") or None,
         "started": _text(told, "started") or None,
         "seconds": float(_number(told.get("seconds"))),
         "replayed": told.get("replayed") is True,
+        **({"saved": saved} if _AMOUNT.fullmatch((saved := _text(told, "saved")).removeprefix("-")) else {}),
     }
+
+
+_AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,30})?")
 
 
 def verbatim(data: Mapping[str, Any]) -> str:

@@ -165,11 +165,11 @@ class TerminalView:
         self._out.flush()
 
     def end(self, answer: Answer) -> None:
-        """Finish with notices and the line of facts."""
-        from claude_jupyter.display.bundle import facts_line
+        """Finish with notices and the footer."""
+        from claude_jupyter.display.bundle import footer_line
 
         notices = [b["text"] for b in answer.blocks if b["type"] == "notice"]
-        lines = [*notices, facts_line(answer)]
+        lines = [*notices, footer_line(answer)]
         self._write(("\n" if not self._wrote.endswith("\n") else "") + "\n".join(lines) + "\n")
         self._out.flush()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from claude_jupyter.costs.usage import Cost, Usage, dollars
+from claude_jupyter.display.bundle import from_cache
 from claude_jupyter.display.inert import inert_parts, literal
 from claude_jupyter.turns import Turn
 
@@ -37,7 +38,10 @@ def transcript(
         quoted = "\n".join(f"> {literal(line)}" for line in question.splitlines())
         marked.append(f"**{number}** · *{literal(facts)}*\n\n{quoted}\n\n{answer}")
         plain.append(f"[{number}] {facts}\nYou: {question}\nClaude: {turn.answer.text}")
-    total = f"{len(turns)} turns · {usage.total:,} tokens · {dollars(cost, estimated=cost.estimated)}"
+    count = f"{len(turns)} turn{'' if len(turns) == 1 else 's'}"
+    total = f"{count} · {usage.total:,} tokens · {dollars(cost, estimated=cost.estimated)}"
+    if cost.saved > 0:
+        total += f" · caching saved {dollars(cost.saved)}"
     marked.append(f"---\n*{total}*")
     plain.append(total)
     return {"text/markdown": "\n\n".join(marked), "text/plain": "\n\n".join(plain)}, {}
@@ -50,6 +54,7 @@ def _facts(turn: Turn) -> str:
         answer.model,
         *shown,
         f"{answer.usage.total:,} tokens",
+        *filter(None, [from_cache(answer)]),
         dollars(answer.cost, estimated=answer.estimated),
         *(["demo, nothing billed"] if answer.provider == "demo" else []),
         *(["not complete"] if not answer.complete else []),

@@ -78,20 +78,29 @@ export function clock(value: number): string {
   return whole < 100 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** `5,528 in · 418 out · 35 % from cache`; `≥` before a lower bound, `~` before an output that is still a guess. */
-export function tokens(usage: Usage, { live = false, estimated = false } = {}): string {
+interface Told {
+  live?: boolean;
+  estimated?: boolean;
+  saved?: string | null;
+}
+
+/**
+ * `5,528 in · 418 out · 35 % from cache, saved $0.0037`; `≥` before a lower bound, `~` before an output that is still a
+ * guess. What was saved is said where something was.
+ */
+export function tokens(usage: Usage, { live = false, estimated = false, saved = null }: Told = {}): string {
   const all = prompt(usage);
   const parts = [`${estimated ? '≥ ' : ''}${count(all)} in`];
   parts.push(`${live || estimated ? '~' : ''}${count(usage.output)} out`);
   const cached = all ? Math.round((100 * usage.cache_read) / all) : 0;
   if (cached > 0) {
-    parts.push(`${cached} % from cache`);
+    parts.push(`${cached} % from cache${Number(saved) > 0 ? `, saved ${dollars(saved)}` : ''}`);
   }
   return parts.join(' · ');
 }
 
 /** What a price is made of, for its tooltip. */
-export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated' | 'provider' | 'billed' | 'replayed'>): string {
+export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated' | 'provider' | 'billed' | 'replayed' | 'saved'>): string {
   const { usage } = answer;
   const parts: string[] = [];
   const add = (label: string, n: number): void => {
@@ -107,6 +116,11 @@ export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated'
   const lines = [answer.cost === null ? 'The list price of this model is not known.' : 'List price in US dollars.'];
   if (parts.length) {
     lines.push(`Tokens: ${parts.join(' · ')}`);
+  }
+  if (Number(answer.saved) > 0) {
+    lines.push(`Caching saved ${dollars(answer.saved)} against the same prompt uncached.`);
+  } else if (Number(answer.saved) < 0) {
+    lines.push(`Writing the cache cost ${dollars(answer.saved!.replace('-', ''))} more; questions that follow soon read it for less.`);
   }
   if (answer.estimated) {
     lines.push('A lower bound: the service does not tell what an interrupted answer used.');

@@ -74,6 +74,8 @@ export interface Answer {
   started: string | null;
   seconds: number;
   replayed: boolean;
+  /** What caching saved, in USD; negative where an entry was written and not read yet; null where it changed nothing. */
+  saved: string | null;
 }
 
 export type Op =
@@ -200,7 +202,8 @@ export function readAnswer(data: unknown): Answer | null {
     stop_reason: strOrNull(data.stop_reason),
     started: strOrNull(data.started),
     seconds: num(data.seconds),
-    replayed: data.replayed === true
+    replayed: data.replayed === true,
+    saved: strOrNull(data.saved)
   };
 }
 

@@ -21,16 +21,21 @@ describe('money', () => {
   });
 
   it('explains a price', () => {
-    const lines = format.priceDetails({ usage: usage(), cost: '0.0134', estimated: true, provider: 'demo', billed: true, replayed: false });
+    const lines = format.priceDetails({ usage: usage(), cost: '0.0134', estimated: true, provider: 'demo', billed: true, replayed: false, saved: null });
     expect(lines).toContain('cache read 1,936 · cache write, 5 minutes 3,592 · output 418');
     expect(lines).toContain('lower bound');
     expect(lines).toContain('nothing was billed');
+    const told = { usage: usage(), cost: '0.0134', estimated: false, provider: 'anthropic', billed: true, replayed: false };
+    expect(format.priceDetails({ ...told, saved: '0.0037' })).toContain('Caching saved $0.0037');
+    expect(format.priceDetails({ ...told, saved: '-0.0018' })).toContain('cost $0.0018 more');
   });
 });
 
 describe('tokens', () => {
   it('are a line of facts', () => {
     expect(format.tokens(usage())).toBe('5,528 in · 418 out · 35 % from cache');
+    expect(format.tokens(usage(), { saved: '0.0037' })).toBe('5,528 in · 418 out · 35 % from cache, saved $0.0037');
+    expect(format.tokens(usage(), { saved: '-0.0018' })).toBe('5,528 in · 418 out · 35 % from cache');
     expect(format.tokens(usage({ cache_read: 0, input: 1936 }), { live: true })).toBe('5,528 in · ~418 out');
     expect(format.tokens(usage({ cache_read: 0 }), { estimated: true })).toBe('≥ 3,592 in · ~418 out');
   });

@@ -11,7 +11,7 @@ const saved = {
   ],
   attachments: [{ label: 'fig', kind: 'image', tokens: 9, sent: '1 × 1', size: [1, 1], thumbnail: 'data:image/png;base64,AA==' }],
   usage: { input: 1, output: 2 }, cost: '0.01', estimated: false, complete: true, stop_reason: 'end_turn',
-  started: null, seconds: 2, replayed: false
+  started: null, seconds: 2, replayed: false, saved: null
 };
 const MARKDOWN = 'Says 😀 é\n\nMore\n\n*facts*';
 

@@ -18,7 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.display.bundle import CALL, MIME, bundle, facts_line, parse, snapshot, verbatim
+from claude_jupyter.display.bundle import (
+    CALL,
+    MIME,
+    bundle,
+    facts_line,
+    footer_line,
+    parse,
+    snapshot,
+    verbatim,
+)
 from claude_jupyter.display.inert import inert, inert_parts
 from claude_jupyter.turns import Answer, Attachment
 
@@ -31,7 +40,7 @@ DONE = Answer(
     model="claude-sonnet-5-5",
     blocks=({"type": "text", "text": "The mean is **3.2**.\n\n```python\ndf.mean()\n```"},),
     usage=Usage(input=120, output=340, cache_read=4000),
-    cost=Cost({"input": Decimal("0.0100"), "output": Decimal("0.0034")}),
+    cost=Cost({"input": Decimal("0.0100"), "output": Decimal("0.0034")}, saved=Decimal("0.0076")),
     complete=True,
     stop_reason="end_turn",
     started=datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
@@ -118,6 +127,18 @@ def test_the_markdown_ends_with_model_day_and_price(name: str, line: str):
     assert markdown_of(ANSWERS[name]).endswith(f"\n\n*{line}*")
 
 
+def test_what_caching_saved_is_in_the_json_and_in_the_footer():
+    data = bundle(DONE)[0][MIME]
+    assert data["saved"] == "0.0076"
+    assert "saved" not in bundle(replace(DONE, cost=Cost()))[0][MIME]
+    assert (
+        footer_line(DONE)
+        == "claude-sonnet-5-5 · 4,120 in · 340 out · 97 % from cache, saved $0.0076 · $0.0134 · 4.2 s"
+    )
+    assert "saved" not in footer_line(replace(DONE, cost=Cost(saved=Decimal("-0.01"))))
+    assert footer_line(ANSWERS["empty"]) == "claude-sonnet-5-5 · $0 · 4.2 s"
+
+
 def test_the_day_is_the_machines_own(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TZ", "Pacific/Auckland")
     time.tzset()
@@ -133,6 +154,8 @@ def test_the_plain_text_is_the_answer_verbatim():
 
 def test_the_json_has_the_contracts_keys_and_no_text_twice():
     told = bundle(RICH)[0][MIME]
+    assert list(told) == [*bundle(replace(RICH, cost=Cost()))[0][MIME], "saved"]
+    del told["saved"]  # beyond the contract, and only where caching changed the price
     assert list(told) == [
         "version", "id", "chat", "turn", "model", "provider", "blocks", "attachments", "usage", "cost",
         "estimated", "complete", "stop_reason", "started", "seconds", "replayed",

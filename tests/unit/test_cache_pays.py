@@ -7,8 +7,10 @@ from support.long_talk import ANSWER, Clock, converse, document, dollars, talk
 from support.world import stage
 
 from claude_jupyter.conversation import many
-from claude_jupyter.costs.prices import price
+from claude_jupyter.costs.prices import list_price, price
 from claude_jupyter.demo.script import Call, Script
+from claude_jupyter.display.bundle import MIME, bundle, footer_line
+from claude_jupyter.display.transcript import transcript
 
 
 def test_twenty_turns_over_50_000_tokens_cost_at_most_14_percent_of_the_same_uncached():
@@ -16,6 +18,22 @@ def test_twenty_turns_over_50_000_tokens_cost_at_most_14_percent_of_the_same_unc
     assert cached.prompt == whole.prompt and cached.output == whole.output == 20 * 250
     assert 0.13 < dollars(cached) / dollars(whole) <= 0.14
     assert not cached.input
+
+
+def test_each_answer_and_the_conversation_say_what_caching_saved():
+    with stage(ANSWER) as s:
+        converse(s, 3, 50_000)
+        first, *_, last = [t.answer for t in s.claude.turns]
+        rates = list_price(last.model)
+        read, written = last.usage.cache_read, last.usage.cache_write_5m
+        saved = read * (rates.input - rates.cache_read) + written * (rates.input - rates.cache_write_5m)
+        assert first.cost.saved < 0 < last.cost.saved == saved / 1_000_000
+        assert s.claude.cost.saved == sum(t.answer.cost.saved for t in s.claude.turns)
+        data = bundle(last)[0]
+        assert data[MIME]["saved"] == f"{last.cost.saved:f}"
+        assert "from cache, saved $0.09" in footer_line(last)
+        told = transcript("main", s.claude.turns, s.claude.usage, s.claude.cost)[0]["text/plain"]
+        assert "from cache, saved $0.09" in told and "caching saved $0.1" in told
 
 
 def test_one_hour_entries_are_written_and_read_as_well():

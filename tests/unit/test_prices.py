@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_jupyter.costs.prices import check_prices, list_price, price, price_date, savings, thinking_cost
-from claude_jupyter.costs.usage import Usage
+from claude_jupyter.costs.prices import check_prices, list_price, price, price_date
+from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import SettingError
 
 D = Decimal
@@ -143,7 +143,6 @@ def test_the_stale_breakdown_is_priced_at_the_lifetime_asked_for():
 def test_an_unknown_model_costs_unknown_and_never_nothing(model: str):
     assert price(Usage(input=10), model, at=AT) is None
     assert list_price(model, at=AT) is None
-    assert savings(Usage(cache_read=10), model, at=AT) == 0
 
 
 @pytest.mark.parametrize(
@@ -217,14 +216,17 @@ def test_a_wrong_price_table_is_refused_naming_the_field(table: Any, named: str)
 def test_what_caching_saved_counts_its_cost():
     # Read at a twentieth of the input price; the write cost a quarter more than plain input.
     usage = Usage(input=500, cache_read=100_000, cache_write_5m=10_000, output=9)
-    assert savings(usage, "claude-sonnet-5-5", at=AT) == D("0.19") - D("0.005")
-    assert savings(Usage(cache_write_1h=1_000_000), "claude-sonnet-5-5", at=AT) == -2
+    cost = price(usage, "claude-sonnet-5-5", at=AT)
+    assert cost is not None and cost.saved == D("0.19") - D("0.005")
+    written = price(Usage(cache_write_1h=1_000_000), "claude-sonnet-5-5", at=AT)
+    assert written is not None and written.saved == -2
+    assert Cost.total((cost, written, None)).saved == cost.saved - 2
 
 
 def test_thinking_is_a_part_of_the_output():
     usage = Usage(output=1_000, thinking=400)
-    assert thinking_cost(usage, "claude-sonnet-5-5", at=AT) == D("0.004")
-    assert thinking_cost(usage, "unknown", at=AT) == 0
+    cost = price(usage, "claude-sonnet-5-5", at=AT)
+    assert cost is not None and cost.thinking == D("0.004") and cost == D("0.01")
 
 
 counts = st.integers(0, 2_000_000)

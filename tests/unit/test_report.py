@@ -51,7 +51,6 @@ def ask(ledger: Ledger, turn: int, tokens: int = 10_000, *, model: str = SONNET,
     wire = {"input_tokens": tokens, "output_tokens": tokens // 10, "cache_read_input_tokens": tokens}
     done = Outcome(
         usage=usage, cost=prices.price(usage, model), complete=not estimated, estimated=estimated, seconds=1.0,
-        saved=prices.savings(usage, model), thinking_cost=prices.thinking_cost(usage, model),
         price_date=prices.price_date(), usage_json=wire,
     )  # fmt: skip
     row = ledger.start(call)

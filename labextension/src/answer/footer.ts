@@ -88,7 +88,7 @@ export class Footer {
     setText(this.model, shortModel(answer.model));
     this.model.title = answer.model;
     const used = Object.values(answer.usage).some(n => n > 0);
-    setText(this.tokens, used ? tokens(answer.usage, { estimated: answer.estimated }) : '');
+    setText(this.tokens, used ? tokens(answer.usage, { estimated: answer.estimated, saved: answer.saved }) : '');
     const free = answer.replayed ? 'replayed' : answer.billed && answer.provider !== 'demo' ? '' : 'demo, nothing billed';
     setText(this.priceText, used || answer.cost !== null ? dollars(answer.cost, answer.estimated) : '');
     if (free) {
