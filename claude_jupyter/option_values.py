@@ -207,7 +207,7 @@ def param(text: str) -> tuple[str, Any]:
     if len(value) > 1 and value[0] == value[-1] == "'":
         value = value[1:-1]  # a habit of the shell; JSON has no such quotes
     if not equals or not key.strip():
-        raise UsageError(f"--param takes KEY=JSON, such as --param top_k=5, not {_shown(text)}")
+        raise UsageError(f'--param takes KEY=JSON, such as --param service_tier="auto", not {_shown(text)}')
     try:
         return allowed_param(key.strip(), json.loads(value, parse_constant=_no_constant))
     except (ValueError, RecursionError):

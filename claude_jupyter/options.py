@@ -219,7 +219,7 @@ class Options:
 def _python_value(option: Option, value: Any) -> Any:
     if option.kind == "json":
         if not isinstance(value, Mapping):
-            raise UsageError('param takes a dict, such as param={"top_k": 5}')
+            raise UsageError('param takes a dict, such as param={"service_tier": "auto"}')
         return dict(allowed_param(key, item) for key, item in cast("Mapping[Any, Any]", value).items())
     if option.many:
         several = isinstance(value, list | tuple | set | frozenset)

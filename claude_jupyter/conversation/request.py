@@ -22,6 +22,7 @@ TTL = Literal["5m", "1h"]
 OLD_VERSION = "2023-06-01"
 """API version under which models up to 4.6 still take `temperature`."""
 
+_SAMPLING = ("top_p", "top_k")
 _LARGEST = 32 * 1024 * 1024
 _CALL_EXTRAS = ("timeout", "extra_headers", "extra_body", "extra_query")
 _WEB_SEARCH: Block = {
@@ -252,11 +253,15 @@ def _extra(options: Options, model: Model, params: dict[str, Any]) -> dict[str, 
             params[key] = [*params[key], *value]
         else:
             params[key] = value
+    sampling = {key: params.pop(key) for key in _SAMPLING if key in params}
     if options.temperature is not None:
+        sampling["temperature"] = options.temperature
+    if sampling:
         if not model.temperature:
-            raise UsageError(f"{model.id} no longer takes --temperature; say in the prompt how varied to be.")
+            name = "--temperature" if "temperature" in sampling else next(iter(sampling))
+            raise UsageError(f"{model.id} no longer takes {name}; say in the prompt how varied to be.")
         extra["extra_headers"] = {**extra.get("extra_headers", {}), "anthropic-version": OLD_VERSION}
-        extra["extra_body"] = {**extra.get("extra_body", {}), "temperature": options.temperature}
+        extra["extra_body"] = {**extra.get("extra_body", {}), **sampling}
     return extra
 
 

@@ -197,8 +197,8 @@ def _values(option: Option, word: str, after: str, known: Known) -> Offer:
 
 
 _PARAMS: Final = (
-    "top_k", "top_p", "service_tier", "metadata", "tool_choice", "speed", "inference_geo", "timeout", "betas", "extra_headers",
-    "extra_body", "thinking", "output_config",
+    "service_tier", "metadata", "tool_choice", "speed", "inference_geo", "timeout", "betas", "extra_headers", "extra_body",
+    "thinking", "output_config", "top_k", "top_p",
 )  # fmt: skip
 
 

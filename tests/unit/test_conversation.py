@@ -12,6 +12,7 @@ from claude_jupyter.demo.script import Call, Script, Wait
 from claude_jupyter.errors import (
     APIConnectionError,
     AuthenticationError,
+    ClaudeError,
     NotFoundError,
     OverloadedError,
     RefusalError,
@@ -227,7 +228,22 @@ def test_an_empty_question_and_a_wrong_option_are_refused_before_anything_is_sen
             s.claude.ask("q", efort="low")
         with pytest.raises(UsageError, match="temperature"):
             s.claude.ask("q", temperature=0.5)
+        with pytest.raises(UsageError, match="no longer takes top_k"):
+            s.claude.ask("q", param={"top_k": 5})
         assert not s.bodies
+
+
+def test_models_that_still_sample_take_its_parameters():
+    with stage() as s:
+        s.claude.ask("q", model="claude-haiku-4-5", param={"top_k": 5}, temperature=0.5)
+        assert (s.bodies[0]["top_k"], s.bodies[0]["temperature"]) == (5, 0.5)
+
+
+def test_a_parameter_that_the_sdk_does_not_know_goes_to_the_service_which_says_what_it_thinks():
+    with stage() as s:
+        with pytest.raises(ClaudeError, match="later_than_this_sdk: Extra inputs"):
+            s.claude.ask("q", param={"later_than_this_sdk": {"a": 1}})
+        assert s.bodies[0]["later_than_this_sdk"] == {"a": 1}
 
 
 def test_a_question_paid_for_before_is_hinted_at_once():
