@@ -39,8 +39,8 @@ def assembled(settings: Settings, shell: Shell, namespace: dict[str, Any], cells
     cells
         What the notebook's cells showed; None outside of IPython.
     """
-    service = Service(settings, Path.cwd())
     data = _data_dir(shell)
+    service = Service(settings, Path.cwd(), told=data / "models.json" if data else None)
     journal = Journal(
         data / "journal" if data else None,
         kernel_id(),

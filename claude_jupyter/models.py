@@ -158,6 +158,14 @@ _told: dict[str, Model] = {}
 def learn(model: Model) -> None:
     """Take in what the service itself says of a model; it wins over the table in this process."""
     _told[model.id] = model
+    base = _DATED.sub("", model.id)
+    if base != model.id and base in _BY_ID:
+        _told.setdefault(base, replace(model, id=base))
+
+
+def forget() -> None:
+    """Go back to the table: for another endpoint, and for replay, whose requests have to be the same everywhere."""
+    _told.clear()
 
 
 def known(name: str) -> bool:

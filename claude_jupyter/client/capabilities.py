@@ -1,4 +1,4 @@
-"""What the Models API says of a model, in the terms of `models.py`: for models that the built-in table does not know yet."""
+"""What the Models API says of a model, in the terms of `models.py`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def model_of(info: Mapping[str, Any]) -> Model:
     types = tuple(t for t in _TYPES if _supported(thinking, t)) or base.thinking
     effort = _mapping(able.get("effort"))
     efforts = tuple(e for e in _EFFORTS if _supported(effort, e)) if effort else base.efforts
+    managed = _mapping(able.get("context_management"))
     retires = info.get("retires_at")
     return replace(
         base,
@@ -28,13 +29,17 @@ def model_of(info: Mapping[str, Any]) -> Model:
         context=int(info.get("max_input_tokens") or base.context),
         max_output=int(info.get("max_tokens") or base.max_output),
         thinking=types,
-        thinks="always" if types == ("adaptive",) else base.thinks if base.thinks != "always" else "on",
+        thinks=base.thinks if base.thinks == "off" else "on" if _can_rest(types) else "always",
         efforts=efforts,
         effort=base.effort if base.effort in efforts else None,
         off_efforts=tuple(e for e in base.off_efforts if e in efforts),
-        compacts=_supported(_mapping(able.get("context_management")), "compact_20260112"),
+        compacts=_supported(managed, "compact_20260112") if managed else base.compacts,
         retires=str(retires)[:10] if retires else None,
     )
+
+
+def _can_rest(types: tuple[str, ...]) -> bool:
+    return "disabled" in types or "between_tools" in types
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 from claude_jupyter import errors, models
 from claude_jupyter.client.retry import retry_after, unsendable
+from claude_jupyter.option_values import did_you_mean
 
 _BY_STATUS: dict[int, type[errors.APIError]] = {
     400: errors.BadRequestError,
@@ -146,5 +146,4 @@ def clean(text: str) -> str:
 def nearest_models(name: str) -> str:
     """`; did you mean claude-opus-5-5?`, or nothing."""
     names = [*models.LINES, *(m.id for m in models.MODELS)]
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else "; claude.models lists them."
+    return did_you_mean(name, names) or "; claude.models lists them."

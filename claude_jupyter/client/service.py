@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import threading
 import time
 from collections.abc import Generator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from claude_jupyter import errors
-from claude_jupyter.client.capabilities import model_of
 from claude_jupyter.client.errors import nearest_models, translate
 from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting
+from claude_jupyter.client.learning import Learner
 from claude_jupyter.client.platforms import PLATFORMS, spelled
 from claude_jupyter.client.providers import make_client
 from claude_jupyter.client.retry import pause, reason, worth_retrying
 from claude_jupyter.client.wire import Stop, Wire, watch
-from claude_jupyter.models import known, learn
+from claude_jupyter.models import LINES, forget, known
 from claude_jupyter.settings import Settings
 
 TICK = 0.05
 """Seconds between two looks at what arrived: about 20 a second."""
 
 _CONNECT = 10.0
-_LEARNING = 5.0
-"""Seconds that the Models API may take to tell of a model."""
 _LAST_WORD = 2.0
 """Seconds that `message_stop` is waited for once the stop reason and the final usage have come."""
 
@@ -42,6 +44,8 @@ class Service:
         `provider`, `base_url`, `timeout` and `max_retries` are read at each request.
     folder
         The notebook's own folder (for `.env`).
+    told
+        Where is kept what the Models API told; None: it is asked about unknown models only.
 
     Attributes
     ----------
@@ -49,7 +53,7 @@ class Service:
         The rate-limit headers of the newest answer that began.
     """
 
-    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+    def __init__(self, settings: Settings, folder: Path | None = None, *, told: Path | None = None) -> None:
         self._settings = settings
         self._folder = folder
         self._client: Any = None
@@ -58,7 +62,7 @@ class Service:
         self._bare: tuple[Any, Any] | None = None
         self._lock = threading.Lock()
         self.key: str | None = None
-        self._unknown: set[str] = set()
+        self._learner = Learner(told)
         self.limits: Mapping[str, str] = {}
         settings.observe(self._forget, names=["provider", "base_url", "timeout", "max_retries"])
 
@@ -232,6 +236,9 @@ class Service:
                 self.provider, str(request.params["model"]), self._client if self._own else None
             ),
         }
+        # What the SDK has no name for yet is a parameter all the same.
+        if newer := {key: params.pop(key) for key in list(params) if not _takes(create, key)}:
+            extra["extra_body"] = {**newer, **(extra.get("extra_body") or {})}
         return lambda: create(**params, **extra, stream=True)
 
     def _without_retries(self) -> Any:
@@ -264,15 +271,49 @@ class Service:
         except errors.ClaudeError:
             return None
 
-    def learn(self, model: str) -> None:
-        """Ask the Models API what a model takes that the built-in table does not know; once, and never a failure of ours."""
-        if known(model) or model in self._unknown or self.provider != "anthropic":
+    def learn(self, model: str, *, wait: bool = False) -> None:
+        """Let the Models API tell what models take, where there is a key; never a failure of ours.
+
+        Parameters
+        ----------
+        wait
+            Whether the question depends on it (it sets an effort, thinking …).
+        """
+        if self.provider != "anthropic":
             return
-        self._unknown.add(model)  # also where nothing comes of it: the question itself will tell
+        if self._settings.replay != "off":
+            forget()  # the same request on every machine, whatever each was told
+            return
         try:
-            learn(model_of(self._without_retries().models.retrieve(model, timeout=_LEARNING).to_dict()))
-        except Exception:
+            client = self._without_retries()
+        except errors.ClaudeError:
+            return  # no key: said where it is needed
+        self._learner.refresh(client, wait=wait)
+        self._learner.one(client, model)
+
+    def check(self, model: str) -> None:
+        """Refuse a name that can be no model's: at a gateway, or in a cloud, names may be anything but a slip of ours.
+
+        Raises
+        ------
+        NotFoundError
+            Naming the nearest.
+        """
+        if known(model) or model in self._settings.prices or self.provider not in ("anthropic", "demo"):
             return
+        slip = model.isalpha() and get_close_matches(model.lower(), LINES, n=1, cutoff=0.75)
+        if slip or (self._direct and not model.startswith("claude-")):
+            raise errors.NotFoundError(f"There is no model {model!r}{nearest_models(model)}")
+
+    @property
+    def _direct(self) -> bool:
+        """Whether the service itself is asked, and no gateway."""
+        if self.provider == "demo":
+            return True
+        try:
+            return urlsplit(str(self.client.base_url)).hostname == "api.anthropic.com"
+        except errors.ClaudeError:
+            return not self._settings.base_url
 
     def models(self) -> list[Mapping[str, Any]]:
         """The models that the service lists for this key, as plain dicts.
@@ -283,9 +324,12 @@ class Service:
             As for a question.
         """
         try:
-            return [m.to_dict() for m in self.client.models.list(limit=100)]
+            told = [m.to_dict() for m in self.client.models.list(limit=100)]
         except Exception as error:
             raise self._told(error, Request({"model": ""})) from None
+        if self._settings.replay == "off":
+            self._learner.take(told)
+        return told
 
     def _told(self, error: BaseException, request: Request) -> errors.ClaudeError:
         model = str(request.params.get("model"))
@@ -309,6 +353,20 @@ def _slept_until_stopped(seconds: float, stop: Stop) -> bool:
     except KeyboardInterrupt:
         stop.ask()
         return True
+
+
+def _takes(create: Any, name: str) -> bool:
+    accepted = _parameters(getattr(create, "__func__", create))
+    return accepted is None or name in accepted
+
+
+@functools.cache
+def _parameters(function: Any) -> frozenset[str] | None:
+    """The names a function takes; None where it takes any."""
+    made = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in made):
+        return None
+    return frozenset(p.name for p in made)
 
 
 class _Failed(NamedTuple):

@@ -14,7 +14,7 @@ from claude_jupyter.client.schemas import Returns
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool, Toolbox
-from claude_jupyter.conversation.preparing import Ask, State, attached, rules_for
+from claude_jupyter.conversation.preparing import Ask, State, attached, chosen_model, rules_for
 from claude_jupyter.conversation.request import TTL, Question, build, content_of, prompt_of
 from claude_jupyter.conversation.results import Results
 from claude_jupyter.conversation.rows import Rows, fill
@@ -217,7 +217,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     if not prompt.strip():
         raise UsageError('the prompt is empty: claude.map(df, "What is {column} about?")')
     settings = world.settings
-    model = models.resolve(options.model or state.model or settings.model)
+    model = chosen_model(world, state, options)
     rules = rules_for(world, options, model, ())
     if rules.rows == "none":
         raise UsageError('rows = none keeps rows in, and map sends them: allow it with rows="all"')

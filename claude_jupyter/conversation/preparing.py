@@ -82,9 +82,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     place = world.place()
     preceding = history.before(state.turns, place)
     earlier = () if options.once or options.new else history.live(preceding)
-    model = models.resolve(options.model or state.model or settings.model)
-    if not options.dry_run:
-        world.service.learn(model)
+    model = chosen_model(world, state, options)
     rules = rules_for(world, options, model, earlier)
     attachments = attached(world, ask, rules, earlier)
     prompt, redacted = rules.redact(ask.prompt)
@@ -136,6 +134,22 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     )
     notes = tuple(_notes(attachments, redacted))
     return Asking(world, question, answer, toolbox, keep_events, returns, place, notes)
+
+
+def chosen_model(world: World, state: State, options: Options) -> str:
+    """The id of the model that is asked, with what is known of it brought up to date.
+
+    Raises
+    ------
+    NotFoundError
+        For a name that can be no model's.
+    """
+    model = models.resolve(options.model or state.model or world.settings.model)
+    world.service.check(model)
+    if not options.dry_run:
+        named = (options.effort, options.thinking, options.max_tokens, options.temperature)
+        world.service.learn(model, wait=any(value is not None for value in named))
+    return model
 
 
 def follow(question: Question, turns: Turns, place: Place, settings: Settings) -> Question:

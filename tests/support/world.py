@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -71,11 +72,17 @@ class Stage:
 
 
 @contextmanager
-def stage(replies: Any = None, **server: Any) -> Iterator[Stage]:
-    """A conversation whose model says what `replies` tell it (see `claude_jupyter.demo.server.start`)."""
+def stage(replies: Any = None, *, told: Path | None = None, **server: Any) -> Iterator[Stage]:
+    """A conversation whose model says what `replies` tell it (see `claude_jupyter.demo.server.start`).
+
+    Parameters
+    ----------
+    told
+        Where is kept what the Models API told; without it only unknown models are asked about.
+    """
     running = start(replies, **server)
     settings = Settings()
-    service = Service(settings)
+    service = Service(settings, told=told)
     client = anthropic.Anthropic(api_key="sk-test-not-a-key", base_url=running.url)
     service.client = client
     ledger = Ledger(None, warn=print)

@@ -1,18 +1,27 @@
-"""A model that the built-in table does not know is asked about, once; what it takes is then what the service says."""
+"""What models take is what the service tells, where there is a key: asked once, beside the first question, kept for a day."""
 
 from __future__ import annotations
 
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
-from support.world import stage
+from support.world import Stage, stage
 
 from claude_jupyter import models
+from claude_jupyter.client import learning
 from claude_jupyter.client.capabilities import model_of
-from claude_jupyter.errors import NotFoundError
+from claude_jupyter.demo import catalogue
+from claude_jupyter.errors import NotFoundError, UsageError
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    monkeypatch.setattr(models, "_told", {})
+def forgotten():
+    models.forget()
+    yield
+    models.forget()
 
 
 def info(**more):
@@ -47,3 +56,142 @@ def test_an_unknown_model_is_asked_about_once_and_a_known_one_never():
                 s.claude.ask("q", model="claude-opus-9")
         asked = [r.path for r in s.server.requests if r.path.startswith("/v1/models")]
         assert asked == ["/v1/models/claude-opus-9"]
+
+
+def told_later(s: Stage) -> None:
+    for thread in [t for t in threading.enumerate() if t.name == "claude-models"]:
+        thread.join(10)
+
+
+def asked(s: Stage) -> list[str]:
+    return [r.path.partition("?")[0] for r in s.server.requests if r.path.startswith("/v1/models")]
+
+
+def moved(path: Path, s: Stage, at: datetime | None = None) -> None:
+    """What is kept, as if it came from this server (at that time)."""
+    (kept,) = json.loads(path.read_text())["endpoints"].values()
+    kept["at"] = at.isoformat() if at else kept["at"]
+    endpoints = {str(s.world.service.client.base_url): kept}
+    path.write_text(json.dumps({"version": 1, "endpoints": endpoints}))
+
+
+@pytest.fixture
+def service_says(monkeypatch):
+    """The Models API of the server tells something else than the built-in table."""
+    real = catalogue.info
+
+    def changed(model, name):
+        told = real(model, name)
+        if name == "claude-haiku-5-5":
+            told["max_tokens"] = 32_000
+            told["capabilities"]["effort"]["max"] = {"supported": False}
+        return told
+
+    monkeypatch.setattr(catalogue, "info", changed)
+
+
+def test_with_a_key_the_service_tells_what_known_models_take(service_says, tmp_path):
+    with stage(told=tmp_path / "models.json") as s:
+        s.claude.ask("q")
+        told_later(s)
+        assert models.facts("claude-haiku-5-5").max_output == 32_000
+        with pytest.raises(UsageError, match="takes low, medium, high, xhigh, not max"):
+            s.claude.ask("q", model="haiku", effort="max")
+        assert asked(s) == ["/v1/models"] and len(s.bodies) == 1
+
+
+def test_a_first_question_that_names_an_effort_waits_a_moment_for_it(service_says, tmp_path, monkeypatch):
+    monkeypatch.setattr(learning, "_PATIENCE", 30.0)
+    with stage(told=tmp_path / "models.json") as s:
+        with pytest.raises(UsageError, match="not max"):
+            s.claude.ask("q", model="haiku", effort="max")
+        assert not s.bodies
+
+
+def test_what_was_told_is_kept_for_the_next_kernel_for_a_day(service_says, tmp_path):
+    path = tmp_path / "models.json"
+    with stage(told=path) as s:
+        s.claude.ask("q")
+        told_later(s)
+        assert path.stat().st_mode & 0o777 == 0o600
+    models.forget()
+    with stage(told=path) as s:
+        moved(path, s)
+        s.claude.ask("q")
+        told_later(s)
+        assert not asked(s) and models.facts("claude-haiku-5-5").max_output == 32_000
+    models.forget()
+    with stage(told=path) as s:
+        moved(path, s, datetime.now(UTC) - timedelta(days=2))
+        with pytest.raises(UsageError, match="not max"):
+            s.claude.ask("q", model="haiku", effort="max")  # two days old will do until there is news
+        told_later(s)
+        assert asked(s) == ["/v1/models"]
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]", '{"version": 1, "endpoints": {"x": 3}}', '{"version": 9}'])
+def test_a_broken_file_is_asked_anew(tmp_path: Path, broken: str):
+    path = tmp_path / "models.json"
+    path.write_text(broken)
+    with stage(told=path) as s:
+        assert s.claude.ask("q").complete
+        told_later(s)
+        assert asked(s) == ["/v1/models"] and json.loads(path.read_text())["endpoints"]
+
+
+def test_a_gateway_without_a_models_api_is_asked_once_and_no_question_fails(tmp_path, monkeypatch):
+    def broken(*_: object) -> None:
+        raise catalogue.Refused(404, "no such route")
+
+    monkeypatch.setattr(catalogue, "answer", broken)
+    with stage(told=tmp_path / "models.json") as s:
+        for _ in range(3):
+            assert s.claude.ask("q").complete
+            told_later(s)
+        assert asked(s) == ["/v1/models"] and not (tmp_path / "models.json").exists()
+
+
+def test_with_replay_the_table_alone_counts(service_says, tmp_path):
+    with stage(told=tmp_path / "models.json") as s:
+        s.claude.ask("q")
+        told_later(s)
+        s.settings.replay, s.settings.replay_dir = "auto", str(tmp_path / "recorded")
+        s.claude.ask("q", model="haiku", effort="max")
+        told_later(s)
+        with pytest.raises(NotFoundError):
+            s.claude.ask("q", model="claude-opus-9")
+        assert asked(s) == ["/v1/models"] and s.bodies[1]["output_config"]["effort"] == "max"
+
+
+def test_a_service_that_tells_little_leaves_the_rest_to_the_table():
+    model = model_of({"id": "claude-opus-5-5", "capabilities": {}})
+    assert model == models.facts("claude-opus-5-5")
+    dated = model_of(info(id="claude-haiku-4-5-20251001", line="haiku", max_tokens=50_000))
+    models.learn(dated)
+    assert models.facts("claude-haiku-4-5").max_output == 50_000
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("sonet", "did you mean sonnet?"), ("Opuss", "did you mean opus?"), ("haikus", "haiku")],
+)
+def test_a_slip_in_a_lines_name_is_refused_before_anything_is_sent(name, near):
+    with stage() as s:
+        with pytest.raises(NotFoundError, match=f"no model '{name}'.*{near}"):
+            s.claude.ask("q", model=name)
+        assert not s.server.requests
+
+
+def test_any_other_name_passes_to_a_gateway_but_not_to_the_service_itself():
+    with stage() as s:
+        with pytest.raises(NotFoundError):
+            s.claude.ask("q", model="my-own/model")
+        assert len(s.bodies) == 1  # the server said so
+    with stage() as s:
+        s.world.service.client = None
+        s.settings.provider = "demo"
+        for name in ("my-own/model", "gpt", "sonnet-5-5"):
+            with pytest.raises(NotFoundError, match="claude-sonnet-5" if "sonnet" in name else "no model"):
+                s.claude.ask("q", model=name, dry_run=True)
+        s.settings.prices = {"my-own/model": {"input": 1, "output": 2}}
+        assert s.claude.ask("q", model="my-own/model", dry_run=True)
