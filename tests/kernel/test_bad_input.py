@@ -106,7 +106,7 @@ def test_a_hostile_env_file_cannot_lead_the_key_elsewhere(fresh_kernel, server, 
         assert done.ok, done.error
         assert evil.requests == evil.others == []
         assert "x-evil" not in server.requests[-1].headers
-        (folder / ".env").write_text("\n".join(["ANTHROPIC_API_KEY=theirs", *lines]))
+        (folder / ".env").write_text("\n".join(["ANTHROPIC_API_KEY=key-of-the-env-file", *lines]))
         assert_next_works(kernel, server)
         assert evil.requests == evil.others == []
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
@@ -173,6 +174,7 @@ class Kernel:
         self._session = self.client.session.clone()
         self._iopub = manager.connect_iopub()
         self._iopub.setsockopt(6, b"")  # zmq.SUBSCRIBE
+        self._said = _record()
         self._reader = threading.Thread(target=self._read, name="iopub", daemon=True)
         self._reader.start()
         self.client.start_channels(iopub=False)
@@ -267,6 +269,7 @@ class Kernel:
         self._closing = True
         self._reader.join(5)
         self._iopub.close(linger=0)
+        self._said.close()
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
@@ -311,6 +314,8 @@ class Kernel:
             message = self._session.deserialize(parts)
             if message["msg_type"] == "iopub_welcome":
                 continue
+            if message["msg_type"] != "execute_input":  # what the test itself typed
+                self._said.write(b"\n".join((*frames[-1 - len(message["buffers"]) :], b"")))
             heard = Message(
                 message["msg_type"],
                 message["content"],
@@ -323,6 +328,14 @@ class Kernel:
             with self._news:
                 self._messages.append(heard)
                 self._news.notify_all()
+
+
+def _record() -> BinaryIO:
+    """Where `tests/run` keeps what kernels say until `tests/secrets_audit.py` has searched it; else nowhere."""
+    if "TESTS_SAID" not in os.environ:
+        return Path(os.devnull).open("wb")
+    descriptor, _ = tempfile.mkstemp(suffix=".jsonl", dir=os.environ["TESTS_SAID"])
+    return os.fdopen(descriptor, "wb")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from support.ground import LABEXTENSION, ROOT, Ground
 
@@ -69,6 +70,10 @@ def _bench(ground: Ground, extra: Sequence[str]) -> list[Command]:
     ]
 
 
+def _secrets(ground: Ground, extra: Sequence[str]) -> list[Command]:
+    return [[str(ground.python), "tests/secrets_audit.py"]]
+
+
 PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     "lint": _lint,
     "types": _types,
@@ -81,8 +86,11 @@ PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     ),
     "browser": _pytest("tests/browser", "--screenshot", "only-on-failure", "--output", "tests/.artifacts"),
     "bench": _bench,
+    "secrets": _secrets,
 }
 DEFAULT = tuple(part for part in PARTS if part != "bench")
+LAST = "secrets"
+"""It searches what the other parts left, which is kept until then."""
 
 
 SETTINGS = {"notebooks": {"CLAUDE_JUPYTER_PROVIDER": "demo", "CLAUDE_JUPYTER_DEMO_PACE": "0"}}
@@ -105,6 +113,7 @@ def environment(home: Path, ground: Ground) -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
         "CLAUDE_JUPYTER_DATA_DIR": "data",
         "TMPDIR": "tmp",
+        "TESTS_SAID": "said",
     }
     for name, folder in folders.items():
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -121,7 +130,12 @@ def environment(home: Path, ground: Ground) -> dict[str, str]:
 
 def run_parts(ground: Ground, parts: Sequence[str], extra: Sequence[str] = ()) -> int:
     """Run all `parts`, whatever fails on the way; print the closing table; the exit status."""
-    outcomes = [_run_part(ground, part, extra) for part in parts]
+    kept: list[Path] = []
+    try:
+        outcomes = [_run_part(ground, part, extra, kept) for part in sorted(parts, key=LAST.__eq__)]
+    finally:
+        for home in kept:
+            shutil.rmtree(home, ignore_errors=True)
     print("\n" + "-" * 78)
     for outcome in outcomes:
         counts = ", ".join(f"{n} {what}" for what, n in outcome.counts.items())
@@ -136,25 +150,27 @@ def run_parts(ground: Ground, parts: Sequence[str], extra: Sequence[str] = ()) -
     return 1 if failed else 0
 
 
-def _run_part(ground: Ground, part: str, extra: Sequence[str]) -> Outcome:
+def _run_part(ground: Ground, part: str, extra: Sequence[str], kept: list[Path]) -> Outcome:
+    """Run a part in a home of its own, which is added to `kept`."""
     outcome = Outcome(part)
     home = Path(tempfile.mkdtemp(prefix=f"claude-jupyter-{part}-"))
     began = time.monotonic()
-    try:
-        if part == "browser" and ground.chromium is None:
-            outcome.failures.append("no Chromium: apt-get install chromium, or name one in CHROMIUM")
-        commands = PARTS[part](ground, extra)
-        if not commands:
-            outcome.failures.append("nothing to run")
+    if part == "browser" and ground.chromium is None:
+        outcome.failures.append("no Chromium: apt-get install chromium, or name one in CHROMIUM")
+    commands = PARTS[part](ground, extra)
+    if part == LAST:
+        commands = [[*command, *map(str, kept)] for command in commands]
+    if not commands:
+        outcome.failures.append("nothing to run")
+    kept.append(home)
+    with (home / "part.log").open("wb") as log:
         for command in commands:
-            _run_command(command, environment(home, ground) | SETTINGS.get(part, {}), outcome)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+            _run_command(command, environment(home, ground) | SETTINGS.get(part, {}), outcome, log)
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
-def _run_command(command: Command, env: dict[str, str], outcome: Outcome) -> None:
+def _run_command(command: Command, env: dict[str, str], outcome: Outcome, log: BinaryIO) -> None:
     shown = " ".join(word.removeprefix(f"{ROOT}/") for word in command)
     print(f"\n== {outcome.part}: {shown}", flush=True)
     cwd = LABEXTENSION if command[0] in ("npm", "node") else ROOT
@@ -169,6 +185,7 @@ def _run_command(command: Command, env: dict[str, str], outcome: Outcome) -> Non
     watchdog = threading.Timer(LONGEST, os.killpg, (child.pid, signal.SIGKILL))
     watchdog.start()
     for raw in child.stdout:
+        log.write(raw)
         line = raw.decode(errors="replace")
         print(line, end="", flush=True)
         plain = COLOURS.sub("", line).rstrip()

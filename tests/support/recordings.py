@@ -75,7 +75,7 @@ def by_the_sdk(server: RawServer, *, beta: bool = False) -> dict[str, Any]:
     """The message that the SDK's own helper accumulates from what `server` plays."""
     import anthropic
 
-    client = anthropic.Anthropic(api_key="test-key", base_url=server.url, max_retries=0)
+    client = anthropic.Anthropic(api_key="test-key-of-the-recordings", base_url=server.url, max_retries=0)
     messages = client.beta.messages if beta else client.messages
     how: Any = {"model": "claude-sonnet-5-5", "max_tokens": 100}
     with messages.stream(messages=[{"role": "user", "content": "recorded"}], **how) as stream:

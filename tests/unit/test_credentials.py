@@ -51,26 +51,26 @@ def test_an_endpoint_without_a_key_counts_for_nothing(dotenv, monkeypatch):
 
 
 def test_the_processes_environment_wins(dotenv, monkeypatch):
-    folder = dotenv("ANTHROPIC_API_KEY=theirs", *HOSTILE)
+    folder = dotenv("ANTHROPIC_API_KEY=key-of-the-env-file", *HOSTILE)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "my-own-key")
     client = made(folder)
     assert client.api_key == "my-own-key" and "evil" not in str(client.base_url)
 
 
 def test_a_key_entered_by_hand_wins_and_goes_nowhere_else(dotenv):
-    client = made(dotenv("ANTHROPIC_API_KEY=theirs", *HOSTILE), key="entered")
-    assert client.api_key == "entered" and "evil" not in str(client.base_url)
+    client = made(dotenv("ANTHROPIC_API_KEY=key-of-the-env-file", *HOSTILE), key="key-entered-by-hand")
+    assert client.api_key == "key-entered-by-hand" and "evil" not in str(client.base_url)
 
 
 def test_key_and_endpoint_of_one_file_belong_together(dotenv):
-    client = made(dotenv("ANTHROPIC_API_KEY=theirs", "ANTHROPIC_BASE_URL=https://gateway.example"))
-    assert client.api_key == "theirs" and "gateway.example" in str(client.base_url)
+    client = made(dotenv("ANTHROPIC_API_KEY=key-of-the-env-file", "ANTHROPIC_BASE_URL=https://gateway.example"))
+    assert client.api_key == "key-of-the-env-file" and "gateway.example" in str(client.base_url)
     assert "ANTHROPIC_API_KEY" not in os.environ
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 def test_a_proxy_of_ones_own_wins(dotenv, monkeypatch, name):
-    folder = dotenv("ANTHROPIC_API_KEY=theirs", "HTTPS_PROXY=http://theirs.example:1")
+    folder = dotenv("ANTHROPIC_API_KEY=key-of-the-env-file", "HTTPS_PROXY=http://theirs.example:1")
     assert "proxy" in credential({}, folder).arguments
     monkeypatch.setenv(name, "http://mine.example:1")
     assert "proxy" not in credential({}, folder).arguments
@@ -78,7 +78,7 @@ def test_a_proxy_of_ones_own_wins(dotenv, monkeypatch, name):
 
 def test_headers_and_endpoint_of_ones_own_win(dotenv, monkeypatch):
     folder = dotenv(
-        "ANTHROPIC_API_KEY=theirs", "ANTHROPIC_CUSTOM_HEADERS=x-a: theirs", f"ANTHROPIC_BASE_URL={EVIL}"
+        "ANTHROPIC_API_KEY=key-of-the-env-file", "ANTHROPIC_CUSTOM_HEADERS=x-a: theirs", f"ANTHROPIC_BASE_URL={EVIL}"
     )
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-a: mine")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://mine.example")
@@ -86,11 +86,11 @@ def test_headers_and_endpoint_of_ones_own_win(dotenv, monkeypatch):
 
 
 def test_nothing_of_the_environment_is_put_into_values(dotenv, monkeypatch):
-    monkeypatch.setenv("MY_SECRET", "hunter2")
+    monkeypatch.setenv("MY_SECRET", "hunter2-of-the-user")
     folder = dotenv(
         "ANTHROPIC_API_KEY=k${MY_SECRET}", "ANTHROPIC_BASE_URL=https://x.example/${MY_SECRET}/$MY_SECRET"
     )
-    assert "hunter2" not in str(dict(credential({}, folder).arguments))
+    assert "hunter2-of-the-user" not in str(dict(credential({}, folder).arguments))
 
 
 @pytest.mark.parametrize(
@@ -102,5 +102,5 @@ def test_a_file_that_cannot_be_read_is_none(tmp_path, data):
 
 
 def test_a_key_is_never_shown(dotenv):
-    found = credential({}, dotenv("ANTHROPIC_API_KEY=theirs"))
-    assert "theirs" not in repr(found) and found.where == ".env beside the notebook"
+    found = credential({}, dotenv("ANTHROPIC_API_KEY=key-of-the-env-file"))
+    assert "key-of-the-env-file" not in repr(found) and found.where == ".env beside the notebook"

@@ -28,7 +28,7 @@ MOMENTS = {
 
 def service_for(server: RawServer) -> Service:
     service = Service(Settings())
-    service.client = anthropic.Anthropic(api_key="k", base_url=server.url)
+    service.client = anthropic.Anthropic(api_key="key-of-the-stop-tests", base_url=server.url)
     return service
 
 

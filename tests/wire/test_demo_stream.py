@@ -30,7 +30,7 @@ def serve() -> Iterator[Any]:
 
     def one(replies: Replies | None = None, **options: Any) -> tuple[anthropic.Anthropic, DemoServer]:
         server = start(replies, **options)
-        client = anthropic.Anthropic(api_key="sk-test", base_url=server.url, max_retries=0)
+        client = anthropic.Anthropic(api_key="sk-test-of-the-stream", base_url=server.url, max_retries=0)
         made.extend((client, server))
         return client, server
 
@@ -388,7 +388,7 @@ def test_what_came_is_noted_without_the_key(serve: Any) -> None:
     (received,) = server.requests
     assert (received.path, received.status, received.finished) == ("/v1/messages", 200, True)
     assert received.headers["x-test"] == "yes"
-    assert "sk-test" not in repr(received)
+    assert "sk-test-of-the-stream" not in repr(received)
     assert received.body["messages"] == HI
 
 

@@ -25,7 +25,7 @@ from claude_jupyter.models import MODELS, facts
 
 AWS = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+    "AWS_SECRET_ACCESS_KEY": "aws-secret-of-nobody",
     "AWS_REGION": "eu-central-1",
 }
 
@@ -187,12 +187,12 @@ def test_vertex_gets_a_google_token_and_the_model_in_its_path(environ, google):
 
 
 def test_foundry_gets_its_own_key(environ):
-    environ(ANTHROPIC_FOUNDRY_API_KEY="foundry-key")
+    environ(ANTHROPIC_FOUNDRY_API_KEY="foundry-key-of-nobody")
     with on("foundry") as (s, seen):
         assert s.claude.ask("q").text == "From the cloud."
         path, headers, body = seen[0]
         assert path == "/v1/messages" and body["model"] == "claude-sonnet-5-5"
-        assert "foundry-key" in (
+        assert "foundry-key-of-nobody" in (
             headers.get("api-key"),
             headers.get("x-api-key"),
             headers.get("authorization", "")[7:],
@@ -227,7 +227,7 @@ def test_google_cloud_gets_a_google_token_and_the_api_as_it_is(environ, google):
         ("vertex", {}),
         ("vertex", {"CLOUD_ML_REGION": "global"}),
         ("foundry", {}),
-        ("foundry", {"ANTHROPIC_FOUNDRY_API_KEY": "k"}),
+        ("foundry", {"ANTHROPIC_FOUNDRY_API_KEY": "foundry-key-of-nobody"}),
         ("aws", {}),
         ("aws", {"AWS_REGION": "us-east-1", "ANTHROPIC_AWS_WORKSPACE_ID": "w"}),
         ("google_cloud", {"ANTHROPIC_GOOGLE_CLOUD_WORKSPACE_ID": "w"}),
@@ -265,7 +265,7 @@ def test_every_name_is_understood_again(provider):
 
 @pytest.mark.parametrize("provider", ["bedrock", "vertex", "foundry"])
 def test_where_there_are_no_batches_that_is_said_before_anything_is_sent(provider, environ):
-    environ(**AWS, ANTHROPIC_FOUNDRY_API_KEY="k", CLOUD_ML_REGION="global")
+    environ(**AWS, ANTHROPIC_FOUNDRY_API_KEY="foundry-key-of-nobody", CLOUD_ML_REGION="global")
     with on(provider) as (s, seen):
         with pytest.raises(UsageError, match="has no message batches"):
             s.claude.map(["a", "b"], "What is it?", batch=True)
