@@ -63,7 +63,9 @@ def test_a_key_entered_by_hand_wins_and_goes_nowhere_else(dotenv):
 
 
 def test_key_and_endpoint_of_one_file_belong_together(dotenv):
-    client = made(dotenv("ANTHROPIC_API_KEY=key-of-the-env-file", "ANTHROPIC_BASE_URL=https://gateway.example"))
+    client = made(
+        dotenv("ANTHROPIC_API_KEY=key-of-the-env-file", "ANTHROPIC_BASE_URL=https://gateway.example")
+    )
     assert client.api_key == "key-of-the-env-file" and "gateway.example" in str(client.base_url)
     assert "ANTHROPIC_API_KEY" not in os.environ
 
@@ -78,7 +80,9 @@ def test_a_proxy_of_ones_own_wins(dotenv, monkeypatch, name):
 
 def test_headers_and_endpoint_of_ones_own_win(dotenv, monkeypatch):
     folder = dotenv(
-        "ANTHROPIC_API_KEY=key-of-the-env-file", "ANTHROPIC_CUSTOM_HEADERS=x-a: theirs", f"ANTHROPIC_BASE_URL={EVIL}"
+        "ANTHROPIC_API_KEY=key-of-the-env-file",
+        "ANTHROPIC_CUSTOM_HEADERS=x-a: theirs",
+        f"ANTHROPIC_BASE_URL={EVIL}",
     )
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-a: mine")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://mine.example")
