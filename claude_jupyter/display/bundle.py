@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from claude_jupyter.costs.usage import dollars
 from claude_jupyter.display.inert import inert_parts, literal
+from claude_jupyter.display.structured import readable
 from claude_jupyter.turns import Answer, Attachment, Block
 
 MIME: Final = "application/vnd.claude-jupyter.answer+json"
@@ -93,7 +94,8 @@ def _price(answer: Answer) -> str:
 
 
 def _markdown(answer: Answer) -> tuple[str, dict[int, tuple[int, int]]]:
-    texts = {n: _encodable(b["text"]) for n, b in enumerate(answer.blocks) if b["type"] == "text"}
+    read = readable if answer.value is not None else str
+    texts = {n: _encodable(read(b["text"])) for n, b in enumerate(answer.blocks) if b["type"] == "text"}
     for n in list(texts)[1:]:
         texts[n] = texts[n].strip("\n")
     shown = dict(zip(texts, inert_parts(list(texts.values())), strict=True))

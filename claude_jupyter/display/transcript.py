@@ -7,6 +7,7 @@ from typing import Any
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.display.bundle import from_cache
 from claude_jupyter.display.inert import inert_parts, literal
+from claude_jupyter.display.structured import readable
 from claude_jupyter.turns import Turn
 
 _LONGEST_PROMPT = 600
@@ -28,7 +29,9 @@ def transcript(
     plain: list[str] = []
     marked: list[str] = []
     # Made inert together: what one answer leaves open must not reach the next.
-    answers = inert_parts([t.answer.text for t in turns])
+    answers = inert_parts(
+        [t.answer.text if t.answer.value is None else readable(t.answer.text) for t in turns]
+    )
     for number, (turn, answer) in enumerate(zip(turns, answers, strict=True), 1):
         if turn.starts and number > 1:
             marked.append("---\n*Begun afresh: the turns above are not sent any more.*")
