@@ -97,7 +97,7 @@ export class ClaudePanel extends Widget {
 
 function header(state: State): HTMLElement {
   const sum = state.notebook ?? state.kernel;
-  const facts = [`${count(state.turns.length)} questions`];
+  const facts = [state.turns.length === 1 ? '1 question' : `${count(state.turns.length)} questions`];
   if (state.cached > 0) {
     facts.push(`${Math.round(100 * state.cached)} % from cache`);
   }
