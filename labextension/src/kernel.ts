@@ -21,6 +21,7 @@ export class KernelLink implements IDisposable {
   private comm: Kernel.IComm | null = null;
   private kernel: Kernel.IKernelConnection | null = null;
   private relevant = true;
+  private readonly running = new Set<string>(); // executions that may change something
   private timer: ReturnType<typeof setTimeout> | null = null;
   private told: State | null = null;
   private objection = '';
@@ -85,6 +86,7 @@ export class KernelLink implements IDisposable {
     const kernel = this.panel.sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) {
       this.kernel = kernel;
+      this.running.clear();
       this.began = 'unseen';
       this.forget();
       this.relevant = true;
@@ -105,6 +107,7 @@ export class KernelLink implements IDisposable {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
       this.forget();
       this.relevant = true;
+      this.running.clear();
       this.began = 'restarted'; // its id stays, and with that what it has cost
     } else if (status === 'idle') {
       this.soon();
@@ -112,12 +115,23 @@ export class KernelLink implements IDisposable {
   }
 
   private onMessage(_: unknown, message: KernelMessage.IMessage): void {
+    const parent = 'msg_id' in message.parent_header ? message.parent_header.msg_id : '';
     if (message.header.msg_type === 'execute_input') {
       const { code, execution_count: count } = (message as KernelMessage.IExecuteInputMsg).content;
       if (count === 1 && this.began === 'unseen') {
         this.began = 'seen';
       }
-      this.relevant ||= this.comm !== null || OURS.test(code);
+      if (this.comm !== null || OURS.test(code)) {
+        this.relevant = true;
+        this.running.add(parent);
+      }
+    } else if (message.header.msg_type === 'status' && this.running.has(parent)) {
+      if ((message as KernelMessage.IStatusMsg).content.execution_state === 'idle') {
+        // A comm's messages make the kernel idle in the middle of a cell, too; what counts is how things stand after it.
+        this.running.delete(parent);
+        this.relevant = true;
+        this.soon();
+      }
     }
   }
 
