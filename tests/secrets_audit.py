@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import sqlite3
 import sys
@@ -105,7 +106,7 @@ class Audit:
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
             kind = kind_of(path)
             try:
-                data = path.read_bytes()
+                data = contents(path)
             except OSError as error:
                 self.unread.append(f"{path}: {error.strerror}")
                 continue
@@ -149,6 +150,24 @@ def dresses(key: str) -> Iterator[bytes]:
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + plain)
         yield whole[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6]
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file without its holes: tests of files that are too large make some of gigabytes of nothing."""
+    told = path.stat()
+    if told.st_blocks * 512 >= told.st_size // 2 or not hasattr(os, "SEEK_DATA"):
+        return path.read_bytes()
+    parts: list[bytes] = []
+    with path.open("rb") as file:
+        end = 0
+        while end < told.st_size:
+            try:
+                begin = os.lseek(file.fileno(), end, os.SEEK_DATA)
+            except OSError:  # nothing but a hole from here on
+                break
+            end = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
+            parts.append(os.pread(file.fileno(), end - begin, begin))
+    return b"\0".join(parts)
 
 
 def kind_of(path: Path) -> str:

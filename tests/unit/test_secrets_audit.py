@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import shutil
 import sqlite3
 import zipfile
@@ -47,6 +48,13 @@ def wheel(path: Path) -> None:
         archive.writestr("inside.json.gz", gzip.compress(json.dumps({"a": PLANTED}).encode()))
 
 
+def holes(path: Path) -> None:
+    with path.open("wb") as file:
+        file.seek(3_000_000_000)
+        file.write(PLANTED.encode())
+        file.truncate(5_000_000_000)
+
+
 def notebook(path: Path) -> None:
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in PLANTED)
     path.write_text('{"cells": [{"outputs": [{"data": {"text/plain": ["' + escaped + '"]}}]}]}')
@@ -63,6 +71,7 @@ PLANTS: dict[str, Callable[[Path], object]] = {
     "turns.gz": lambda path: path.write_bytes(gzip.compress(PLANTED.encode() * 2)),
     "a.whl": wheel,
     "ledger.db": sqlite,
+    "holes.csv": holes,
 }
 
 
@@ -81,7 +90,7 @@ def test_where_no_key_lies_none_is_found(tmp_path: Path) -> None:
     for name, plant in PLANTS.items():
         plant(tmp_path / name)
     for path in tmp_path.iterdir():
-        path.write_bytes(path.read_bytes()[:40])  # cut short: broken archives and databases
+        os.truncate(path, 40)  # cut short: broken archives and databases
     (tmp_path / "plain.log").write_text(PLANTED[:-1] + "...")
     audit = audited(tmp_path)
     assert not audit.unread
