@@ -24,7 +24,6 @@ NOT_KEYS = {
     "customer_id_hash": "an ordinary value, which must not be redacted",
     "short1": "too short to be redacted, which is what is tested",
     "tests": "the token of the tests' own Jupyter server, which is in every address",
-    "other": "a cache's key",
     "x": "refused as an option whatever its value",
     "k": "the beginning of a key whose rest is looked up",
     "sk-ant-": "the beginning of a key that is put together",
@@ -58,7 +57,8 @@ def literals(tree: ast.AST) -> Iterator[str]:
         for name, value in _named(node):
             value = value.left if isinstance(value, ast.BinOp) else value
             if NAMED.search(name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                yield value.value
+                if name != "key" or len(value.value) >= SHORTEST:  # a short one is some other kind of key
+                    yield value.value
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             shaped = (*SHAPED.findall(node.value), *WRITTEN.findall(node.value))
             yield from (key.rstrip("-") for key in shaped if not key.endswith("..."))
