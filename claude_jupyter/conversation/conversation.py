@@ -173,7 +173,7 @@ class Conversation(Many):
     @property
     def context(self) -> Context:
         """How full the context is, in tokens: `used` and `size`."""
-        default = self.model or self._world.settings.model
+        default = self.model
         return gauge(history.live(self._turns), resolve(default))
 
     def compact(self, **options: Any) -> Answer:
@@ -301,7 +301,7 @@ class Conversation(Many):
         if name in self._world.chats:
             raise UsageError(f"there is a chat {name!r} already; fork takes a new name")
         made = Conversation(self._world, name, self._turns)
-        made.model, made.system, made._tools = self.model, self.system, list(self._tools)
+        made._model, made._system, made._tools = self._model, self._system, list(self._tools)
         self._world.chats[name] = made
         return made
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from claude_jupyter.conversation.measure import tokens_of
 from claude_jupyter.turns import Block, Message, Place, Turn
@@ -62,9 +62,20 @@ def live(turns: Turns) -> Turns:
     return tuple(t for t in turns[start:] if not t.hidden)
 
 
-def system_at(turns: Turns, default: str) -> str:
-    """The system prompt in force after these turns: the last one that a turn set, else `default`."""
-    return next((t.system for t in reversed(turns) if t.system is not None), default)
+class System(NamedTuple):
+    """The system prompt of a chat, and after how many questions it was set: `-s` of a later one goes before it."""
+
+    text: str
+    since: int = -1
+
+
+UNSET: Final = System("")
+
+
+def system_at(turns: Turns, default: System) -> str:
+    """The system prompt in force after these turns: the last one that a turn set since the chat's own, else that."""
+    said = (t.system for t in reversed(turns) if t.system is not None and t.answer.turn > default.since)
+    return next(said, default.text)
 
 
 class Sent(NamedTuple):
@@ -155,10 +166,22 @@ def sealed(turn: Turn) -> Turn:
     digest = digest_of(turn.messages)
     bare = without_thinking(turn.messages)
     same = all(a is b for a, b in zip(bare, turn.messages, strict=True))
-    tokens = tokens_of(turn.messages, turn.answer.attachments)
-    condensed = any(b.get("type") == "compaction" for m in turn.messages for b in m["content"])
+    rest = _from_summary(turn.messages)
+    condensed = rest is not turn.messages
+    # What stands before the service's summary is not read any more.
+    tokens = tokens_of(rest, () if condensed else turn.answer.attachments)
     bare_digest = digest if same else digest_of(bare)
     return replace(turn, digest=digest, bare=bare_digest, tokens=tokens, condensed=condensed)
+
+
+def _from_summary(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages from the last block on in which the service condensed what stood before; all where there is none."""
+    for i in range(len(messages) - 1, -1, -1):
+        content = messages[i]["content"]
+        at = max((j for j, b in enumerate(content) if b.get("type") == "compaction"), default=None)
+        if at is not None:
+            return ({**messages[i], "content": content[at:]}, *messages[i + 1 :])
+    return messages
 
 
 def digest_of(value: Any) -> str:

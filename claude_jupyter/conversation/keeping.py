@@ -20,6 +20,7 @@ from claude_jupyter.conversation.restore import restored
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import StorageError, UsageError
+from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer, Message, Turn
 
 _UNDOABLE = 200
@@ -34,20 +35,13 @@ class Kept:
         Its surroundings; None: the kernel's.
     name
         The chat's name; the kernel's own is `main`.
-
-    Attributes
-    ----------
-    model
-        Model of the questions to come; None: the setting.
-    system
-        System prompt of the questions to come; None: the setting.
     """
 
     def __init__(self, world: World | None = None, name: str = "main", turns: Turns = ()) -> None:
         self._world = world or _kernels_world()
         self.name = name
-        self.model: str | None = None
-        self.system: str | None = None
+        self._model: str | None = None
+        self._system: history.System | None = None
         self._turns = turns
         self._past: deque[Turns] = deque(maxlen=_UNDOABLE)
         self._tools: list[Tool] = []
@@ -71,10 +65,32 @@ class Kept:
     @property
     def messages(self) -> list[Message]:
         """The messages that the next question will follow, as they go over the wire."""
-        default = self.system if self.system is not None else self._world.settings.system
         tools = [dict(t.definition) for t in self._tools]
         live = history.live(self._turns)
-        return list(history.sent(live, history.system_at(self._turns, default), tools).messages)
+        return list(history.sent(live, self.system, tools).messages)
+
+    @property
+    def model(self) -> str:
+        """Model of the questions to come, an id or a line; assign None to go back to the setting."""
+        return self._model or self._world.settings.model
+
+    @model.setter
+    def model(self, model: str | None) -> None:
+        self._model = Options.of(model=model).model
+
+    @property
+    def system(self) -> str:
+        """System prompt of the questions to come; assign None to go back to the setting. Earlier turns stay."""
+        return history.system_at(self._turns, self._default_system)
+
+    @system.setter
+    def system(self, system: str | None) -> None:
+        text = self._world.settings.system if system is None else Options.of(system=system).system or ""
+        self._system = history.System(text, self._asked)
+
+    @property
+    def _default_system(self) -> history.System:
+        return self._system or history.System(self._world.settings.system)
 
     @property
     def usage(self) -> Usage:
@@ -208,7 +224,7 @@ class Kept:
         StorageError
             Where it cannot be written.
         """
-        storage.save(path, self._turns, name=self.name, model=self.model, system=self.system)
+        storage.save(path, self._turns, name=self.name, model=self._model, system=self._system)
         return Path(path)
 
     @classmethod
@@ -222,7 +238,7 @@ class Kept:
         """
         turns, name, model, system = storage.load(path)
         made = cls(world, name, turns)
-        made.model, made.system = model, system
+        made._model, made._system = model, system
         return made
 
     def replace_by(self, path: str | os.PathLike[str]) -> Self:
@@ -233,7 +249,7 @@ class Kept:
         StorageError
             As `load`.
         """
-        turns, _, self.model, self.system = storage.load(path)
+        turns, _, self._model, self._system = storage.load(path)
         self._change(turns)
         return self
 

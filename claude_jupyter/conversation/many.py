@@ -84,7 +84,7 @@ class Many(Kept):
             self._asked_ttl = ttl
             tools = tuple(self._tools)
             return self._asked, State(
-                self.name, self._turns, tools, self.model, self.system, ttl, warm, expired
+                self.name, self._turns, tools, self._model, self._default_system, ttl, warm, expired
             )
 
     def _count(self, usage: Usage, cost: Cost) -> None:

@@ -14,6 +14,7 @@ from claude_jupyter.client.schemas import Returns
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool, Toolbox
+from claude_jupyter.conversation.history import system_at
 from claude_jupyter.conversation.preparing import Ask, State, attached, chosen_model, rules_for
 from claude_jupyter.conversation.request import TTL, Question, build, content_of, prompt_of
 from claude_jupyter.conversation.results import Results
@@ -225,7 +226,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     returns = Returns(options.returns) if options.returns is not None else None
     rows.refuse_taken(returns.fields if returns is not None else ())
     shared = attached(world, Ask(prompt, (), options, None, None, number), rules, ())
-    system = options.system if options.system is not None else state.system
+    system = options.system if options.system is not None else system_at(state.turns, state.system)
     tools = (*state.tools, *(Tool.of(t) for t in options.tool))
     cache = settings.cache
     # Having the service count each prompt would be one more request a row.
@@ -239,7 +240,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
         chat=state.name,
         turn=number,
         model=model,
-        system=system if system is not None else settings.system,
+        system=system,
         tools=tools,
         returns=returns,
         rules=rules,

@@ -15,7 +15,7 @@ from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation import history
 from claude_jupyter.conversation.asking import Asking, recording
 from claude_jupyter.conversation.calls import Tool, Toolbox
-from claude_jupyter.conversation.history import Turns
+from claude_jupyter.conversation.history import System, Turns
 from claude_jupyter.conversation.request import TTL, Question, build, content_of
 from claude_jupyter.conversation.window import fitted
 from claude_jupyter.conversation.world import World
@@ -61,7 +61,7 @@ class State:
     turns: Turns
     tools: tuple[Tool, ...]
     model: str | None
-    system: str | None
+    system: System
     ttl: TTL | None
     warm: bool
     expired: bool = False
@@ -86,7 +86,6 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     rules = rules_for(world, options, model, earlier)
     attachments = attached(world, ask, rules, earlier)
     prompt, redacted = rules.redact(ask.prompt)
-    default = state.system if state.system is not None else settings.system
     tools = offered(state, ask)
     toolbox = Toolbox(
         tools,
@@ -108,8 +107,8 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         options=options,
         earlier=earlier,
         model=model,
-        system=options.system if options.system is not None else history.system_at(preceding, default),
-        default_system=default,
+        system=options.system if options.system is not None else history.system_at(preceding, state.system),
+        default_system=state.system,
         tools=tuple(dict(t.definition) for t in tools),
         format=returns.schema if returns is not None else None,
         ttl=state.ttl,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from claude_jupyter.client.events import Request
 from claude_jupyter.conversation import window
-from claude_jupyter.conversation.history import Sent, Turns, sent
+from claude_jupyter.conversation.history import UNSET, Sent, System, Turns, sent
 from claude_jupyter.conversation.measure import tokens_of, tokens_of_json
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import ContentTooLargeError, UsageError
@@ -70,7 +70,7 @@ class Question:
     earlier: Turns = ()
     model: str
     system: str = ""
-    default_system: str = ""
+    default_system: System = UNSET
     tools: tuple[Block, ...] = ()
     format: Mapping[str, Any] | None = None
     ttl: TTL | None = "5m"

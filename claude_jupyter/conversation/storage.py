@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.conversation.history import Turns, sealed, without_thinking
+from claude_jupyter.conversation.history import System, Turns, sealed, without_thinking
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import StorageError
 from claude_jupyter.turns import Answer, Attachment, Turn
@@ -23,7 +23,7 @@ VERSION: Final = 1
 
 
 def save(
-    path: str | os.PathLike[str], turns: Turns, *, name: str, model: str | None, system: str | None
+    path: str | os.PathLike[str], turns: Turns, *, name: str, model: str | None, system: System | None
 ) -> None:
     """Write a conversation; the file appears whole or not at all, readable by its owner only.
 
@@ -37,7 +37,8 @@ def save(
         "version": VERSION,
         "name": name,
         "model": model,
-        "system": system,
+        "system": system and system.text,
+        "system_since": system and system.since,
         "turns": [turn_to_json(t) for t in turns],
     }
     target = Path(path).expanduser()
@@ -56,7 +57,7 @@ def save(
         raise StorageError(f"{target.name} cannot be written: {error.strerror}.") from None
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, str | None]:
+def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, System | None]:
     """Read a conversation: its turns, name, model and system prompt.
 
     Raises
@@ -79,7 +80,9 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, str | No
         )
     try:
         turns = tuple(turn_from_json(t) for t in data["turns"])
-        return turns, str(data["name"]), _text_or_none(data, "model"), _text_or_none(data, "system")
+        text = _text_or_none(data, "system")
+        system = None if text is None else System(text, int(data.get("system_since") or 0))
+        return turns, str(data["name"]), _text_or_none(data, "model"), system
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise StorageError(f"{name} has been edited: {type(error).__name__} {error}.") from None
 

@@ -7,6 +7,7 @@ The messages are described in `labextension/src/kernel.ts` and `state.ts`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from claude_jupyter.costs.calls import Sum, Where
 from claude_jupyter.costs.usage import Cost
 from claude_jupyter.errors import ClaudeError, UsageError
 from claude_jupyter.models import resolve
-from claude_jupyter.turns import Turn
+from claude_jupyter.turns import Answer, Turn
 
 TARGET: Final = "claude_jupyter"
 
@@ -92,7 +93,7 @@ def state(home: Any, chat: Any) -> dict[str, Any]:
         "budget": {k: None if v is None else str(v) for k, v in limits.items()},
         "context": {"used": used, "window": size},
         "cached": chat.usage.cache_read / prompt if prompt else 0,
-        "model": resolve(chat.model or settings.model),
+        "model": resolve(chat.model),
         "chat": chat.name,
         "chats": list(home.world.chats),
         "turns": [_turn(first + i, t) for i, t in enumerate(turns, 1)],
@@ -126,8 +127,16 @@ def _turn(number: int, turn: Turn) -> dict[str, Any]:
         "facts": " · ".join(facts),
         "cost": None if cost is None else f"{cost:f}",
         "hidden": turn.hidden,
+        "age": _age(answer),
         "parts": _parts(cost),
     }
+
+
+def _age(answer: Answer) -> float | None:
+    """Seconds since it ended: a page that was loading meanwhile has missed it."""
+    if answer.started is None:
+        return None
+    return max(0.0, round((datetime.now(UTC) - answer.started).total_seconds() - answer.seconds, 1))
 
 
 def _parts(cost: Cost | None) -> dict[str, float]:

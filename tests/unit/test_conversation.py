@@ -233,6 +233,34 @@ def test_an_empty_question_and_a_wrong_option_are_refused_before_anything_is_sen
         assert not s.bodies
 
 
+def test_the_system_prompt_assigned_last_counts_whether_in_a_cell_or_in_python(tmp_path):
+    with stage() as s:
+        claude = s.claude
+        claude.ask("a", system="Pirate.")
+        assert claude.system == "Pirate."
+        claude.system = "Be brief."
+        claude.ask("b")
+        claude.save(tmp_path / "c.json")
+        claude.ask("c", system="Verbose.")
+        claude.ask("d")
+        claude.system = None
+        claude.ask("e")
+        said = [body.get("system", [{"text": ""}])[0]["text"] for body in s.bodies]
+        assert said == ["Pirate.", "Be brief.", "Verbose.", "Verbose.", ""]
+        assert type(claude).load(tmp_path / "c.json", world=s.world).system == "Be brief."
+
+
+def test_the_model_is_the_one_in_force():
+    with stage() as s:
+        assert s.claude.model == s.settings.model
+        s.claude.model = "claude-opus-5-5"
+        assert s.claude.ask("a").model == s.claude.model == "claude-opus-5-5"
+        s.claude.model = None
+        assert s.claude.model == s.settings.model
+        with pytest.raises(UsageError, match="model"):
+            s.claude.model = 3
+
+
 def test_models_that_still_sample_take_its_parameters():
     with stage() as s:
         s.claude.ask("q", model="claude-haiku-4-5", param={"top_k": 5}, temperature=0.5)

@@ -79,9 +79,9 @@ def test_hidden_turns_and_those_before_a_fresh_start_are_not_sent():
 
 def test_the_last_system_prompt_that_a_turn_set_holds():
     turns = (A, turn("s", system="Be brief."), B)
-    assert history.system_at(turns, "default") == "Be brief."
-    assert history.system_at(turns[:1], "default") == "default"
-    assert history.system_at((turn("s", system=""),), "default") == ""
+    assert history.system_at(turns, history.System("default")) == "Be brief."
+    assert history.system_at(turns[:1], history.System("default")) == "default"
+    assert history.system_at((turn("s", system=""),), history.System("default")) == ""
 
 
 THOUGHT = [

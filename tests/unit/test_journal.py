@@ -259,7 +259,7 @@ def test_a_damaged_file_is_one_clear_line_and_nothing_is_lost(saved, damage, tol
     with pytest.raises(StorageError, match=told) as caught:
         s.claude.replace_by(path)
     assert "\n" not in str(caught.value) and str(path.parent) not in str(caught.value)
-    assert s.claude.turns == before and s.claude.model is None
+    assert s.claude.turns == before and s.claude.model == s.settings.model
 
 
 def test_a_file_that_is_missing_or_cannot_be_written(saved, tmp_path):
