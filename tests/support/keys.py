@@ -56,9 +56,10 @@ def literals(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         for name, value in _named(node):
             value = value.left if isinstance(value, ast.BinOp) else value
-            if NAMED.search(name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                if name != "key" or len(value.value) >= SHORTEST:  # a short one is some other kind of key
-                    yield value.value
+            key = value.value if isinstance(value, ast.Constant) else None
+            other = name == "key" and len(str(key)) < SHORTEST  # of a cache, say
+            if NAMED.search(name) and isinstance(key, str) and not other:
+                yield key
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             shaped = (*SHAPED.findall(node.value), *WRITTEN.findall(node.value))
             yield from (key.rstrip("-") for key in shaped if not key.endswith("..."))
