@@ -27,14 +27,19 @@ export function dollars(usd: string | null, estimated = false): string {
   if (!isFinite(value)) {
     return 'price unknown';
   }
+  if (estimated && value > 0 && value < TINY) {
+    return '> $0'; // as a lower bound "< $0.0001" says nothing
+  }
   return (estimated ? '≥ ' : '') + dollarText(usd!, value);
 }
+
+const TINY = 0.00005; // USD
 
 function dollarText(usd: string, value: number): string {
   if (value === 0) {
     return '$0';
   }
-  if (value < 0.00005) {
+  if (value < TINY) {
     return '< $0.0001';
   }
   const text = fixed(usd, value < 0.1 ? 4 : value < 1 ? 3 : 2);

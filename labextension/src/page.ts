@@ -10,13 +10,18 @@ export interface Page {
   tex?: (source: string, display: boolean, node: HTMLElement) => void;
   /** Called when `tex` is there. */
   waiting: (() => void)[];
+  /** Told when an answer begins, and when its widget is closed (extension only). */
+  began?: (live: Live) => void;
+  closed?: (live: Live) => void;
 }
 
 export interface Live {
-  view: Pick<AnswerView, 'node' | 'cost' | 'texts' | 'finish' | 'dispose'>;
+  view: Pick<AnswerView, 'node' | 'cost' | 'texts' | 'changes' | 'arrived' | 'finish' | 'dispose'>;
   answer: Answer;
-  /** The live view stands in the saved output now, and is disposed of with that. */
+  /** The live view stands in the output that is saved, and no longer in the widget's. */
   adopted: boolean;
+  /** Nothing more will arrive. */
+  ended: boolean;
 }
 
 const PAGE = Symbol.for('claude-jupyter.page.1');

@@ -22,6 +22,8 @@ export interface TurnSummary {
   facts: string;
   cost: string | null;
   hidden: boolean;
+  /** Seconds since its answer ended, or null. */
+  age: number | null;
   /** USD by part, for the chart. */
   parts: { output: number; input: number; cache: number };
 }
@@ -75,6 +77,7 @@ function turn(value: unknown): TurnSummary {
     facts: str(data.facts),
     cost: money(data.cost),
     hidden: data.hidden === true,
+    age: typeof data.age === 'number' && isFinite(data.age) ? data.age : null,
     parts: { output: num(parts.output), input: num(parts.input), cache: num(parts.cache) }
   };
 }

@@ -39,7 +39,7 @@ def in_node(script: str) -> Pipeline:
             ["node", script], input=lines, cwd=HERE, capture_output=True, encoding="utf-8", check=False
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return [json.loads(line) for line in done.stdout.split("\n") if line]
 
     return render
 

@@ -1,6 +1,6 @@
 /** Draws the answer of a widget model: what the widget's stub calls, be it the widget's own code or the extension's. */
 
-import { page } from '../page';
+import { page, type Live } from '../page';
 import { readAnswer, readOps } from '../protocol';
 import type { Services, Stop } from './services';
 import { AnswerView } from './view';
@@ -15,7 +15,10 @@ export interface Model {
 
 export interface Mounted {
   push(message: unknown): void;
-  dispose(): void;
+  /** The widget's view is gone. True if that was all: false where an output goes on showing the answer, and wants its messages. */
+  dispose(): boolean;
+  /** The kernel closed the widget, or is gone. */
+  closed(): void;
 }
 
 export interface Mount {
@@ -28,24 +31,37 @@ export interface Mount {
 export function mount({ model, el, log }: Mount, services: Services): Mounted {
   const answer = readAnswer(model.get('answer'));
   if (!answer) {
-    return { push: () => undefined, dispose: () => undefined };
+    return { push: () => undefined, dispose: () => true, closed: () => undefined };
   }
   const node = document.createElement('div');
   el.append(node);
   const view = new AnswerView(node, services);
-  const live = { view, answer, adopted: false };
-  const { live: all } = page();
+  const live: Live = { view, answer, adopted: false, ended: false };
+  const shared = page();
+  const { live: all } = shared;
   all.set(answer.id, live);
   view.begin(answer, stopOf(model));
   log.forEach(message => view.apply(readOps(message)));
-  return {
-    push: message => view.apply(readOps(message)),
-    dispose: () => {
+  shared.began?.(live);
+  const forget = (): void => {
+    if (!live.adopted) {
+      live.ended = true;
+      view.dispose();
       if (all.get(answer.id) === live) {
         all.delete(answer.id);
       }
-      if (!live.adopted) {
-        view.dispose();
+    }
+  };
+  return {
+    push: message => view.apply(readOps(message)),
+    dispose: () => {
+      // Later: the output that takes the view over may be made in the same breath in which this one goes.
+      setTimeout(forget);
+      return live.ended;
+    },
+    closed: () => {
+      if (!live.ended) {
+        shared.closed?.(live);
       }
     }
   };

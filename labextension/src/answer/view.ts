@@ -4,7 +4,8 @@
  */
 
 import { shortModel } from '../format';
-import type { Answer, Block, Op } from '../protocol';
+import { readUsage, type Answer, type Block, type Op, type Usage } from '../protocol';
+import type { Arrived } from '../snapshot';
 import { el } from './dom';
 import { Footer } from './footer';
 import { MarkdownStream } from './markdown';
@@ -31,6 +32,11 @@ export class AnswerView implements Paintable {
   private ending = false; // what came last is not drawn yet
   private gap = false;
   private painted: (() => void)[] = [];
+  private blocks: Block[] = [];
+  private usage: Usage;
+  private began = 0;
+  /** Counts what arrived: the same number, nothing new. */
+  changes = 0;
 
   constructor(
     readonly node: HTMLElement,
@@ -39,12 +45,14 @@ export class AnswerView implements Paintable {
     node.classList.add('cj-Answer');
     node.setAttribute('role', 'group');
     this.follower = new Follower(node);
+    this.usage = readUsage(null);
   }
 
   /** Show an answer that is about to arrive. */
   begin(answer: Answer, stop: Stop | null): void {
     this.live = true;
     this.follows = true;
+    this.began = performance.now();
     this.head(answer);
     this.state('live');
     this.foot.begin(answer, stop);
@@ -66,6 +74,7 @@ export class AnswerView implements Paintable {
           break;
         case 'meter':
           this.spent = op.cost;
+          this.usage = op.usage;
           this.foot.meter(op.usage, op.cost);
           break;
         case 'end':
@@ -96,6 +105,17 @@ export class AnswerView implements Paintable {
   finish(answer: Answer): void {
     this.end(answer);
     painter.request(this);
+  }
+
+  /** What there is so far, texts and all. */
+  arrived(): Arrived {
+    const blocks = this.blocks.map((block, b): Block => {
+      const item = this.shown[b];
+      return item.type === 'text' ? { type: 'text', text: item.stream.text }
+        : block.type === 'thinking' ? { ...block, text: this.thinking(b) }
+        : block;
+    });
+    return { blocks, usage: this.usage, cost: this.spent, seconds: (performance.now() - this.began) / 1000 };
   }
 
   /** The texts drawn so far, or null if something is missing. */
@@ -151,6 +171,8 @@ export class AnswerView implements Paintable {
 
   private put(b: number, block: Block): void {
     const old = this.shown[b];
+    this.blocks[b] = block;
+    this.changes += 1;
     if (block.type === 'text') {
       const text = block.text ?? '';
       if (old?.type !== 'text' || !text.startsWith(old.stream.text)) {
@@ -216,6 +238,7 @@ export class AnswerView implements Paintable {
     }
     const fresh = text.slice(target.length - at);
     if (fresh) {
+      this.changes += 1;
       target.push(fresh);
       if (item.type === 'text' && !this.gap) {
         this.foot.arrived();

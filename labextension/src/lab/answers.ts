@@ -6,6 +6,7 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { mount, type Mount } from '../answer/mount';
 import { lend } from '../page';
+import { Keeper } from './keeping';
 import { labServices } from './services';
 import { provide } from './renderer';
 
@@ -19,5 +20,8 @@ export const answers: JupyterFrontEndPlugin<void> = {
     const services = labServices(rendermime, languages, tracker);
     provide(services);
     lend((where: Mount) => mount(where, services));
+    if (tracker) {
+      new Keeper(tracker);
+    }
   }
 };

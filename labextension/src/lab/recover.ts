@@ -9,13 +9,19 @@ import type { IOutput } from '@jupyterlab/nbformat';
 import type { KernelMessage } from '@jupyterlab/services';
 import { JSONExt, type ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import type { KernelLink } from '../kernel';
+import { page } from '../page';
 import { MIME } from '../protocol';
+import { isUnfinished } from '../snapshot';
 import { bundleOf, type Bundle } from '../state';
+import { idOf } from './outputs';
 
 export class Recovery {
   /** Executions that began while this page was there: their outputs are JupyterLab's business. */
   private readonly seen = new Set<string>();
   private readonly lost = new Map<string, Bundle>();
+  private readonly asked = new Set<string>();
+  /** Answers of which this page saw the beginning or the end. */
+  private readonly met = new Set<string>();
 
   constructor(private readonly link: KernelLink) {
     link.panel.sessionContext.iopubMessage.connect(this.onMessage, this);
@@ -31,17 +37,42 @@ export class Recovery {
     const parent = 'msg_id' in message.parent_header ? message.parent_header.msg_id : '';
     if (message.header.msg_type === 'execute_input') {
       this.seen.add(parent);
+    } else if (message.header.msg_type === 'display_data') {
+      this.met.add(idOf((message as KernelMessage.IDisplayDataMsg).content));
     } else if (message.header.msg_type === 'update_display_data') {
       const { data, metadata } = (message as KernelMessage.IUpdateDisplayDataMsg).content;
+      this.met.add(idOf({ data, metadata }));
       const bundle = bundleOf(data, metadata);
-      if (bundle && !replaced(this.link.panel, bundle) && !this.seen.has(parent)) {
+      if (bundle && !this.seen.has(parent)) {
+        this.recover(bundle);
+      }
+    }
+  }
+
+  /** With collaboration several pages may have missed it: one after the other looks whether it is there already. */
+  private recover(bundle: Bundle): void {
+    const take = (): void => {
+      if (!replaced(this.link.panel, bundle)) {
         this.lost.set(bundle.id, bundle); // its cell is known when the kernel has told its turns
       }
+    };
+    if (this.link.panel.content.model?.collaborative) {
+      setTimeout(take, 200 + 2000 * Math.random());
+    } else {
+      take();
     }
   }
 
   private settle(): void {
     const { panel, state } = this.link;
+    const unfinished = state?.turns.length ? unfinishedIn(panel) : new Set<string>();
+    for (const { answer, age } of state?.turns ?? []) {
+      const missed = age !== null && 1000 * age < performance.now() && !this.met.has(answer); // ended while this page was loading
+      if ((missed || unfinished.has(answer)) && !this.asked.has(answer)) {
+        this.asked.add(answer);
+        this.link.send('answer', { id: answer });
+      }
+    }
     for (const turn of this.lost.size ? (state?.turns ?? []) : []) {
       const bundle = this.lost.get(turn.answer);
       const cell = bundle && panel.content.widgets.find(({ model }) => model.id === turn.cell)?.model;
@@ -61,6 +92,21 @@ export function answersIn(panel: NotebookPanel): Set<string> {
   for (const { outputs } of codeCells(panel)) {
     for (let i = 0; i < outputs.length; i++) {
       ids.add(idOf(outputs.get(i)));
+    }
+  }
+  return ids;
+}
+
+/** The answers that were arriving when they were written, and arrive in this page no more. */
+function unfinishedIn(panel: NotebookPanel): Set<string> {
+  const ids = new Set<string>();
+  for (const { outputs } of codeCells(panel)) {
+    for (let i = 0; i < outputs.length; i++) {
+      const output = outputs.get(i);
+      const id = idOf(output);
+      if (id && (isUnfinished(output.metadata) || !(MIME in output.data)) && !page().live.has(id)) {
+        ids.add(id);
+      }
     }
   }
   return ids;
@@ -99,13 +145,6 @@ function put({ outputs }: ICodeCellModel, bundle: Bundle, current: Set<string>):
 
 function display({ data, metadata }: Bundle): IOutput {
   return { output_type: 'display_data', data, metadata } as IOutput;
-}
-
-function idOf(output: { data: object; metadata: object }): string {
-  const { claude_jupyter: ours } = output.metadata as { claude_jupyter?: { id?: unknown } | null };
-  const answer = (output.data as Record<string, { id?: unknown } | null | undefined>)[MIME];
-  const id = answer?.id ?? ours?.id;
-  return typeof id === 'string' ? id : '';
 }
 
 function codeCells(panel: NotebookPanel): ICodeCellModel[] {

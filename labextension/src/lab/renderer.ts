@@ -1,10 +1,12 @@
-/** An output with an answer in it. At the end of a live answer it takes over the very elements that the widget drew. */
+/** An output with an answer in it. Of a live answer it takes over the very elements that the widget drew, and goes on with them. */
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 import type { Services } from '../answer/services';
 import { AnswerView } from '../answer/view';
 import { page, type Live } from '../page';
+import { isUnfinished } from '../snapshot';
+import { unseal } from '../seal';
 import { joinTexts, MIME, readAnswer, textsOf, type Answer } from '../protocol';
 
 let provided: Services | null = null;
@@ -16,6 +18,7 @@ export function provide(services: Services): void {
 
 export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   private view: Pick<AnswerView, 'dispose'> | null = null;
+  private live: Live | null = null;
 
   constructor(private readonly options: IRenderMime.IRendererOptions) {
     super();
@@ -29,17 +32,31 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     if (!answer || !texts) {
       return this.whole(markdown || text(model.data['text/plain']));
     }
+    const unfinished = isUnfinished(model.metadata);
     const live = page().live.get(answer.id);
-    if (live && !live.adopted && same(live, answer, model)) {
-      this.adopt(live, answer);
-      return;
+    if (live && !live.ended) {
+      if (unfinished ? !live.adopted || live === this.live : (!live.adopted || live === this.live) && same(live, answer, model)) {
+        this.adopt(live);
+        if (!unfinished) {
+          end(live);
+          live.view.finish(answer);
+        }
+        return;
+      }
+      if (!unfinished) {
+        end(live);
+      }
     }
+    const height = this.node.offsetHeight;
     this.clear();
     const node = document.createElement('div');
     this.node.append(node);
-    this.node.style.minHeight = live ? `${live.view.node.offsetHeight}px` : ''; // no collapse while it is drawn again
+    this.node.style.minHeight = height ? `${height}px` : ''; // no collapse while it is drawn again
     const view = new AnswerView(node, this.services());
     this.view = view;
+    if (unfinished) {
+      texts.forEach((sealed, b) => texts.set(b, unseal(sealed)));
+    }
     view.show(answer, texts);
     await view.whenPainted();
     this.node.style.minHeight = '';
@@ -50,12 +67,19 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     super.dispose();
   }
 
-  private adopt(live: Live, answer: Answer): void {
+  private adopt(live: Live): void {
+    if (this.live === live) {
+      return;
+    }
     this.clear();
     live.adopted = true;
+    this.live = live;
     this.view = live.view;
+    const focused = live.view.node.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
     this.node.append(live.view.node);
-    live.view.finish(answer);
+    if (focused) {
+      setTimeout(() => focused.focus({ preventScroll: true })); // when the output is on the page
+    }
   }
 
   /** An answer that this version cannot read, or whose Markdown was edited: its Markdown. */
@@ -69,7 +93,12 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private clear(): void {
-    this.view?.dispose();
+    if (this.live && !this.live.ended) {
+      this.live.adopted = false; // another output may take it on: a cell that is moved is made anew
+    } else {
+      this.view?.dispose();
+    }
+    this.live = null;
     this.view = null;
     this.node.replaceChildren();
   }
@@ -81,6 +110,11 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
 
 const text = (value: unknown): string =>
   typeof value === 'string' ? value : Array.isArray(value) ? value.join('') : '';
+
+function end(live: Live): void {
+  live.ended = true;
+  page().live.delete(live.answer.id);
+}
 
 /** Whether what was drawn live is what was saved. */
 function same(live: Live, answer: Answer, model: IRenderMime.IMimeModel): boolean {

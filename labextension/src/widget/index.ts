@@ -38,8 +38,9 @@ export default (): object => {
       const view = mount({ model, el, log });
       views.add(view);
       return () => {
-        views.delete(view);
-        view.dispose();
+        if (view.dispose()) {
+          views.delete(view);
+        }
       };
     }
   };

@@ -21,12 +21,13 @@ export default () => {
         log.push(message);
         views.forEach(view => view.push(message));
       });
+      model.on('comm:close', () => views.forEach(view => view.closed?.()));
     },
     async render({ model, el }) {
       const view = (await code(model))?.mount({ model, el, log });
       if (!view) return void (el.textContent = 'The answer appears here when it is complete.');
       views.add(view);
-      return () => (views.delete(view), view.dispose());
+      return () => view.dispose() !== false && views.delete(view); // else an output shows it now, and goes on listening
     }
   };
 };

@@ -1,0 +1,128 @@
+/**
+ * Writes what has arrived of an answer into its output, once a second, so that a notebook saved in mid-answer holds it. From the
+ * first time on the output is of the answer's own type, and its renderer goes on with the very view that the widget began.
+ */
+
+import { CodeCell, isCodeCellModel, type ICodeCellModel } from '@jupyterlab/cells';
+import type { IOutput } from '@jupyterlab/nbformat';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { page, type Live } from '../page';
+import { LOST, snapshotOf, UNFINISHED } from '../snapshot';
+import { idOf } from './outputs';
+
+const EVERY = 1000; // ms
+const GRACE = 3000; // ms after a widget is closed: the final output may be on its way
+
+interface Place {
+  panel: NotebookPanel;
+  model: ICodeCellModel;
+  index: number;
+}
+
+export class Keeper {
+  private readonly written = new WeakMap<Live, number>();
+  private readonly places = new WeakMap<Live, Place>();
+  private timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(private readonly tracker: INotebookTracker) {
+    const shared = page();
+    shared.began = () => this.start();
+    shared.closed = live => void setTimeout(() => this.lose(live), GRACE);
+    const follow = (panel: NotebookPanel): void => {
+      const { sessionContext } = panel;
+      sessionContext.statusChanged.connect((_, status) => {
+        if (status === 'restarting' || status === 'autorestarting' || status === 'terminating' || status === 'dead') {
+          this.loseAll(panel);
+        }
+      });
+      sessionContext.kernelChanged.connect((_, { oldValue }) => oldValue && this.loseAll(panel));
+    };
+    tracker.forEach(follow);
+    tracker.widgetAdded.connect((_, panel) => follow(panel));
+  }
+
+  private start(): void {
+    this.timer ??= setInterval(() => {
+      const all = [...page().live.values()];
+      all.forEach(live => this.keep(live));
+      if (!all.length) {
+        clearInterval(this.timer!);
+        this.timer = null;
+      }
+    }, EVERY);
+  }
+
+  /** Nothing is written where nothing is new, nothing may be written, or another page runs the cell and writes it. */
+  private keep(live: Live): void {
+    if (live.ended || this.written.get(live) === live.view.changes) {
+      return;
+    }
+    const place = this.place(live);
+    if (place && place.panel.content.model?.readOnly === false && runsHere(place)) {
+      this.written.set(live, live.view.changes);
+      const { data, metadata } = snapshotOf(live.answer, live.view.arrived(), UNFINISHED);
+      place.model.outputs.set(place.index, { output_type: 'display_data', data, metadata } as unknown as IOutput);
+    }
+  }
+
+  private loseAll(panel: NotebookPanel): void {
+    for (const live of [...page().live.values()]) {
+      if (this.place(live)?.panel === panel) {
+        this.lose(live);
+      }
+    }
+  }
+
+  /** The kernel is gone and will not end it: what had arrived is the answer. */
+  private lose(live: Live): void {
+    if (live.ended) {
+      return;
+    }
+    const place = this.place(live);
+    const { data, metadata } = snapshotOf(live.answer, live.view.arrived(), LOST);
+    if (place?.panel.content.model?.readOnly === false && runsHere(place)) {
+      place.model.outputs.set(place.index, { output_type: 'display_data', data, metadata } as unknown as IOutput);
+    }
+    if (!live.ended) {
+      live.ended = true; // nothing shows it any more
+      page().live.delete(live.answer.id);
+      live.view.dispose();
+    }
+  }
+
+  private place(live: Live): Place | null {
+    const { id } = live.answer;
+    const known = this.places.get(live);
+    if (known && !known.panel.isDisposed && known.index < (known.model.outputs?.length ?? 0) && idOf(known.model.outputs.get(known.index)) === id) {
+      return known;
+    }
+    const found = find(this.tracker, id);
+    if (found) {
+      this.places.set(live, found);
+    }
+    return found;
+  }
+}
+
+function find(tracker: INotebookTracker, id: string): Place | null {
+  let found: Place | null = null;
+  tracker.forEach(panel => {
+    for (const { model } of found ? [] : panel.content.widgets) {
+      for (let index = 0; isCodeCellModel(model) && index < model.outputs.length; index++) {
+        if (idOf(model.outputs.get(index)) === id) {
+          found = { panel, model, index };
+        }
+      }
+    }
+  });
+  return found;
+}
+
+/** With collaboration each page has the answer, and the one that runs the cell writes. */
+function runsHere({ panel, model }: Place): boolean {
+  if (panel.content.model?.collaborative !== true) {
+    return true;
+  }
+  const cell = panel.content.widgets.find(candidate => candidate.model === model);
+  return cell instanceof CodeCell && Boolean(cell.outputArea?.future);
+}

@@ -1,0 +1,43 @@
+/**
+ * Makes Markdown dead for every parser, at a glance and at some cost: the text of an answer that is still arriving, as it is
+ * written into the notebook file. Pure. The kernel's own `display/inert/` keeps links and reads the finished text as a whole.
+ *
+ * Whatever could begin a tag, a link, a picture or a reference is parted by a zero-width space, in code too.
+ */
+
+const GAP = '\u200b';
+const COMMANDS = 'bbox|class|cssId|data|href|html|includegraphics|mmlToken|require|style|unicode|url';
+
+export function seal(markdown: string): string {
+  return markdown
+    .replace(/\r\n?/g, '\n')
+    .replace(/(`{3,}|~{3,})([^\n]*)/g, (_, run: string, rest: string) => run + info(rest))
+    .replace(new RegExp(`&(?=#?\\w+;)|[<!](?=[a-z/!?[])|\\](?=[(:[])|@(?=@|\\\\)|\\\\(?=(?:${COMMANDS}))|\\bwww(?=\\.)|:(?=//)`, 'gi'), `$&${GAP}`)
+    .replace(/\]$/, `]${GAP}`);
+}
+
+/** What follows a run of fence marks ends in an attribute in JupyterLab; a diagram would be drawn. */
+function info(rest: string): string {
+  const language = /^ ?[\w+#.-]{1,30}(?=\s*$)/.exec(rest)?.[0] ?? '';
+  const left = language || rest.replace(/["'$\\<>&{}@]/g, '');
+  return /mermaid/i.test(left) ? '' : left;
+}
+
+/** The text as it was, but for what stood beside fences. */
+export function unseal(markdown: string): string {
+  return markdown.replace(/([&<!\]@\\:]|\bwww)\u200b/gi, '$1');
+}
+
+/** Closes a fence that is open at the end, so that what follows is not taken for code. */
+export function closed(markdown: string): string {
+  let fence = '';
+  for (const line of markdown.split('\n')) {
+    const run = /^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(`{3,}|~{3,})(.*)$/.exec(line);
+    if (!fence) {
+      fence = run && !(run[1][0] === '`' && run[2].includes('`')) ? run[1] : '';
+    } else if (run && run[1].startsWith(fence) && !run[2].trim()) {
+      fence = '';
+    }
+  }
+  return fence ? `${markdown}${markdown.endsWith('\n') ? '' : '\n'}${fence}` : markdown;
+}

@@ -1,0 +1,81 @@
+/**
+ * An answer that is still arriving, as an output that can be saved: the shape of the kernel's durable bundle, marked as unfinished.
+ * Pure. `metadata.claude_jupyter.live` tells our own view that more will come.
+ */
+
+import { dollars } from './format';
+import { joinTexts, MIME, type Answer, type Block, type NoticeBlock, type Usage } from './protocol';
+import { closed, seal } from './seal';
+
+export interface Arrived {
+  blocks: Block[];
+  usage: Usage;
+  cost: string | null;
+  seconds: number;
+}
+
+export interface Snapshot {
+  data: Record<string, string | object>;
+  metadata: { claude_jupyter?: { id: string; live: true } };
+}
+
+export const UNFINISHED: NoticeBlock = {
+  type: 'notice',
+  level: 'info',
+  text: 'Unfinished: this is what had arrived when the notebook was saved.'
+};
+export const LOST: NoticeBlock = {
+  type: 'notice',
+  level: 'stopped',
+  text: 'Stopped. The kernel ended before the answer did; what had arrived is kept.'
+};
+
+/** `notice` says why it is not whole: still arriving, or lost for good. */
+export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock): Snapshot {
+  const live = notice === UNFINISHED;
+  const { usage, cost, seconds } = arrived;
+  const pieces: string[] = [];
+  let length = 0;
+  const blocks: Block[] = [];
+  let texts = 0;
+  for (const block of arrived.blocks) {
+    if (block.type !== 'text') {
+      blocks.push(block);
+      continue;
+    }
+    const raw = texts++ ? (block.text ?? '').replace(/^\n+|\n+$/g, '') : (block.text ?? '');
+    const shown = seal(raw);
+    const start = length + (pieces.length && shown ? 2 : 0);
+    length = start + points(shown);
+    blocks.push({ type: 'text', start, end: length });
+    if (shown) {
+      pieces.push(shown);
+    }
+  }
+  const day = new Date(Date.now() - 1000 * seconds);
+  const date = [day.getFullYear(), day.getMonth() + 1, day.getDate()].map(n => String(n).padStart(2, '0')).join('-');
+  const facts = [answer.model.replace(/[^\w.:@-]/g, ''), date, dollars(cost, true)].filter(Boolean).join(' · ');
+  const markdown = [closed(pieces.join('\n\n')), `*${notice.text}*`, `*${facts}*`].filter(Boolean).join('\n\n');
+  const { billed: _, ...head } = answer;
+  const attachments = answer.attachments.map(item => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null)));
+  const told = { ...head, attachments, blocks: [...blocks, notice], usage, cost, seconds: Math.round(seconds) };
+  return {
+    data: {
+      [MIME]: { version: 1, ...told, estimated: true, complete: false, stop_reason: live ? null : 'stopped', started: day.toISOString().replace(/\.\d+Z$/, '+00:00') },
+      'text/markdown': markdown,
+      'text/plain': joinTexts(arrived.blocks.flatMap(block => (block.type === 'text' ? [block.text ?? ''] : [])))
+    },
+    metadata: live ? { claude_jupyter: { id: answer.id, live: true } } : {}
+  };
+}
+
+/** Whether an output holds an answer that was still arriving when it was written. */
+export function isUnfinished(metadata: unknown): boolean {
+  const ours = (metadata as { claude_jupyter?: { live?: unknown } | null } | undefined)?.claude_jupyter;
+  return ours?.live === true;
+}
+
+/** Length in code points, as Python counts. */
+function points(text: string): number {
+  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+}
