@@ -259,8 +259,13 @@ class Service:
         names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
         params = {k: v for k, v in request.params.items() if k in names}
         params["model"] = spelled(self.provider, str(params["model"]), self._client if self._own else None)
+        client = self.client
         try:
-            return int(self.client.messages.count_tokens(**params).input_tokens)
+            if request.betas:  # blocks of the history may need them
+                counted = client.beta.messages.count_tokens(**params, betas=list(request.betas))
+            else:
+                counted = client.messages.count_tokens(**params)
+            return int(counted.input_tokens)
         except Exception as error:
             raise self._told(error, request) from None
 

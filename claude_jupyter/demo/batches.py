@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from claude_jupyter.demo import rules, wire
+from claude_jupyter.demo import rules, shape, wire
 from claude_jupyter.demo.refused import Refused, invalid
 from claude_jupyter.models import facts
 
@@ -80,7 +80,7 @@ def _create(demo: DemoServer, body: Any) -> dict[str, Any]:
         raise invalid("custom_id: must be unique within a batch")
     if any(r.get("params", {}).get("stream") for r in requests):
         raise invalid("stream: not allowed in a batch")
-    name = wire.new_id("msgbatch")
+    name = shape.new_id("msgbatch")
     now = datetime.now(UTC)
     info = {
         "id": name,
@@ -122,8 +122,8 @@ def _one(demo: DemoServer, params: Mapping[str, Any], key: str) -> dict[str, Any
         if script.status != 200:
             raise Refused(script.status, script.error, type=script.error_type, details=script.details)
     except Refused as refused:
-        return {"type": "errored", "error": refused.body(wire.new_id("req"))}
-    reply = wire.reply(script, params)
+        return {"type": "errored", "error": refused.body(shape.new_id("req"))}
+    reply = shape.reply(script, params)
     prompt = demo.cache.account(params, facts(str(params["model"])), key)
     demo.count(reply.usage(prompt))
     made = wire.message(reply, prompt, script.usage)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo import context
 from claude_jupyter.demo.pictures import images
 from claude_jupyter.demo.signing import as_blocks, bare, canonical, readable
 from claude_jupyter.demo.tokens import MESSAGE, TOOL_PROMPT, block_tokens, text_tokens
@@ -35,7 +36,11 @@ class Position:
 
 
 def positions(body: Mapping[str, Any], model: Model) -> list[Position]:
-    """The prompt's blocks in the cache's order; the automatic breakpoint stands at the last cacheable one."""
+    """The blocks of what the model reads in the cache's order; the automatic breakpoint stands at the last cacheable one."""
+    return _positions(context.read(body, lambda b: _total(_positions(b, model))).body, model)
+
+
+def _positions(body: Mapping[str, Any], model: Model) -> list[Position]:
     running = hashlib.sha256()
     found: list[Position] = []
     tokens = 0
@@ -96,7 +101,15 @@ def _ttl(block: Mapping[str, Any]) -> str | None:
 
 def prompt_tokens(body: Mapping[str, Any], model: Model) -> int:
     """The whole prompt's tokens, cached or not: what `count_tokens` answers."""
-    found = positions(body, model)
+    return _total(positions(body, model))
+
+
+def applied_edits(body: Mapping[str, Any], model: Model) -> tuple[dict[str, Any], ...]:
+    """What context editing cleared, as the response tells it."""
+    return context.read(body, lambda b: _total(_positions(b, model))).applied
+
+
+def _total(found: list[Position]) -> int:
     return found[-1].tokens if found else 0
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo import batches, catalogue, rules, wire
-from claude_jupyter.demo.caching import prompt_tokens
+from claude_jupyter.demo import batches, catalogue, context, rules, shape, wire
+from claude_jupyter.demo.caching import applied_edits, prompt_tokens
 from claude_jupyter.demo.refused import Refused, invalid
 from claude_jupyter.demo.script import Script
 from claude_jupyter.demo.tokens import rate
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
             self.command,
             self.path,
             {k: v for k, v in self._headers().items() if k not in _SECRET_HEADERS},
-            request_id=wire.new_id("req"),
+            request_id=shape.new_id("req"),
         )
         self.demo.remember(received)
         try:
@@ -139,6 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         body = received.body
         if self.demo.strict:
             rules.check(body, self._headers())
+        self.demo.limits.admit(key)
         script = self.demo.script(body)
         self._pause(script.hang)
         if script.cut == 0:
@@ -149,31 +150,49 @@ class Handler(BaseHTTPRequestHandler):
                 script.error,
                 type=script.error_type,
                 details=script.details,
-                headers=script.headers,
+                headers={**self.demo.limits.headers(key), **script.headers},
             )
         if script.raw is not None:
             received.status = 200
             self._stream(received, script, ((data, 0.0) for data in (script.raw,)))
             return
-        reply = wire.reply(script, body)
-        prompt = self.demo.cache.account(body, facts(str(body.get("model"))), key)
+        reply, prompt = self._replied(script, body, key)
+        self.demo.limits.used(key, reply.whole(prompt))
+        script = replace(script, headers={**self.demo.limits.headers(key), **script.headers})
         if body.get("stream"):
             received.status = 200
             received.usage = prompt
             self._stream(received, script, self._framed(reply, prompt, script, received))
             return
         self._pause(self._first(script))
-        received.usage = reply.usage(prompt)
+        received.usage = reply.whole(prompt)
         self._send_json(received, 200, wire.message(reply, prompt, script.usage), dict(script.headers))
+
+    def _replied(self, script: Script, body: Any, key: str) -> tuple[shape.Reply, Usage]:
+        """The reply with what its prompt counted, after a summary where the conversation has reached its trigger."""
+        model = facts(str(body.get("model")))
+        asked = body.get("context_management") is not None
+        edits = applied_edits(body, model) if asked else None
+        condensed = context.condensed(body, prompt_tokens(body, model)) if asked else None
+        prompt = self.demo.cache.account(body, model, key)
+        reply = shape.reply(script, body)
+        if condensed is not None:
+            begun = shape.condensing(body, condensed.summary, condensed.pause, prompt)
+            if condensed.pause:
+                reply, prompt = begun, Usage()
+            else:
+                reply = replace(reply, pieces=(*begun.pieces, *reply.pieces), condensing=begun.condensing)
+                prompt = Usage(input=prompt_tokens(condensed.after, model))
+        return replace(reply, edits=edits), prompt
 
     def _first(self, script: Script) -> float:
         return self.demo.first if script.first is None else script.first
 
     def _framed(
-        self, reply: wire.Reply, prompt: Usage, script: Script, received: Received
+        self, reply: shape.Reply, prompt: Usage, script: Script, received: Received
     ) -> Generator[tuple[bytes, float]]:
         pace = self.demo.pace if script.pace is None else script.pace
-        whole, made = reply.usage(prompt), 0
+        whole, made = reply.whole(prompt), 0
         try:
             for event, delay in wire.events(reply, prompt, script.usage, script.fail):
                 kind = event["type"]

@@ -38,9 +38,12 @@ _FIELDS: Final[dict[str, frozenset[str]]] = {
     "text_editor_code_execution_tool_result": _RESULT,
     "tool_search_tool_result": _RESULT,
     "container_upload": _MARKED | {"file_id"},
+    "compaction": _MARKED | {"content", "encrypted_content", "signature", "tool_changes"},
 }
 _USER_ONLY: Final = frozenset(("image", "document", "tool_result", "search_result", "container_upload"))
-_ASSISTANT_ONLY: Final = frozenset(("tool_use", "thinking", "redacted_thinking", "server_tool_use"))
+_ASSISTANT_ONLY: Final = frozenset(
+    ("tool_use", "thinking", "redacted_thinking", "server_tool_use", "compaction")
+)
 _REQUIRED: Final = {
     "text": ("text",), "image": ("source",), "document": ("source",), "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",), "tool_use": ("id", "name", "input"), "tool_result": ("tool_use_id",),
@@ -61,7 +64,7 @@ def check(body: Mapping[str, Any], model: Model) -> None:
         raise invalid("messages: at least one message is required")
     for i, message in enumerate(messages):
         _message(message, i, model)
-    if messages[0]["role"] != "user":
+    if messages[0]["role"] != "user" and as_blocks(messages[0]["content"])[0].get("type") != "compaction":
         raise invalid('messages: first message must use the "user" role')
     _pairing(merged(messages))
     if messages[-1]["role"] == "assistant" and not _paused(messages[-1]) and not _prefills(model):
@@ -129,6 +132,8 @@ def _block(block: Any, role: str, path: str) -> None:
             _result(block, path)
         case "document":
             _document(block, path)
+        case "compaction" if block.get("content") == "":
+            raise invalid(f"{path}.compaction.content: empty content is not allowed")
         case _:
             return
 

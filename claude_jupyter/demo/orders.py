@@ -29,7 +29,7 @@ from dataclasses import replace
 from typing import Final
 
 from claude_jupyter.demo.script import Cut, Piece, Say, Script, Think, Wait
-from claude_jupyter.demo.wire import token_chunks
+from claude_jupyter.demo.shape import token_chunks
 
 _ORDER: Final = re.compile(
     r"\bdemo:(error|fail|cut|end|html|empty|slow|silence|hang|think|refuse|long)\b((?:[ \t]+(?:[\d.]+|only|[a-z-]+=[\d.]+))*)"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from claude_jupyter.demo import history
+from claude_jupyter.demo import context, history
 from claude_jupyter.demo.caching import prompt_tokens
 from claude_jupyter.demo.refused import Refused, invalid
 from claude_jupyter.demo.signing import as_blocks
@@ -119,6 +119,7 @@ def check(body: Any, headers: Mapping[str, str], *, counting: bool = False) -> N
     _tools(body, model)
     _system(body)
     history.check(body, model)
+    context.check(body, frozenset(_betas(headers)), model)
     _cache_markers(body)
     tokens = prompt_tokens(body, model)
     if tokens > model.context:
@@ -126,7 +127,7 @@ def check(body: Any, headers: Mapping[str, str], *, counting: bool = False) -> N
 
 
 def _known_parameters(body: Mapping[str, Any], headers: Mapping[str, str], counting: bool) -> None:
-    betas = {b.strip() for b in headers.get("anthropic-beta", "").split(",")}
+    betas = _betas(headers)
     old = headers.get("anthropic-version") == OLD_VERSION
     for name in body:
         if name in _SAMPLING and not counting:
@@ -136,6 +137,10 @@ def _known_parameters(body: Mapping[str, Any], headers: Mapping[str, str], count
                 raise invalid(f"{name}: Extra inputs are not permitted")
         elif name not in (_COUNTING if counting else _CREATING):
             raise invalid(f"{name}: Extra inputs are not permitted")
+
+
+def _betas(headers: Mapping[str, str]) -> set[str]:
+    return {b.strip() for b in headers.get("anthropic-beta", "").split(",")}
 
 
 def _sampling(name: str, body: Mapping[str, Any], old: bool) -> None:

@@ -82,6 +82,13 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Compact:
+    """A compaction block: the summary that stands for everything before it, in one delta."""
+
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Any event, verbatim: `ping`, one with an unknown name, a broken one."""
 
@@ -89,7 +96,7 @@ class Event:
     data: Mapping[str, Any]
 
 
-Piece: TypeAlias = Say | Think | Call | Search | Whole | Wait | Cut | Event
+Piece: TypeAlias = Say | Think | Call | Search | Whole | Compact | Wait | Cut | Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

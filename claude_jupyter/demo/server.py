@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.demo.caching import Cache
+from claude_jupyter.demo.limits import Buckets, Limits
 from claude_jupyter.demo.script import Body, Replies, Script, chooser
 
 PACE: Final = 0.014
@@ -91,6 +92,7 @@ class DemoServer:
         first: float,
         clock: Callable[[], float],
         keep: int | None,
+        limits: Limits,
     ) -> None:
         from claude_jupyter.demo.handler import Handler
 
@@ -99,6 +101,7 @@ class DemoServer:
         self.pace = pace
         self.first = first
         self.cache = Cache(clock)
+        self.limits = Buckets(limits, clock)
         self.requests: list[Received] = []
         self.batches: dict[str, Any] = {}
         self.pid = os.getpid()
@@ -186,6 +189,7 @@ def start(
     first: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
     keep: int | None = None,
+    limits: Limits = Limits(),
 ) -> DemoServer:
     """Start a server of one's own.
 
@@ -202,12 +206,16 @@ def start(
         What the prompt cache takes for seconds.
     keep
         How many requests are remembered; None for all.
+    limits
+        What a minute allows; by default so much that nobody meets it.
     """
     if replies is None:
         from claude_jupyter.demo.replies import DemoReplies
 
         replies = DemoReplies()
-    return DemoServer(chooser(replies), strict=strict, pace=pace, first=first, clock=clock, keep=keep)
+    return DemoServer(
+        chooser(replies), strict=strict, pace=pace, first=first, clock=clock, keep=keep, limits=limits
+    )
 
 
 _shared: DemoServer | None = None

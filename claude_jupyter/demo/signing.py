@@ -73,6 +73,18 @@ def as_blocks(content: Any) -> list[Mapping[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
 
 
+def read_from(messages: Any) -> Any:
+    """The messages from the last compaction block on: the service reads its summary instead of what stands before it."""
+    if not isinstance(messages, list):
+        return messages
+    for i in range(len(messages) - 1, -1, -1):
+        blocks = as_blocks(messages[i].get("content"))
+        for j in range(len(blocks) - 1, -1, -1):
+            if blocks[j].get("type") == "compaction" and blocks[j].get("content"):
+                return [{**messages[i], "content": blocks[j:]}, *messages[i + 1 :]]
+    return messages
+
+
 def readable(block: Mapping[str, Any], model: str) -> bool:
     """False for thinking that another model made: it is dropped silently and not billed."""
     if block.get("type") != "thinking":
@@ -87,13 +99,16 @@ class Chain:
     def __init__(self, body: Mapping[str, Any]) -> None:
         system = as_blocks(body.get("system") or [])
         tools = [t for t in body.get("tools") or () if not t.get("defer_loading")]
-        self._hash = hashlib.sha256(canonical([system, tools]))
+        self._begin = hashlib.sha256(canonical([system, tools]))
+        self._hash = self._begin.copy()
         self._role = ""
         self._model = _digest(b"model", str(body.get("model")).encode())
         self.last = bytes(_SIZE)
 
     def add(self, role: str, block: Mapping[str, Any]) -> None:
         """Go past a block; thinking blocks are not part of what others are bound to."""
+        if block.get("type") == "compaction" and block.get("content"):
+            self._hash, self._role, self.last = self._begin.copy(), "", bytes(_SIZE)
         if role != self._role:
             self._hash.update(b"\0role " + role.encode())
             self._role = role
@@ -137,10 +152,12 @@ def walk(body: Mapping[str, Any]) -> tuple[Chain, Iterator[tuple[str, Mapping[st
     chain = Chain(body)
 
     def blocks() -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
-        for i, message in enumerate(body.get("messages") or ()):
+        messages = body.get("messages") or []
+        dropped = len(messages) - len(read_from(messages))
+        for i, message in enumerate(messages):
             role = str(message.get("role"))
             for j, block in enumerate(as_blocks(message.get("content"))):
-                if block.get("type") == "thinking":
+                if block.get("type") == "thinking" and i >= dropped:
                     yield f"messages.{i}.content.{j}", block, chain.problem(block)
                 chain.add(role, block)
 

@@ -6,24 +6,20 @@ https://platform.claude.com/docs/en/build-with-claude/streaming. Nothing here wa
 from __future__ import annotations
 
 import json
-import re
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo.script import Call, Cut, Event, Piece, Say, Script, Search, Think, Wait, Whole
+from claude_jupyter.demo.script import Call, Compact, Cut, Event, Piece, Say, Search, Think, Wait, Whole
+from claude_jupyter.demo.shape import Reply, arguments, new_id, token_chunks
 from claude_jupyter.demo.signing import end_of
-from claude_jupyter.demo.tokens import rate, text_tokens
-from claude_jupyter.models import Model, facts
+from claude_jupyter.models import Model
 
 FIRST: Final = "first"
 CHUNK: Final = "chunk"
 Delay: TypeAlias = "float | str"
 """Seconds, or `first` / `chunk`: the server's own pace."""
-
-_TOKENISH = re.compile(r"\s*\w{1,7}|\s*[^\w\s]{1,3}|\s+")
 
 
 class Broken(Exception):
@@ -32,126 +28,6 @@ class Broken(Exception):
     def __init__(self, clean: bool) -> None:
         super().__init__(clean)
         self.clean = clean
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A script as it goes out for one request: cut at stop sequences and `max_tokens`, and counted."""
-
-    id: str
-    body: Mapping[str, Any]
-    model: Model
-    pieces: tuple[Piece, ...]
-    stop_reason: str
-    stop_sequence: str | None
-    stop_details: Mapping[str, Any] | None
-    output: int
-    thinking: int
-    searches: int
-    found: int
-
-    def usage(self, prompt: Usage) -> Usage:
-        """What the whole reply counts, given what its prompt did: search results join the prompt on the way."""
-        grown = {"cache_write_5m": prompt.cache_write_5m + self.found} if prompt.cache_write_5m else {}
-        return replace(
-            prompt,
-            **(grown or {"input": prompt.input + self.found}),
-            output=self.output,
-            thinking=self.thinking,
-            web_searches=self.searches,
-        )
-
-
-def token_chunks(text: str) -> list[str]:
-    """A text cut the way tokens fall: about four characters each, nothing lost."""
-    return _TOKENISH.findall(text)
-
-
-def new_id(prefix: str) -> str:
-    """A fresh id in the service's style."""
-    return f"{prefix}_01{secrets.token_hex(11)}"
-
-
-def reply(script: Script, body: Mapping[str, Any]) -> Reply:
-    """Apply the request's stop sequences and `max_tokens` to a script, give ids to its calls, count its output."""
-    model = facts(str(body.get("model")))
-    limit = int(body.get("max_tokens") or 0)
-    pieces: list[Piece] = []
-    output = thinking = 0
-    reason, sequence = script.stop_reason, None
-    for piece in script.in_order() if limit else ():
-        shaped, sequence = _stopped(piece, body.get("stop_sequences") or ())
-        count = _count(shaped, model)
-        if output + count > limit:
-            pieces += _shortened(shaped, limit - output, model)
-            thinking += limit - output if isinstance(shaped, Think) else 0
-            output, reason, sequence = limit, reason or "max_tokens", None
-            break
-        output += count
-        thinking += count if isinstance(shaped, Think) else 0
-        pieces.append(
-            replace(shaped, id=shaped.id or new_id("toolu")) if isinstance(shaped, Call) else shaped
-        )
-        if sequence is not None:
-            reason = reason or "stop_sequence"
-            break
-    natural = (
-        "tool_use" if any(isinstance(p, Call) for p in pieces) else "end_turn" if limit else "max_tokens"
-    )
-    searches = [p for p in pieces if isinstance(p, Search)]
-    return Reply(
-        id=new_id("msg"),
-        body=body,
-        model=model,
-        pieces=tuple(pieces),
-        stop_reason=reason or natural,
-        stop_sequence=sequence,
-        stop_details=script.stop_details,
-        output=max(1, output) if limit else 0,
-        thinking=thinking,
-        searches=sum(s.error is None for s in searches),
-        found=sum(text_tokens(text, model) for s in searches for *_, text in s.results),
-    )
-
-
-def _stopped(piece: Piece, sequences: Sequence[str]) -> tuple[Piece, str | None]:
-    if not isinstance(piece, Say):
-        return piece, None
-    at, sequence = min(((piece.text.find(s), s) for s in sequences if s in piece.text), default=(-1, None))
-    return (Say(piece.text[:at], piece.citations), sequence) if sequence is not None else (piece, None)
-
-
-def _count(piece: Piece, model: Model) -> int:
-    match piece:
-        case Say(text) | Think(text):
-            return text_tokens(text, model)
-        case Call():
-            return 8 + text_tokens(arguments(piece) + piece.name, model)
-        case Search():
-            return 8 + text_tokens(piece.query, model)
-        case Whole(block):
-            return text_tokens(json.dumps(dict(block)), model)
-        case _:
-            return 0
-
-
-def _shortened(piece: Piece, left: int, model: Model) -> list[Piece]:
-    """As much of a piece as the tokens left allow."""
-    room = int(left * rate(model))
-    match piece:
-        case Say(text, citations) if room:
-            return [Say(text.encode()[:room].decode(errors="ignore"), citations)]
-        case Think(text) if room:
-            return [Think(text.encode()[:room].decode(errors="ignore"))]
-        case Call() if room:
-            return [replace(piece, id=piece.id or new_id("toolu"), json=arguments(piece)[: max(1, room - 8)])]
-        case _:
-            return []
-
-
-def arguments(call: Call) -> str:
-    """A call's arguments as the JSON text that is streamed."""
-    return json.dumps(call.input, ensure_ascii=False) if call.json is None else call.json
 
 
 def shows_thinking(body: Mapping[str, Any], model: Model) -> bool:
@@ -171,6 +47,7 @@ def usage_fields(usage: Usage, overrides: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _start_usage(answer: Reply, prompt: Usage) -> dict[str, Any]:
+    prompt = answer.condensing or prompt
     return usage_fields(replace(prompt, output=1 if answer.output else 0), {}) | {
         "cache_creation": {
             "ephemeral_5m_input_tokens": prompt.cache_write_5m,
@@ -186,6 +63,10 @@ def _end_usage(answer: Reply, prompt: Usage, overrides: Mapping[str, int]) -> di
     fields = usage_fields(answer.usage(prompt), overrides)
     if answer.thinking:
         fields["output_tokens_details"] = {"thinking_tokens": answer.thinking}
+    if answer.condensing is not None:
+        rounds = [{"type": "compaction", **usage_fields(answer.condensing, {})}]
+        own = [{"type": "message", **usage_fields(answer.usage(prompt), overrides)}]
+        fields["iterations"] = [*rounds, *([] if answer.stop_reason == "compaction" else own)]
     if answer.searches:
         fields["server_tool_use"] = {"web_search_requests": answer.searches, "web_fetch_requests": 0}
     return fields
@@ -220,6 +101,7 @@ def message(answer: Reply, prompt: Usage, overrides: Mapping[str, int]) -> dict[
                 _apply(blocks[index], delta, parts, index)
             case {"type": "message_delta", "delta": delta, "usage": usage}:
                 made |= delta
+                made |= {k: v for k, v in event.items() if k == "context_management"}
                 made["usage"] = made["usage"] | usage
             case _:
                 pass
@@ -241,6 +123,8 @@ def _apply(block: dict[str, Any], delta: Mapping[str, Any], parts: dict[int, str
             block["signature"] = signature
         case {"type": "citations_delta", "citation": citation}:
             block["citations"] = [*(block.get("citations") or ()), citation]
+        case {"type": "compaction_delta", "content": text}:
+            block["content"] = text
         case {"type": "input_json_delta", "partial_json": text}:
             parts[index] = parts.get(index, "") + text
         case _:
@@ -294,7 +178,8 @@ def events(
         "stop_details": answer.stop_details,
     }
     usage = _end_usage(answer, prompt, overrides)
-    yield {"type": "message_delta", "delta": ending, "usage": usage}, pending
+    managed = {} if answer.edits is None else {"context_management": {"applied_edits": list(answer.edits)}}
+    yield {"type": "message_delta", "delta": ending, "usage": usage, **managed}, pending
     yield {"type": "message_stop"}, 0.0
 
 
@@ -318,6 +203,9 @@ def _blocks(piece: Piece, shows: bool) -> Iterator[tuple[dict[str, Any], Deltas]
             yield _search_result(piece, str(call["id"])), iter(())
         case Whole(block):
             yield dict(block), iter(())
+        case Compact(summary):
+            delta: dict[str, Any] = {"type": "compaction_delta", "content": summary}
+            yield {"type": "compaction", "content": None}, iter([(delta, CHUNK)])
         case _:
             return
 
@@ -376,6 +264,8 @@ def _finished(start: Mapping[str, Any], piece: Piece) -> dict[str, Any]:
                 return dict(start) | {"input": json.loads(arguments(piece) or "{}")}
             except ValueError:
                 return dict(start)
+        case "compaction", Compact(summary):
+            return dict(start) | {"content": summary}
         case "server_tool_use", Search():
             return dict(start) | {"input": {"query": piece.query}}
         case _:

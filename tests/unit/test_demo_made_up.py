@@ -13,8 +13,9 @@ from claude_jupyter.costs.usage import Usage
 from claude_jupyter.demo.replies import DemoReplies
 from claude_jupyter.demo.sample import Words, fitting
 from claude_jupyter.demo.script import Call, Say, Script, Think
+from claude_jupyter.demo.shape import reply, token_chunks
 from claude_jupyter.demo.signing import Signature, end_of, walk
-from claude_jupyter.demo.wire import message, reply, token_chunks
+from claude_jupyter.demo.wire import message
 
 LEAVES = st.sampled_from(
     [

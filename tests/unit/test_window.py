@@ -7,7 +7,7 @@ from support.long_talk import document
 from support.world import stage
 
 from claude_jupyter.conversation import window
-from claude_jupyter.demo.script import Call, Say, Script, Whole
+from claude_jupyter.demo.script import Call, Compact, Say, Script
 from claude_jupyter.errors import OverloadedError, StoppedError, UsageError
 
 SMALL = "claude-haiku-4-5"
@@ -97,7 +97,7 @@ def test_a_short_conversation_asks_for_no_condensing():
 def test_the_service_condenses_and_its_block_is_sent_back_as_it_came(monkeypatch):
     monkeypatch.setattr(window, "_ASKED_FROM", 0.005)
     block = {"type": "compaction", "content": "They talked about cats."}
-    with stage([Script(pieces=[Whole(block), Say("Right.")]), "On we go.", "Small."], strict=False) as s:
+    with stage([Script(pieces=[Compact(block["content"]), Say("Right.")]), "On we go.", "Small."]) as s:
         answer = s.claude.ask("long", *document(20_000))
         body, request = s.bodies[0], s.server.requests[0]
         (edit,) = body["context_management"]["edits"]
@@ -111,6 +111,40 @@ def test_the_service_condenses_and_its_block_is_sent_back_as_it_came(monkeypatch
         s.claude.ask("and now?", model="haiku")
         sent = s.bodies[2]
         assert "compaction" not in str(sent) and "They talked about cats." in str(sent["messages"][1])
+
+
+def test_a_long_conversation_goes_on_after_the_service_condensed_it(monkeypatch):
+    """A whole life of one: to the trigger, past it with thinking and tools, and on from the summary; each token is billed."""
+    monkeypatch.setattr(window, "_ASKED_FROM", 0.01)
+    monkeypatch.setattr(window, "_TRIGGER", 0.055)
+
+    def look(n: int) -> str:
+        """Look it up."""
+        return "found"
+
+    def reply(body):
+        last = body["messages"][-1]["content"][-1]
+        if last["type"] == "text" and last["text"] == "Look it up":
+            return Script(thinking="Hm.", calls=[Call("look", {"n": 1})])
+        return Script(thinking="Let me think.", text=f"Answer {len(body['messages'])}.")
+
+    with stage(reply) as s:
+        s.claude.model = "opus"
+        s.claude.ask("one", *document(30_000))
+        assert s.claude.ask("two", *document(30_000)).usage.prompt > 55_000
+        used = s.claude.context.used
+        told = [t.answer for t in s.claude.turns if any("condensed" in n for n in notices(t.answer))]
+        assert len(told) == 1 and used < 2_000 and told[0].text.startswith("Answer")
+        assert told[0].cost.parts["input"] + told[0].cost.parts["cache_write"] > 0
+        s.claude.ask("Look it up", tool=look)
+        s.claude.ask("three", effort="low")
+        assert sum(r.usage.prompt for r in s.server.requests[2:]) < 10_000
+        assert all(r.status == 200 for r in s.server.requests)
+        assert s.claude.usage.total == s.server.usage.total and s.ledger.spent(kernel="kernel-1").kernel
+        # Counting applies the summary as well, and names the beta that its block needs.
+        assert s.claude.count("four").exact and s.claude.count("four").tokens < 5_000
+        s.claude.model = "haiku"
+        assert s.claude.ask("five").complete and "compaction" not in str(s.bodies[-1])
 
 
 def test_condensing_can_be_switched_off(monkeypatch):
