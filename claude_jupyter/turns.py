@@ -313,6 +313,11 @@ class Turn:
     hidden: bool = False
     system: str | None = None
 
+    def __repr__(self) -> str:
+        words = " ".join(self.prompt.split())
+        asked = words if len(words) <= 60 else words[:59] + "…"
+        return f"<Turn {self.answer.turn}: {asked!r}, {self.answer.usage.total:,} tokens>"
+
 
 class Place(NamedTuple):
     """Where a question is asked.

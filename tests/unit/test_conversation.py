@@ -250,6 +250,14 @@ def test_the_system_prompt_assigned_last_counts_whether_in_a_cell_or_in_python(t
         assert type(claude).load(tmp_path / "c.json", world=s.world).system == "Be brief."
 
 
+def test_turns_and_answers_are_one_line_each_in_a_list():
+    with stage(["An answer of some length. " * 10]) as s:
+        answer = s.claude.ask("Why is  that\nso? " + "And why? " * 20)
+        assert repr(answer).startswith("<Answer 1: 'An answer of some length. An") and len(repr(answer)) < 140
+        assert repr(s.claude.turns[0]).startswith("<Turn 1: 'Why is that so? And why?")
+        assert len(repr(s.claude.turns[0])) < 140
+
+
 def test_the_model_is_the_one_in_force():
     with stage() as s:
         assert s.claude.model == s.settings.model
