@@ -233,7 +233,7 @@ def dollars(usd: Decimal | None, *, estimated: bool = False) -> str:
     if usd == 0:
         text = "$0"
     elif usd < Decimal("0.00005"):
-        text = "< $0.0001"
+        return "> $0" if estimated else "< $0.0001"
     elif usd < Decimal("0.1"):
         text = f"${usd:.4f}"
     elif usd < 1:

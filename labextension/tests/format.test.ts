@@ -15,6 +15,8 @@ describe('money', () => {
 
   it('says when it is a lower bound or not known', () => {
     expect(format.dollars('0.0051', true)).toBe('≥ $0.0051');
+    expect(format.dollars('0.00003', true)).toBe('> $0');
+    expect(format.dollars('0', true)).toBe('≥ $0');
     expect(format.dollars(null)).toBe('price unknown');
     expect(format.dollars('')).toBe('price unknown');
     expect(format.dollars('abc')).toBe('price unknown');

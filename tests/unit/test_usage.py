@@ -1,10 +1,11 @@
 """Tokens as the service counted them, from the wire's final usage."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from claude_jupyter.costs.usage import Usage, rounds
+from claude_jupyter.costs.usage import Usage, dollars, rounds
 
 
 def test_all_kinds_of_tokens_are_told_apart():
@@ -121,3 +122,9 @@ def test_a_model_that_declined_before_any_output_is_not_billed():
 def test_json_round_trip_keeps_the_counts_of_the_answer_format():
     usage = Usage(1, 2, 3, 4, 5)
     assert Usage.from_json(json.loads(json.dumps(usage.to_json()))) == usage
+
+
+def test_a_lower_bound_too_small_to_name_is_more_than_nothing():
+    assert dollars(Decimal("0.00003"), estimated=True) == "> $0"
+    assert dollars(Decimal("0.00003")) == "< $0.0001"
+    assert dollars(Decimal(0), estimated=True) == "≥ $0"
