@@ -287,7 +287,8 @@ def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
     brief = not _is_users(value) and isinstance(source, str) and len(source) > characters_of(OBJECT_TOKENS)
     if isinstance(source, str) and source.strip() and not brief:
         text = inspect.cleandoc("\n" + source) if source[:1].isspace() else source
-        lines = f"source, {len(text.splitlines()):,} lines"
+        count = len(text.splitlines())
+        lines = f"source, {count:,} line{'' if count == 1 else 's'}"
         return _shown(text, label, kind, rules, lines, tokens=SOURCE_TOKENS)
     if rules.row_limit == 0 and frames_inside(value):
         return _shown(f"{kind} {type_name(type(value))}", label, kind, rules, "type only")

@@ -29,7 +29,7 @@ def text_file(
         label,
         (kind or (f"file {suffix}" if suffix else "text")) + odd,
         rules,
-        sent=f"{lines:,} lines" + (", shortened" if cut else ""),
+        sent=("1 line" if lines == 1 else f"{lines:,} lines") + (", shortened" if cut else ""),
         notes=notes,
         redactor=redactor,
     )

@@ -346,6 +346,8 @@ def _attributes(obj: Any) -> list[str]:
 
 def _missing_item(error: LookupError, node: ast.expr, namespace: Mapping[str, Any]) -> str:
     key = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if isinstance(key, int):
+        return f"there is no {key}"
     if not isinstance(key, str) or not isinstance(node, ast.Subscript):
         return " ".join(str(error).split())[:160] or type(error).__name__
     near = ""

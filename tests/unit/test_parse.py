@@ -207,6 +207,7 @@ def test_names_become_values():
         ("plot.png", 'in quotes: "plot.png"'),
         ("sales.hed", "no hed; did you mean head?"),
         ('table["a c"]', "there is no 'a c'; did you mean 'a b'?"),
+        ("table[99]", "table[99]: there is no 99"),
         ("rows[9]", "list index out of range"),
         ("rows['x']", "TypeError"),
         ("broken.value", "ValueError: no value today"),
