@@ -65,9 +65,21 @@ def _ts(ground: Ground, extra: Sequence[str]) -> list[Command]:
 
 
 def _bench(ground: Ground, extra: Sequence[str]) -> list[Command]:
-    return [
-        [str(ground.python), str(path)] for path in sorted((ROOT / "tests" / "benchmarks").glob("bench_*.py"))
-    ]
+    """This project beside the alternatives; with `alone` its own figures instead, one file after the other.
+
+    The alternatives' environments are made here, where pip still has the user's settings.
+    """
+    folder = ROOT / "tests" / "benchmarks"
+    beside = folder / "bench_beside.py"
+    if "alone" in extra:
+        return [
+            [str(ground.python), str(path)] for path in sorted(folder.glob("bench_*.py")) if path != beside
+        ]
+    if not {"-h", "--help"} & set(extra):
+        subprocess.run(
+            [str(ground.python), str(beside), *extra, "--install"], stdin=subprocess.DEVNULL, check=False
+        )
+    return [[str(ground.python), str(beside), *extra]]
 
 
 def _secrets(ground: Ground, extra: Sequence[str]) -> list[Command]:
