@@ -36,6 +36,12 @@ Change = Opened | Grew | Closed
 
 _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _EXTRAS = ("server_tool_use", "output_tokens_details", "iterations", "fallback_credit")
+_SENDABLE = frozenset(
+    ("text", "thinking", "redacted_thinking", "image", "document", "search_result", "container_upload", "compaction")
+    + ("fallback", "mcp_tool_listing", "tool_addition", "tool_removal")
+)  # fmt: skip
+_CALLS_AND_RESULTS = ("tool_use", "tool_result")
+"""How the names of calls and their results end, also of server tools that are yet to come."""
 
 
 class Accumulator:
@@ -59,6 +65,7 @@ class Accumulator:
         self._blocks: dict[int, dict[str, Any]] = {}
         self._pieces: dict[int, list[str]] = {}
         self._json: dict[int, list[str]] = {}
+        self._cited: dict[int, list[dict[str, Any]]] = {}
 
     @property
     def started(self) -> bool:
@@ -112,7 +119,7 @@ class Accumulator:
 
     def content(self) -> list[dict[str, Any]]:
         """The blocks so far, texts joined; a tool call whose arguments are unfinished is left out."""
-        for index in list(self._pieces):
+        for index in list(self._blocks):
             self._settle(index)
         return [b for i, b in sorted(self._blocks.items()) if i not in self._json]
 
@@ -157,12 +164,8 @@ class Accumulator:
             if index in self._blocks:
                 self._blocks[index]["signature"] = delta.signature
         elif kind == "citations_delta":
-            block = self._blocks.get(index)
-            if block is not None:
-                block["citations"] = [
-                    *(block.get("citations") or []),
-                    delta.citation.to_dict(mode="json", warnings=False),
-                ]
+            if index in self._blocks:
+                self._cited.setdefault(index, []).append(delta.citation.to_dict(mode="json", warnings=False))
         elif kind == "compaction_delta" and index in self._blocks:
             self._blocks[index].update(
                 {k: v for k, v in delta.to_dict(mode="json", warnings=False).items() if k != "type"}
@@ -184,12 +187,14 @@ class Accumulator:
         self.changes.append(Closed(index, dict(block)))
 
     def _settle(self, index: int) -> None:
+        block, cited = self._blocks[index], self._cited.pop(index, None)
+        if cited:
+            block["citations"] = [*(block.get("citations") or []), *cited]
         pieces = self._pieces.get(index)
         if pieces is None:
             return
         text = "".join(pieces)
         pieces[:] = [text]
-        block = self._blocks[index]
         block["text" if block["type"] == "text" else "thinking"] = text
 
     def _message_delta(self, event: Mapping[str, Any]) -> None:
@@ -211,11 +216,19 @@ def as_sent(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Response blocks as they are sent back: what the service gave, without nulls and without what is only ours.
 
     An empty text block is left out, because the service refuses it; a thinking block with empty text is kept, because its
-    signature carries the reasoning.
+    signature carries the reasoning. A block of a kind that nobody knows is left out too, and with it the thinking that is bound
+    to it: it could make every question to come fail.
     """
     kept: list[dict[str, Any]] = []
+    strange = False
     for block in content:
-        if block.get("type") == "text" and not (block.get("text") or "").strip():
+        kind = str(block.get("type"))
+        if kind not in _SENDABLE and not kind.endswith(_CALLS_AND_RESULTS):
+            strange = True
+            continue
+        if strange and kind in ("thinking", "redacted_thinking"):
+            continue
+        if kind == "text" and not (block.get("text") or "").strip():
             continue
         kept.append({k: v for k, v in block.items() if v is not None and k != "invalid_input"})
     return kept

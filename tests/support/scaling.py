@@ -1,0 +1,121 @@
+"""How a cost grows with what it depends on: counted at several sizes, fitted as `size ** exponent`, and shown as a table.
+
+What can be counted is counted: calls of functions, steps of SQLite's machine, bytes, messages. That is the same on every machine
+and under any load. Copying of long strings hides from such counts, so where that matters the processor's time of this thread is
+taken besides: the least of several runs, and only its ratio between sizes is judged, with so much room that noise cannot
+fail it and a quadratic cost cannot pass.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+FLAT, LINEAR = 0.1, 1.1
+"""Largest exponents for counts: what does not depend on the size, and what grows with it; a fixed share only lowers them."""
+LINEAR_BY_CLOCK = 1.55
+"""Largest exponent for processor time: at 8 times the size 25 times the time, where quadratic is 64 times."""
+
+Work = Callable[[], object]
+
+
+@dataclass(slots=True)
+class Curve:
+    """One cost by size."""
+
+    what: str
+    unit: str
+    sizes: tuple[int, ...]
+    costs: tuple[float, ...]
+    at_most: float
+
+    @property
+    def exponent(self) -> float:
+        """The slope of the least-squares line through the logarithms."""
+        xs = [math.log(size) for size in self.sizes]
+        ys = [math.log(max(cost, 1e-9)) for cost in self.costs]
+        x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+        return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)
+
+    def __str__(self) -> str:
+        costs = " → ".join(f"{cost:,.0f}" if cost >= 10 else f"{cost:.3g}" for cost in self.costs)
+        sizes = " → ".join(f"{size:,}" for size in self.sizes)
+        return f"{self.what:<58} {self.exponent:>6.2f} {self.at_most:>6.2f}   {costs} {self.unit} at {sizes}"
+
+
+@dataclass(slots=True)
+class Curves:
+    """All that was measured in this run."""
+
+    curves: list[Curve] = field(default_factory=list[Curve])
+
+    def judge(
+        self,
+        what: str,
+        unit: str,
+        sizes: Sequence[int],
+        cost: Callable[[int], float],
+        at_most: float = LINEAR,
+    ) -> None:
+        """Measure `cost` at each size; it may not grow faster than `size ** at_most`."""
+        curve = Curve(what, unit, tuple(sizes), tuple(cost(size) for size in sizes), at_most)
+        self.curves.append(curve)
+        assert curve.exponent <= at_most, f"{curve}"
+
+    def table(self) -> str:
+        """Everything measured, a line each."""
+        head = f"{'cost':<58} {'fitted':>6} {'limit':>6}   measured"
+        return "\n".join([head, "-" * len(head), *map(str, self.curves)])
+
+
+def calls(work: Work) -> int:
+    """How many functions are called, Python's own and C's, while `work` runs on this thread."""
+    count = 0
+
+    def note(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal count
+        if event in ("call", "c_call"):
+            count += 1
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def milliseconds(make: Callable[[], Work], runs: int = 5) -> float:
+    """The least processor time of this thread that `work = make()` takes, of several runs without the garbage collector."""
+    best = math.inf
+    for _ in range(runs):
+        work = make()
+        gc.disable()
+        began = time.thread_time()
+        try:
+            work()
+        finally:
+            best = min(best, time.thread_time() - began)
+            gc.enable()
+    return best * 1e3
+
+
+def steps(connection: Any, work: Work, every: int = 1) -> int:
+    """Instructions of SQLite's machine on one connection while `work` runs."""
+    count = 0
+
+    def note() -> None:
+        nonlocal count
+        count += 1
+
+    connection.set_progress_handler(note, every)
+    try:
+        work()
+    finally:
+        connection.set_progress_handler(None, 0)
+    return count * every
