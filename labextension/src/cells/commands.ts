@@ -3,7 +3,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { isCodeCellModel } from '@jupyterlab/cells';
-import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { putBelow } from './ask';
 import { promptOf } from './prompt';
@@ -52,8 +52,11 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
   };
   const look = (): void => Object.values(COMMANDS).forEach(command => commands.notifyCommandChanged(command));
   tracker.activeCellChanged.connect(look);
+  tracker.widgetAdded.connect((_, { content, context }) => {
+    void context.ready.then(() => content.model?.metadataChanged.connect(look)); // the kernel says its language there
+  });
   NotebookActions.executed.connect(look);
-  const here = (): boolean => tracker.currentWidget !== null && tracker.activeCell !== null;
+  const here = (): boolean => tracker.activeCell !== null && tracker.currentWidget !== null && speaksPython(tracker.currentWidget);
   const writable = (): boolean => here() && tracker.currentWidget?.content.model?.readOnly === false;
   commands.addCommand(COMMANDS.ask, {
     label: 'Ask Claude About This Cell',
@@ -68,7 +71,7 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     caption: 'Write a question about this error into a new cell below',
     describedBy,
     isEnabled: writable,
-    isVisible: () => outputsOf(tracker) === 'error',
+    isVisible: () => here() && outputsOf(tracker) === 'error',
     execute: () => write('%%claude -e\nWhy does this fail, and how do I fix it?')
   });
   commands.addCommand(COMMANDS.explain, {
@@ -76,7 +79,7 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     caption: 'Write a question about this output into a new cell below',
     describedBy,
     isEnabled: writable,
-    isVisible: () => ['image', 'other'].includes(outputsOf(tracker)),
+    isVisible: () => here() && ['image', 'other'].includes(outputsOf(tracker)),
     execute: () => write(`%%claude ${outputsOf(tracker) === 'image' ? '-p' : '-l'}\nExplain this output.`)
   });
   commands.addCommand(COMMANDS.stop, {
@@ -94,6 +97,13 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
       }
     }
   });
+}
+
+/** Whether the notebook's language is Python, as far as anybody has said; in another there is nothing that the buttons could write. */
+function speaksPython({ content }: NotebookPanel): boolean {
+  const told = (key: string, name: string): unknown => (content.model?.getMetadata(key) as Record<string, unknown> | undefined)?.[name];
+  const language = told('language_info', 'name') ?? told('kernelspec', 'language');
+  return typeof language !== 'string' || /^(?:i?python\d*|sage)?$/i.test(language);
 }
 
 function kindOf(tracker: INotebookTracker): 'prompt' | 'code' | 'text' {

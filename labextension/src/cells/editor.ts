@@ -1,20 +1,34 @@
 /** How a prompt cell is edited: as prose (Markdown, soft wrap, the browser's spelling), its option line and values marked. */
 
 import type { CodeEditor } from '@jupyterlab/codeeditor';
-import { RangeSetBuilder, StateField, type EditorState, type Extension } from '@codemirror/state';
+import { RangeSetBuilder, StateEffect, StateField, type EditorState, type Extension } from '@codemirror/state';
 import { Decoration, EditorView, ViewPlugin, type DecorationSet, type ViewUpdate } from '@codemirror/view';
 import { bracesIn, promptOf, type Prompt } from './prompt';
 
 export const PROMPT_MIME = 'text/x-claude-prompt';
 
+/** Languages of cells that may hold a prompt: Python's, or none where no kernel has told yet. */
+const OURS = /^text\/x-(i?python|claude-prompt)|^$|^text\/plain$/;
+
+/** Whether the notebook turned out to be in another language, whose `%%claude` is none of ours. */
+const elsewhere = StateEffect.define<boolean>();
+
+const place = StateField.define<boolean>({
+  create: () => false,
+  update: (value, { effects }) => effects.reduce((last, effect) => (effect.is(elsewhere) ? effect.value : last), value)
+});
+
 const prompt = StateField.define<Prompt | null>({
   create: read,
-  update: (value, transaction) => (transaction.docChanged ? read(transaction.state) : value)
+  update: (value, transaction) => (transaction.docChanged || transaction.effects.length ? read(transaction.state) : value)
 });
 
 function read(state: EditorState): Prompt | null {
-  return promptOf(state.sliceDoc(0, 2000));
+  return state.field(place) ? null : promptOf(state.sliceDoc(0, 2000));
 }
+
+/** Whether a cell of this language can be a prompt. */
+export const canPrompt = (mimeType: string): boolean => OURS.test(mimeType);
 
 const comment = Decoration.mark({ class: 'cj-comment' });
 const magic = Decoration.mark({ class: 'cj-magic' });
@@ -30,13 +44,17 @@ const marks = ViewPlugin.fromClass(
     }
 
     update(update: ViewUpdate): void {
-      if (update.docChanged || update.viewportChanged) {
+      if (update.docChanged || update.viewportChanged || isPrompt(update.startState) !== isPrompt(update.state)) {
         this.decorations = draw(update.view);
       }
     }
   },
   { decorations: plugin => plugin.decorations }
 );
+
+function isPrompt(state: EditorState): boolean {
+  return state.field(prompt) !== null;
+}
 
 function draw(view: EditorView): DecorationSet {
   const found = view.state.field(prompt);
@@ -72,7 +90,11 @@ function language(model: CodeEditor.IModel): Extension {
   return ViewPlugin.define(view => {
     let before = model.mimeType;
     const settle = (): void => {
-      if (view.state.field(prompt)) {
+      const foreign = !canPrompt(model.mimeType);
+      if (foreign !== view.state.field(place)) {
+        view.dispatch({ effects: elsewhere.of(foreign) });
+      }
+      if (isPrompt(view.state)) {
         if (model.mimeType !== PROMPT_MIME) {
           before = model.mimeType;
           model.mimeType = PROMPT_MIME;
@@ -87,7 +109,7 @@ function language(model: CodeEditor.IModel): Extension {
     model.mimeTypeChanged.connect(later);
     return {
       update: update => {
-        if (update.docChanged && !update.startState.field(prompt) !== !update.state.field(prompt)) {
+        if (update.docChanged && isPrompt(update.startState) !== isPrompt(update.state)) {
           later();
         }
       },
@@ -98,5 +120,5 @@ function language(model: CodeEditor.IModel): Extension {
 
 /** Everything for one editor of a code cell. */
 export function promptEditor(model: CodeEditor.IModel): Extension {
-  return [prompt, marks, prose, language(model)];
+  return [place, prompt, marks, prose, language(model)];
 }

@@ -6,10 +6,9 @@ import {
   IEditorExtensionRegistry,
   IEditorLanguageRegistry
 } from '@jupyterlab/codemirror';
-import { PROMPT_MIME, promptEditor } from './editor';
+import { canPrompt, PROMPT_MIME, promptEditor } from './editor';
 
 const MARKDOWN = 'text/x-ipythongfm'; // Markdown with LaTeX, as in Markdown cells
-const CODE = /^text\/x-(i?python|claude-prompt)|^$|^text\/plain$/;
 
 export const prompts: JupyterFrontEndPlugin<void> = {
   id: 'claude-jupyter:prompts',
@@ -26,7 +25,7 @@ export const prompts: JupyterFrontEndPlugin<void> = {
     extensions.addExtension({
       name: 'claude-jupyter:prompt',
       factory: ({ model, inline }) =>
-        inline && CODE.test(model.mimeType)
+        inline && canPrompt(model.mimeType)
           ? EditorExtensionRegistry.createImmutableExtension(promptEditor(model))
           : null
     });
