@@ -84,8 +84,8 @@ def _whole(value: Any) -> int | None:
 
 def _count(value: Any, label: str) -> int:
     number = _whole(value)
-    if number is None or number < 0:
-        raise UsageError(f"{label} takes a whole number, not {_shown(value)}")
+    if number is None or number < 0 or (number == 0 and isinstance(value, str)):
+        raise UsageError(f"{label} takes a whole number from 1 on, not {_shown(value)}")
     return number
 
 

@@ -303,6 +303,7 @@ class Conversation(Many):
         made = Conversation(self._world, name, self._turns)
         made._model, made._system, made._tools = self._model, self._system, list(self._tools)
         self._world.chats[name] = made
+        made._write_down()
         return made
 
     @property

@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from claude_jupyter.conversation.repeats import asked_key, earlier_keys
 from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
@@ -23,6 +23,24 @@ from claude_jupyter.turns import Turn
 _DAY = 86_400
 _BESIDE = ("images/*", "map/*", "batches/*")
 _GONE = "[an image that is no longer at hand]"
+
+
+class Edit(NamedTuple):
+    """A change of a history by its user: answers by id.
+
+    Attributes
+    ----------
+    kept
+        All turns that the kernel's history has now, in order.
+    hidden
+        Those of them that are not sent.
+    gone
+        Those that it had until now.
+    """
+
+    kept: tuple[str, ...]
+    hidden: frozenset[str]
+    gone: frozenset[str]
 
 
 @dataclass
@@ -67,28 +85,48 @@ class Journal:
                 "usd": str(turn.answer.cost) if turn.answer.billed and turn.answer.cost is not None else None,
                 "turn": {**turn_to_json(turn), "messages": messages},
             }
-            # The newline before it ends a line that a kill or a full disk has cut.
-            line = "\n" + json.dumps(entry, ensure_ascii=False) + "\n"
-            _append(self._folder() / f"{self.kernel}.jsonl", line.encode("utf-8", "surrogatepass"))
+            self._write(entry)
         except OSError as error:
-            if not self._warned:
-                self._warned = True
-                self.warn(
-                    f"The journal cannot be written ({error.strerror}): a killed kernel would lose this conversation."
-                )
+            self._say(error)
 
-    def turns(self, chat: str, *, kernel: str | None = None) -> Iterator[Turn]:
-        """Journalled turns of this notebook and chat, oldest first (of one kernel, or of all)."""
+    def edit(self, chat: str, before: Sequence[Turn], after: Sequence[Turn]) -> None:
+        """Write down that the history was changed otherwise than by an answer: undone, hidden, cleared, loaded."""
+        if self.mode() == "off" or self.folder is None:
+            return
+        kept = [t.answer.id for t in after]
+        edit = Edit(
+            kept=tuple(kept),
+            hidden=frozenset(t.answer.id for t in after if t.hidden),
+            gone=frozenset(t.answer.id for t in before) - frozenset(kept),
+        )
+        told = {name: sorted(ids) if name != "kept" else list(ids) for name, ids in edit._asdict().items()}
+        try:
+            self._write({"version": 1, "notebook": self.notebook, "chat": chat, "edit": told})
+        except OSError as error:
+            self._say(error)
+
+    def paid(self, chat: str, key: str, usd: Decimal) -> None:
+        """Write down that a question was paid for whose turn is not kept (`--once`); for the hint alone."""
+        if self.mode() == "off" or self.folder is None:
+            return
+        try:
+            self._write(
+                {"version": 1, "notebook": self.notebook, "chat": chat, "asked": key, "usd": str(usd)}
+            )
+        except OSError as error:
+            self._say(error)
+
+    def turns(self, chat: str) -> Iterator[Turn | Edit]:
+        """Journalled turns of this notebook and chat, and what was done with them, oldest first."""
         if self.folder is None or self.notebook is None:
             return
         for path in sorted(self.folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime):
-            if kernel is not None and path.stem != kernel:
-                continue
             for entry in _entries(path):
-                if entry.get("notebook") == self.notebook and entry.get("chat") == chat:
-                    turn = self._turn(entry["turn"])
-                    if turn is not None:
-                        yield turn
+                if entry.get("notebook") != self.notebook or entry.get("chat") != chat:
+                    continue
+                read = self._turn(entry["turn"]) if "turn" in entry else _edit(entry.get("edit"))
+                if read is not None:
+                    yield read
 
     def asked(self) -> Iterator[tuple[str, Decimal]]:
         """Questions of this notebook that were paid for: (key, USD); see `repeats.py`."""
@@ -122,6 +160,18 @@ class Journal:
         for path in [*paths, *self.folder.glob("images/*"), *self.folder.glob("map/*")]:
             path.unlink(missing_ok=True)
         return len(paths)
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        # The newline before it ends a line that a kill or a full disk has cut.
+        line = "\n" + json.dumps(entry, ensure_ascii=False) + "\n"
+        _append(self._folder() / f"{self.kernel}.jsonl", line.encode("utf-8", "surrogatepass"))
+
+    def _say(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            self.warn(
+                f"The journal cannot be written ({error.strerror}): a killed kernel would lose this conversation."
+            )
 
     def _folder(self, name: str = "") -> Path:
         assert self.folder is not None
@@ -159,8 +209,16 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             continue  # blank, cut by a kill, or edited
-        if isinstance(entry, dict) and entry.get("version") == 1 and isinstance(entry.get("turn"), dict):
+        if isinstance(entry, dict) and entry.get("version") == 1 and isinstance(entry.get("turn", {}), dict):
             yield entry
+
+
+def _edit(told: Any) -> Edit | None:
+    try:
+        kept, hidden, gone = (tuple(map(str, told[name])) for name in Edit._fields)
+    except (KeyError, TypeError):
+        return None  # edited by hand, or the trace of a question that is not kept
+    return Edit(kept, frozenset(hidden), frozenset(gone))
 
 
 def _outward(value: Any, images: Path | None) -> Any:

@@ -48,6 +48,7 @@ class Kept:
         self._offered: tuple[Tool, ...] = ()
         self._usage = Usage()
         self._cost = Cost()
+        self._counted: set[str] = set()
         self._asked = max((t.answer.turn for t in turns), default=0)
         self._last: Answer | None = turns[-1].answer if turns else None
         self._last_end: float | None = None
@@ -80,12 +81,13 @@ class Kept:
 
     @property
     def system(self) -> str:
-        """System prompt of the questions to come; assign None to go back to the setting. Earlier turns stay."""
+        """System prompt of the questions to come; assign None to go back to the setting, "" for none. Earlier turns stay."""
         return history.system_at(self._turns, self._default_system)
 
     @system.setter
     def system(self, system: str | None) -> None:
-        text = self._world.settings.system if system is None else Options.of(system=system).system or ""
+        given = self._world.settings.system if system is None else system
+        text = Options.of(system=given).system or "" if given != "" else ""
         self._system = history.System(text, self._asked)
 
     @property
@@ -94,7 +96,7 @@ class Kept:
 
     @property
     def usage(self) -> Usage:
-        """Tokens of everything asked in this chat, also what was stopped, replaced or undone."""
+        """Tokens of everything asked in this chat, also what was stopped, replaced or undone; of a loaded one, of its turns."""
         return self._usage
 
     @property
@@ -120,10 +122,15 @@ class Kept:
             self._last, self._last_end = answer, time.monotonic()
             self._usage = self._usage + answer.usage
             self._cost = Cost.total((self._cost, answer.cost))
+            self._counted.add(answer.id)
             self._broken = None
             self._offered = tuple(asking.toolbox.tools)
-            if question.options.once or not asking.messages:
+            if not asking.messages:
                 return answer
+            hint = self._hint(asking)
+            if question.options.once:
+                self._last = _told(answer, hint) if hint else answer
+                return self._last
             turn = history.sealed(
                 Turn(
                     messages=asking.messages,
@@ -136,7 +143,6 @@ class Kept:
                     system=question.options.system,
                 )
             )
-            hint = self._world.repeats.hint(asked_key(answer.model, turn.prefix, turn.messages[0]), answer)
             gone = history.replaced(self._turns, turn)
             if gone and not answer.complete:
                 self._broken = turn
@@ -148,6 +154,15 @@ class Kept:
                 answer = _told(answer, hint)
             self._last = answer
             return answer
+
+    def _hint(self, asking: Asking) -> str | None:
+        """A word where the same question was paid for before."""
+        answer, world = asking.answer, self._world
+        key = asked_key(answer.model, asking.prefix, asking.messages[0])
+        hint = world.repeats.hint(key, answer)
+        if asking.question.options.once and answer.complete and answer.billed and answer.cost is not None:
+            world.journal.paid(self.name, key, answer.cost)
+        return hint
 
     def _commit(self, turn: Turn) -> None:
         self._afresh = False
@@ -177,8 +192,10 @@ class Kept:
                 raise UsageError(
                     f"there {'is 1 change' if count == 1 else f'are {count} changes'} to undo, not {n}"
                 )
+            before = self._turns
             for _ in range(n):
                 self._turns = self._past.pop()
+            self._world.journal.edit(self.name, before, self._turns)
         return self
 
     def hide(self, turn: int | Sequence[int]) -> Self:
@@ -201,7 +218,7 @@ class Kept:
             if number == 0 or not 0 <= at < len(turns):
                 raise UsageError(f"there is no turn {number}: this chat has {len(turns)}")
             turns[at] = replace(turns[at], hidden=not turns[at].hidden)
-        self._change(tuple(turns))
+        self._edit(tuple(turns))
         return self
 
     def begin(self) -> Self:
@@ -211,7 +228,7 @@ class Kept:
 
     def clear(self) -> Self:
         """Forget the history (`undo` brings it back); what it cost stays counted."""
-        self._change(())
+        self._edit(())
         return self
 
     # -- keeping it longer than the kernel ------------------------------------------------------------------------------
@@ -238,6 +255,7 @@ class Kept:
         """
         turns, name, model, system = storage.load(path)
         made = cls(world, name, turns)
+        made._add_up(turns)
         made._model, made._system = model, system
         return made
 
@@ -250,7 +268,8 @@ class Kept:
             As `load`.
         """
         turns, _, self._model, self._system = storage.load(path)
-        self._change(turns)
+        self._take_in(turns)
+        self._write_down()
         return self
 
     def forget(self) -> int:
@@ -290,8 +309,34 @@ class Kept:
             Where neither is at hand.
         """
         world = self._world
-        self._change(restored(world.notebook, self.name, list(world.journal.turns(self.name))))
+        self._take_in(restored(world.notebook, self.name, world.journal.turns(self.name)))
         return self
+
+    def _edit(self, turns: Turns) -> None:
+        """Change the history otherwise than by an answer."""
+        with self._lock:
+            before = self._turns
+            self._change(turns)
+            self._world.journal.edit(self.name, before, turns)
+
+    def _take_in(self, turns: Turns) -> None:
+        """Go on with turns from elsewhere; what they cost counts as this chat's, once."""
+        with self._lock:
+            self._edit(turns)
+            self._add_up(turns)
+
+    def _write_down(self) -> None:
+        """Keep turns that came from elsewhere in the journal too, as this chat's."""
+        before: Turns = ()
+        for turn in self._turns:
+            self._world.journal.add(self.name, turn)
+        self._world.journal.edit(self.name, before, self._turns)
+
+    def _add_up(self, turns: Turns) -> None:
+        new = [t.answer for t in turns if t.answer.id not in self._counted]
+        self._counted.update(a.id for a in new)
+        self._usage = sum((a.usage for a in new), self._usage)
+        self._cost = Cost.total((self._cost, *(a.cost for a in new)))
 
 
 def _replacing(answer: Answer, gone: int) -> str:

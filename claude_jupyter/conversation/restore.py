@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from claude_jupyter.conversation import history
 from claude_jupyter.conversation.history import Turns, sealed
+from claude_jupyter.conversation.journal import Edit
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import StorageError
 from claude_jupyter.turns import Answer, Attachment, Turn
@@ -17,15 +19,17 @@ from claude_jupyter.turns import Answer, Attachment, Turn
 MIME: Final = "application/vnd.claude-jupyter.answer+json"
 
 
-def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn]) -> Turns:
-    """The chat's turns as the notebook shows them; without a readable notebook as the journal has them.
+def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]) -> Turns:
+    """The chat's turns as the notebook shows them, and those that came after it was saved; without one as the journal has them.
+
+    What was undone stays undone, what was hidden stays hidden.
 
     Parameters
     ----------
     notebook
         The open notebook's file, if known.
     journalled
-        Turns of this notebook from the journal, oldest first.
+        Turns of this notebook from the journal, and what was done with them, oldest first.
 
     Raises
     ------
@@ -34,12 +38,17 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn]) -> Tu
     """
     known: dict[str, Turn] = {}
     turns: Turns = ()
-    for turn in journalled:
-        known[turn.answer.id] = turn
-        # Without a cell they stand as they came: numbers of different kernels say nothing about each other.
-        turns = history.placed(turns, turn) if turn.cell is not None else (*turns, turn)
+    gone: frozenset[str] = frozenset()
+    for entry in journalled:
+        if isinstance(entry, Edit):
+            turns, known = _edited(turns, known, entry)
+            gone = (gone | entry.gone) - frozenset(entry.kept)
+        else:
+            again = entry.answer.id in {t.answer.id for t in turns} if entry.answer.id in known else False
+            known[entry.answer.id] = entry
+            turns = turns if again else _with(turns, entry)
     cells = _cells(notebook) if notebook is not None else None
-    if cells is None:
+    if cells is None or notebook is None:
         if not turns:
             raise StorageError(
                 "There is nothing to restore: no journal of this notebook, and its file is not at hand."
@@ -49,9 +58,34 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn]) -> Tu
         known.get(answer.id) or _rebuilt(cell, answer, text)
         for cell in cells
         for answer, text in _answers(cell, chat)
-        if text.strip()
+        if text.strip() and answer.id not in gone
     ]
-    return tuple(found) or turns
+    if not found:
+        return turns
+    saved = notebook.stat().st_mtime
+    shown: Turns = tuple(found)
+    for turn in turns:
+        if turn.answer.id not in {t.answer.id for t in found} and _ended(turn.answer) > saved:
+            shown = _with(shown, turn)
+    return shown
+
+
+def _with(turns: Turns, turn: Turn) -> Turns:
+    # Without a cell they stand as they came: numbers of different kernels say nothing about each other.
+    return history.placed(turns, turn) if turn.cell is not None else (*turns, turn)
+
+
+def _edited(turns: Turns, known: dict[str, Turn], edit: Edit) -> tuple[Turns, dict[str, Turn]]:
+    """The turns after a change; of those from other kernels, which it says nothing about, all stay."""
+    known = {
+        name: replace(t, hidden=name in edit.hidden) if name in edit.kept else t for name, t in known.items()
+    }
+    others = tuple(t for t in turns if t.answer.id not in edit.gone and t.answer.id not in edit.kept)
+    return (*others, *(known[name] for name in edit.kept if name in known)), known
+
+
+def _ended(answer: Answer) -> float:
+    return answer.started.timestamp() + answer.seconds if answer.started is not None else 0.0
 
 
 def _cells(path: Path) -> list[Mapping[str, Any]] | None:

@@ -20,6 +20,7 @@ USAGE = """%claude_chat                     the chats of this kernel
 %claude_chat undo [N]            take back the last N changes of the history
 %claude_chat hide TURN           leave a turn out of what is sent (again: send it again)
 %claude_chat clear               forget the history
+%claude_chat compact             condense the history: Claude sums it up, and the chat goes on from that
 %claude_chat save PATH           write the conversation to a file
 %claude_chat load PATH           read one back, as this kernel's chat
 %claude_chat restore             bring back the conversation of this notebook
@@ -136,6 +137,11 @@ def _clear(chat: Conversation, _: list[str]) -> str:
     return f"The history of {chat.name} is empty; %claude_chat undo brings it back."
 
 
+def _compact(chat: Conversation, _: list[str]) -> str:
+    chat.compact()
+    return f"{chat.name} goes on from this summary; the transcript keeps every turn, %claude_chat undo takes it back."
+
+
 def _save(chat: Conversation, arguments: list[str]) -> str:
     return f"Saved to {chat.save(_one(arguments, 'a path')).name}."
 
@@ -167,6 +173,7 @@ _COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
     "undo": _undo,
     "hide": _hide,
     "clear": _clear,
+    "compact": _compact,
     "save": _save,
     "load": _load,
     "restore": _restore,

@@ -26,7 +26,6 @@ from claude_jupyter.conversation import background
 from claude_jupyter.conversation.conversation import Conversation
 from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.request import build
-from claude_jupyter.conversation.restore import restored
 from claude_jupyter.demo.rules import VERSION, check
 from claude_jupyter.demo.script import Call, Cut, Event, Say, Script, Search, Think, Whole
 from claude_jupyter.errors import BadRequestError, ClaudeError, UsageError
@@ -378,9 +377,10 @@ class Talk(RuleBasedStateMachine):
 
     @rule()
     def restores_from_the_journal(self) -> None:
-        turns = list(self.stage.world.journal.turns(self.chat.name))
-        if turns:
-            self.chat._change(restored(None, self.chat.name, turns))
+        before = [(t.answer.id, t.hidden) for t in self.chat.turns]
+        if before:
+            self.chat.restore()
+            assert [(t.answer.id, t.hidden) for t in self.chat.turns] == before
 
     # -- what must hold -------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from claude_jupyter.conversation import journal as journals
 from claude_jupyter.conversation.conversation import Conversation
 from claude_jupyter.conversation.history import sealed, sent
 from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.repeats import Repeats
 from claude_jupyter.demo.script import Script
 from claude_jupyter.errors import ClaudeError, StorageError
 from claude_jupyter.turns import Answer, Place, Turn
@@ -357,6 +358,100 @@ def test_answers_edited_by_hand_do_not_stop_the_others(tmp_path, changed):
         s.world.notebook = notebook(tmp_path, ("A", "x", shown(one, **changed)), ("B", "y", shown(two)))
         fresh = Conversation(s.world, "main").restore()
         assert fresh.turns[-1].answer.text == "Two."
+
+
+def texts(chat):
+    return [t.answer.text for t in chat.turns]
+
+
+def test_what_was_undone_hidden_or_cleared_stays_so_when_only_the_journal_is_there(tmp_path):
+    with stage(["One.", "Two.", "Three.", "Four."]) as s:
+        s.world.journal = make(tmp_path)
+        for cell in "ABC":
+            s.run(cell, "1")
+            s.claude.ask(cell)
+        s.claude.undo()
+        s.claude.hide(1)
+        fresh = Conversation(s.world, "main").restore()
+        assert texts(fresh) == ["One.", "Two."] and [t.hidden for t in fresh.turns] == [True, False]
+        s.run("B", "2")
+        s.claude.ask("B again")
+        s.claude.undo()  # brings the replaced answer back
+        assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
+        s.claude.clear()
+        with pytest.raises(StorageError, match="nothing to restore"):
+            Conversation(s.world, "main").restore()
+        s.claude.undo()
+        assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
+
+
+def test_what_one_kernel_undid_leaves_another_kernels_turns_alone(tmp_path):
+    with stage(["One.", "Two.", "Three."]) as s:
+        s.place = Place()
+        s.world.journal = make(tmp_path, "k1")
+        s.claude.ask("a")
+        s.world.journal = make(tmp_path, "k2")
+        other = Conversation(s.world, "main")
+        other.ask("b")
+        other.ask("c")
+        other.undo()
+        os.utime(tmp_path / "journal" / "k1.jsonl", (1, 1))
+        assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
+
+
+def test_answers_that_came_after_the_notebook_was_saved_come_from_the_journal(tmp_path):
+    with stage(["One.", "Two.", "Three."]) as s:
+        s.world.journal = make(tmp_path)
+        s.run("A", "1")
+        one = s.claude.ask("first")
+        s.world.notebook = notebook(tmp_path, ("A", "%%claude\nfirst", shown(one)))
+        os.utime(s.world.notebook, (one.started.timestamp() + one.seconds,) * 2)
+        time.sleep(0.01)
+        s.run("B", "2")
+        s.claude.ask("second")
+        assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
+        os.utime(s.world.notebook)  # saved since without it: its output was deleted
+        assert texts(Conversation(s.world, "main").restore()) == ["One."]
+
+
+def test_forked_and_loaded_turns_are_journalled_too(tmp_path):
+    with stage(["One.", "Two."]) as s:
+        s.world.journal = make(tmp_path)
+        s.claude.ask("a")
+        side = s.claude.fork("side")
+        side.ask("b")
+        s.claude.save(tmp_path / "kept.json")
+        s.claude.clear()
+        for _ in range(2):
+            s.claude.replace_by(tmp_path / "kept.json")
+        assert texts(Conversation(s.world, "side").restore()) == ["One.", "Two."]
+        assert texts(Conversation(s.world, "main").restore()) == ["One."]
+
+
+def test_a_loaded_or_restored_conversation_knows_what_its_turns_cost_once(tmp_path):
+    with stage(["One.", "Two."]) as s:
+        s.world.journal = make(tmp_path)
+        s.claude.ask("a")
+        s.claude.ask("b")
+        s.claude.save(tmp_path / "kept.json")
+        for fresh in (
+            Conversation.load(tmp_path / "kept.json", world=s.world),
+            Conversation(s.world, "main").restore(),
+            Conversation(s.world, "main").replace_by(tmp_path / "kept.json"),
+            s.claude.replace_by(tmp_path / "kept.json"),
+        ):
+            assert fresh.usage.total == s.server.usage.total and fresh.cost == s.claude.cost > 0
+
+
+def test_a_question_asked_once_is_hinted_at_too_also_in_the_next_kernel(tmp_path):
+    with stage("One.") as s:
+        s.world.journal = make(tmp_path)
+        s.world.repeats = Repeats(s.world.journal.asked)
+        first, second = s.claude.ask("same", once=True), s.claude.ask("same", once=True)
+        assert "Asked before" not in str(first.blocks) and "Asked before" in str(second.blocks)
+        s.world.repeats = Repeats(s.world.journal.asked)
+        assert "Asked before" in str(s.claude.ask("same", once=True).blocks)
+        assert not s.claude.turns and not list(s.world.journal.turns("main"))
 
 
 def test_nothing_to_restore_is_one_clear_line():

@@ -56,6 +56,7 @@ def test_case_does_not_matter_for_words_with_fixed_values():
         ({"rows": "some"}, "rows takes a number, none or all"),
         ({"rows": -1}, "rows takes a number"),
         ({"plots": -1}, "plots takes a whole number"),
+        ({"plots": "0"}, "plots takes a whole number from 1 on"),
         ({"last": "x"}, "last takes a whole number"),
         ({"last": "9" * 5000}, "last takes a whole number"),
         ({"out": "a b"}, "out takes a variable's name"),
