@@ -405,12 +405,11 @@ def test_answers_that_came_after_the_notebook_was_saved_come_from_the_journal(tm
         s.run("A", "1")
         one = s.claude.ask("first")
         s.world.notebook = notebook(tmp_path, ("A", "%%claude\nfirst", shown(one)))
-        os.utime(s.world.notebook, (one.started.timestamp() + one.seconds,) * 2)
-        time.sleep(0.01)
         s.run("B", "2")
-        s.claude.ask("second")
+        asked = s.claude.ask("second").started.timestamp()
+        os.utime(s.world.notebook, (asked - 1, asked - 1))
         assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
-        os.utime(s.world.notebook)  # saved since without it: its output was deleted
+        os.utime(s.world.notebook, (asked + 60, asked + 60))  # saved since without it: its output was deleted
         assert texts(Conversation(s.world, "main").restore()) == ["One."]
 
 
