@@ -69,11 +69,14 @@ ALTERNATIVES: Final = (
         setup="from claude_jupyter import claude",
         ask="%%claude --once\nPROMPT",
         session=("claude.ask(PROMPT, *documents)", "claude.ask(PROMPT)"),
+        remarks={
+            "frame": "above 100,000 rows statistics are those of the first 100,000, and the profile says so"
+        },
         frame="from claude_jupyter.content import attach\nfrom claude_jupyter.content.rules import Rules\n"
         "text = ''.join(block.get('text', '') for a in attach(df, 'df', Rules()) for block in a.blocks)",
         image="from pathlib import Path\nfrom claude_jupyter.content import images\nfrom claude_jupyter.content.rules import Rules\n"
         f"data = images.from_bytes(Path(path).read_bytes(), 'photo', Rules(model='{MODEL}')).blocks[-1]['source']['data']",
-        bulk="answers = claude.map(rows, 'Is this review positive?')",
+        bulk="%config ClaudeMagics.confirm_above = 1000\nanswers = claude.map(rows, 'Is this review positive?')",
     ),
     Alternative(
         name="jupyter-ai",
@@ -142,7 +145,7 @@ ALTERNATIVES: Final = (
         },
     ),
     Alternative(
-        name="SDK, print",
+        name="SDK print",
         packages=("anthropic",),
         load="import anthropic",
         setup="client = anthropic.Anthropic()\nhistory = []",
@@ -169,7 +172,7 @@ ALTERNATIVES: Final = (
         },
     ),
     Alternative(
-        name="SDK, Markdown",
+        name="SDK Markdown",
         packages=("anthropic",),
         load="import anthropic",
         setup="client = anthropic.Anthropic()\nfrom IPython.display import Markdown, display, update_display",
@@ -179,11 +182,11 @@ ALTERNATIVES: Final = (
         "    for text in stream.text_stream:\n"
         "        whole += text\n        handle.update(Markdown(whole))",
         cannot={
-            "load": "as SDK, print",
-            "session": "as SDK, print",
+            "load": "as SDK print",
+            "session": "as SDK print",
             "frame": "takes no dataframe",
-            "image": "as SDK, print",
-            "map": "as SDK, print",
+            "image": "as SDK print",
+            "map": "as SDK print",
             **NO_LEDGER,
         },
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 TIE = 0.02
@@ -21,11 +21,14 @@ class Figure:
         What has to be known to read it, in a few words.
     at_least
         Whether it is a lower bound: the run was ended before its end.
+    at_most
+        Whether it is an upper bound: it was too small to be measured.
     """
 
     value: float
     note: str = ""
     at_least: bool = False
+    at_most: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def cell_text(cell: Figure | Cannot | None) -> str:
     """A cell of the table."""
     if cell is None or isinstance(cell, Cannot):
         return "–"
-    return f"{'> ' if cell.at_least else ''}{shown(cell.value)}"
+    return f"{'> ' if cell.at_least else '< ' if cell.at_most else ''}{shown(cell.value)}"
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
@@ -137,7 +140,7 @@ def to_json(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
     def cell(value: Figure | Cannot) -> dict[str, Any]:
         if isinstance(value, Cannot):
             return {"cannot": value.reason}
-        return {"value": value.value, "note": value.note, "at_least": value.at_least}
+        return asdict(value)
 
     told = [
         {
@@ -155,9 +158,7 @@ def from_json(text: str) -> tuple[list[Row], dict[str, Any]]:
     rows: list[Row] = []
     for line in told.pop("rows"):
         cells: dict[str, Figure | Cannot] = {
-            name: Cannot(value["cannot"])
-            if "cannot" in value
-            else Figure(value["value"], value["note"], value["at_least"])
+            name: Cannot(value["cannot"]) if "cannot" in value else Figure(**value)
             for name, value in line["figures"].items()
         }
         rows.append(Row(line["row"], line["title"], line["unit"], line["better"] == "more", cells))

@@ -15,7 +15,7 @@ from .stub import Answer, Stub
 PACES: Final = {8: 2.0, 80: 6.0, 800: 12.0}
 """Seconds by kilobytes: 4, 13 and 67 KB a second, the last far above what models reach today."""
 ROUNDS = 5
-LATE = 20.0
+LATE = 15.0
 """Seconds after the answer's own end at which a cell is interrupted."""
 WHOLE = "does not stream: all comes at the end"
 LIVE_CODE = 20_000
