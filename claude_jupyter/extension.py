@@ -86,6 +86,7 @@ class Home:
         self.links = Links(self)
         self.links.install()
         self.ip.events.register("pre_run_cell", self._warn_of_key)
+        self.ip.events.register("post_run_cell", self._left)
         self.shell.load(_FORMATS)
         self._timer = threading.Timer(_WARM_AFTER, self._warm)
         self._timer.daemon = True
@@ -103,10 +104,15 @@ class Home:
         self.recorder.uninstall()
         self.links.uninstall()
         self.ip.events.unregister("pre_run_cell", self._warn_of_key)
+        self.ip.events.unregister("post_run_cell", self._left)
         self.shell.unload()
         for kind in ("line", "cell"):
             for name in self.magics.magics[kind]:
                 self.ip.magics_manager.magics[kind].pop(name, None)
+
+    def _left(self, result: Any) -> None:
+        if self._world is not None and not result.success:
+            self._world.cell_failed()
 
     def _warn_of_key(self, info: Any) -> None:
         from claude_jupyter.content.secrets import find_key

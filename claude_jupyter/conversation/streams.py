@@ -12,6 +12,7 @@ from claude_jupyter.turns import Add, Answer, Part, Put
 if TYPE_CHECKING:
     from claude_jupyter.conversation.asking import Asking
     from claude_jupyter.conversation.conversation import Conversation
+    from claude_jupyter.conversation.world import Left, World
 
 
 T = TypeVar("T")
@@ -58,6 +59,8 @@ class TextStream:
     ----------
     answer
         The answer; final when the iteration is over.
+    apart
+        Whether it is read on a thread of its own, for an asynchronous one.
     """
 
     def __init__(self, conversation: Conversation, asking: Asking, *, events: bool) -> None:
@@ -66,7 +69,8 @@ class TextStream:
         self._events = events
         self._picker = _Text()
         self._iterator: Iterator[Any] | None = None
-        self._over = False
+        self._execution: str | None = None
+        self.apart = False
 
     @property
     def text(self) -> str:
@@ -78,12 +82,24 @@ class TextStream:
         """The answer as far as it is."""
         return self._asking.answer
 
+    @property
+    def world(self) -> World:
+        """The surroundings it was asked in."""
+        return self._asking.world
+
+    def leave(self, execution: str | None) -> None:
+        """End the answer where the loop that read it was broken off: its frame lives on in the traceback, and would keep it."""
+        if execution == self._execution:
+            self.close()
+
     def stop(self) -> None:
         """Stop the answer, from any thread; the iteration then ends with `StoppedError`."""
         self._asking.stop.ask()
 
     def __iter__(self) -> Iterator[Any]:
         if self._iterator is None:
+            if not self.apart:
+                self._execution = noted(self, self.world)
             self._iterator = _reading(self._conversation, self._asking, self._picker, self._events)
         return self._iterator
 
@@ -127,6 +143,13 @@ class AsyncTextStream:
 
     def __init__(self, stream: TextStream) -> None:
         self._stream = stream
+        self._execution: str | None = None
+        stream.apart = True
+
+    def leave(self, execution: str | None) -> None:
+        """End the answer where the loop that read it was broken off."""
+        if execution == self._execution:
+            self._stream.stop()
 
     @property
     def text(self) -> str:
@@ -139,6 +162,7 @@ class AsyncTextStream:
         return self._stream.answer
 
     async def __aiter__(self) -> AsyncIterator[Any]:
+        self._execution = noted(self, self._stream.world)
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Any] = asyncio.Queue()
         end = object()
@@ -166,6 +190,12 @@ class AsyncTextStream:
 
     async def __aexit__(self, *_: object) -> None:
         self._stream.stop()
+
+
+def noted(stream: Left, world: World) -> str | None:
+    """Note that somebody begins to read; the execution in which."""
+    world.streams.add(stream)
+    return world.place().execution
 
 
 def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *values: Any) -> None:

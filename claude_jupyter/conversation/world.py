@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from claude_jupyter.client.service import Service
 from claude_jupyter.client.wire import Stop
@@ -32,6 +33,14 @@ class Transcriber(Protocol):
     def __call__(
         self, name: str, turns: Turns, usage: Usage, cost: Cost, /
     ) -> tuple[dict[str, Any], dict[str, Any]]: ...
+
+
+class Left(Protocol):
+    """A stream that somebody reads."""
+
+    def leave(self, execution: str | None) -> None:
+        """End it if the reading began in this execution of a cell, which failed."""
+        ...
 
 
 class Cells(Protocol):
@@ -84,6 +93,8 @@ class World:
         The open notebook's file, where it is known and readable from here.
     chats
         The conversations of this kernel by name.
+    streams
+        Those that are being read.
     """
 
     settings: Settings
@@ -104,3 +115,10 @@ class World:
     repeats: Repeats = field(default_factory=Repeats)
     notebook: Path | None = None
     chats: dict[str, Any] = field(default_factory=dict[str, Any])
+    streams: WeakSet[Left] = field(default_factory=WeakSet["Left"])
+
+    def cell_failed(self) -> None:
+        """End the streams whose loop the failure of the cell that runs has broken off; to be called while it is known."""
+        execution = self.place().execution
+        for stream in list(self.streams):
+            stream.leave(execution)

@@ -164,6 +164,38 @@ def test_an_interrupt_ends_several_awaited_answers(kernel: Kernel, server: RawSe
     assert_next_works(kernel, server)
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for text in claude.stream('Why?'):\n    print('in it'); time.sleep(60)",
+        "async for text in claude.astream('Why?'):\n    print('in it'); await napping()",
+        "for text in claude.stream('Why?'):\n    print('in it'); raise ZeroDivisionError",
+    ],
+)
+def test_a_loop_that_is_broken_off_ends_its_stream(kernel: Kernel, server: RawServer, loop: str):
+    server.reset(Play([*text_events("Half of it")[:-3], End.HANG]))
+    # A nap is short: ipykernel's interrupt wakes no loop that sleeps.
+    kernel.run("import time, asyncio\nasync def napping():\n    while True: await asyncio.sleep(0.1)")
+    cell = kernel.start(loop, cell_id="a")
+    cell.wait_for(lambda ms: any(m.type == "stream" and "in it" in m.content["text"] for m in ms))
+    if "raise" not in loop:
+        kernel.interrupt()
+    assert not cell.finish(timeout=20).ok
+    kernel.run("pass")
+    kernel.wait_for(lambda: server.left)
+    kernel.wait_for(lambda: kernel.value("[t.answer.text for t in claude.turns]") == ["Half of it"])
+    assert kernel.value("claude.last.complete") is False
+    assert_next_works(kernel, server)
+
+
+def test_a_stream_that_is_read_in_several_cells_is_left_alone(kernel: Kernel, server: RawServer):
+    server.reset(Play(SLOW))
+    assert kernel.run("stream = claude.stream('Why?')\nfirst = next(stream)", cell_id="a").ok
+    assert not kernel.run("1 / 0", cell_id="b").ok
+    assert kernel.run("rest = list(stream)", cell_id="c").ok
+    assert kernel.value("stream.answer.complete") is True
+
+
 # -- asking the user ----------------------------------------------------------------------------------------------------
 
 CONFIRMED = '@claude.tool(confirm=True)\ndef delete(name: str) -> str:\n    """Delete."""\n    return f"deleted {name}"'
