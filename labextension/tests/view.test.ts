@@ -142,6 +142,15 @@ describe('a live answer', () => {
     expect(said.length).toBeLessThanOrEqual(2);
     expect(region.textContent).toBe('The answer is complete');
   });
+
+  it('says nothing of what is only opened again', async () => {
+    const node = document.body.appendChild(document.createElement('div'));
+    const view = new AnswerView(node, services);
+    view.show({ ...head, blocks: [{ type: 'text', text: 'Old words.' }], complete: true }, new Map([[0, 'Old words.']]));
+    await view.whenPainted();
+    expect(node.textContent).toContain('Old words.');
+    expect(node.querySelector('[aria-live]')!.textContent).toBe('');
+  });
 });
 
 it('an answer that cannot be drawn is shown as it was written, and disturbs no other', async () => {

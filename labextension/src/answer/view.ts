@@ -266,7 +266,9 @@ export class AnswerView implements Paintable {
     this.foot.end(answer);
     const failed = answer.blocks.some(block => block.type === 'notice' && block.level === 'error');
     this.state(failed ? 'error' : answer.complete ? 'done' : 'stopped');
-    this.foot.announce(failed ? '' : answer.complete ? 'The answer is complete' : 'The answer was stopped');
+    if (this.follows) {
+      this.foot.announce(failed ? '' : answer.complete ? 'The answer is complete' : 'The answer was stopped');
+    } // what is opened again has nothing to announce: a notebook may hold hundreds
   }
 
   private thinking(b: number): string {
