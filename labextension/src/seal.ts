@@ -28,9 +28,31 @@ export function unseal(markdown: string): string {
   return markdown.replace(/([&<!\]@\\:]|\bwww)\u200b/gi, '$1');
 }
 
-/** Closes a fence that is open at the end, so that what follows is not taken for code. */
-export function closed(markdown: string): string {
-  let fence = '';
+/** A text that grows: each finished line is sealed once. */
+export class Sealer {
+  private raw = 0;
+  private done = '';
+  private fence = '';
+  private pairs = 0;
+
+  /** `text` begins with what it was before. */
+  update(text: string): { sealed: string; points: number; fence: string } {
+    const end = text.lastIndexOf('\n') + 1;
+    if (end > this.raw) {
+      const fresh = seal(text.slice(this.raw, end));
+      this.raw = end;
+      this.done += fresh;
+      this.fence = fenceAfter(fresh, this.fence);
+      this.pairs += pairsIn(fresh);
+    }
+    const rest = seal(text.slice(end));
+    const sealed = this.done + rest;
+    return { sealed, points: sealed.length - this.pairs - pairsIn(rest), fence: fenceAfter(rest, this.fence) };
+  }
+}
+
+/** The marks of the fence that is open after these lines; '' if none. */
+function fenceAfter(markdown: string, fence: string): string {
   for (const line of markdown.split('\n')) {
     const run = /^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(`{3,}|~{3,})(.*)$/.exec(line);
     if (!fence) {
@@ -39,5 +61,10 @@ export function closed(markdown: string): string {
       fence = '';
     }
   }
-  return fence ? `${markdown}${markdown.endsWith('\n') ? '' : '\n'}${fence}` : markdown;
+  return fence;
+}
+
+/** Characters that JavaScript counts as two. */
+function pairsIn(text: string): number {
+  return text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0;
 }

@@ -5,7 +5,7 @@
 
 import { dollars } from './format';
 import { joinTexts, MIME, type Answer, type Block, type NoticeBlock, type Usage } from './protocol';
-import { closed, seal } from './seal';
+import { Sealer } from './seal';
 
 export interface Arrived {
   blocks: Block[];
@@ -30,32 +30,35 @@ export const LOST: NoticeBlock = {
   text: 'Stopped. The kernel ended before the answer did; what had arrived is kept.'
 };
 
-/** `notice` says why it is not whole: still arriving, or lost for good. */
-export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock): Snapshot {
+/** `notice` says why it is not whole: still arriving, or lost for good; `sealers` are kept from one snapshot to the next. */
+export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock, sealers: Sealer[] = []): Snapshot {
   const live = notice === UNFINISHED;
   const { usage, cost, seconds } = arrived;
   const pieces: string[] = [];
-  let length = 0;
   const blocks: Block[] = [];
-  let texts = 0;
-  for (const block of arrived.blocks) {
+  let length = 0;
+  let open = '';
+  arrived.blocks.forEach((block, b) => {
     if (block.type !== 'text') {
       blocks.push(block);
-      continue;
+      return;
     }
-    const raw = texts++ ? (block.text ?? '').replace(/^\n+|\n+$/g, '') : (block.text ?? '');
-    const shown = seal(raw);
-    const start = length + (pieces.length && shown ? 2 : 0);
-    length = start + points(shown);
+    const { sealed, points, fence } = (sealers[b] ??= new Sealer()).update(block.text ?? '');
+    const start = length + (pieces.length && sealed ? 2 : 0);
+    length = start + points;
     blocks.push({ type: 'text', start, end: length });
-    if (shown) {
-      pieces.push(shown);
+    if (sealed) {
+      pieces.push(sealed);
+      open = fence;
     }
-  }
+  });
   const day = new Date(Date.now() - 1000 * seconds);
   const date = [day.getFullYear(), day.getMonth() + 1, day.getDate()].map(n => String(n).padStart(2, '0')).join('-');
   const facts = [answer.model.replace(/[^\w.:@-]/g, ''), date, dollars(cost, true)].filter(Boolean).join(' · ');
-  const markdown = [closed(pieces.join('\n\n')), `*${notice.text}*`, `*${facts}*`].filter(Boolean).join('\n\n');
+  if (open) {
+    pieces.push(`${pieces.pop()!.replace(/\n$/, '')}\n${open}`); // what follows is not code
+  }
+  const markdown = [...pieces, `*${notice.text}*`, `*${facts}*`].filter(Boolean).join('\n\n');
   const { billed: _, ...head } = answer;
   const attachments = answer.attachments.map(item => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null)));
   const told = { ...head, attachments, blocks: [...blocks, notice], usage, cost, seconds: Math.round(seconds) };
@@ -73,9 +76,4 @@ export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock
 export function isUnfinished(metadata: unknown): boolean {
   const ours = (metadata as { claude_jupyter?: { live?: unknown } | null } | undefined)?.claude_jupyter;
   return ours?.live === true;
-}
-
-/** Length in code points, as Python counts. */
-function points(text: string): number {
-  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 }

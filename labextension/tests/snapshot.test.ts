@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readAnswer, textsOf, type Block } from '../src/protocol';
-import { closed, seal, unseal } from '../src/seal';
+import { seal, Sealer, unseal } from '../src/seal';
 import { isUnfinished, LOST, snapshotOf, UNFINISHED } from '../src/snapshot';
 import { MIME } from '../src/protocol';
 
@@ -20,7 +20,7 @@ describe('an answer that is still arriving, as it is saved', () => {
     expect(read).toMatchObject({ id: 'a', complete: false, estimated: true, cost: '0.0113', stop_reason: null });
     const markdown = data['text/markdown'] as string;
     const texts = [...textsOf(read, markdown)!.values()];
-    expect(texts.map(unseal)).toEqual(['A 🎈 is *light*.\n', 'And `List<T>` is not.']);
+    expect(texts.map(unseal)).toEqual(['A 🎈 is *light*.\n', '\nAnd `List<T>` is not.']);
     expect(markdown).toMatch(/Unfinished: this is what had arrived .*claude-sonnet-5-5 · \d{4}-\d\d-\d\d · ≥ \$0\.0113\*$/s);
     expect(data['text/plain']).toBe('A 🎈 is *light*.\n\n\nAnd `List<T>` is not.');
     expect(isUnfinished(metadata)).toBe(true);
@@ -29,8 +29,18 @@ describe('an answer that is still arriving, as it is saved', () => {
   it('closes a fence that is open, so that the line of facts is not code', () => {
     const markdown = snap([{ type: 'text', text: 'So:\n\n```python\nx = 1' }]).data['text/markdown'] as string;
     expect(markdown).toContain('x = 1\n```\n\n*Unfinished');
-    expect(closed('~~~\na\n~~~\nb')).toBe('~~~\na\n~~~\nb');
-    expect(closed('- ```js\n  a')).toBe('- ```js\n  a\n```');
+    expect(new Sealer().update('~~~\na\n~~~\nb').fence).toBe('');
+    expect(new Sealer().update('- ```js\n  a').fence).toBe('```');
+  });
+
+  it('grows line by line into the same', () => {
+    const text = 'A 🎈 [a](https://e.example)\n\n```js\nx<b>[1](2)\n``` \n<img\nsrc=x>\r\n]';
+    const sealer = new Sealer();
+    for (let end = 1; end <= text.length; end++) {
+      const { sealed, points } = sealer.update(text.slice(0, end));
+      expect(sealed).toBe(seal(text.slice(0, end)));
+      expect(points).toBe([...sealed].length);
+    }
   });
 
   it('says so when the kernel is gone', () => {

@@ -7,6 +7,7 @@ import { CodeCell, isCodeCellModel, type ICodeCellModel } from '@jupyterlab/cell
 import type { IOutput } from '@jupyterlab/nbformat';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { page, type Live } from '../page';
+import type { Sealer } from '../seal';
 import { LOST, snapshotOf, UNFINISHED } from '../snapshot';
 import { idOf } from './outputs';
 
@@ -21,6 +22,7 @@ interface Place {
 
 export class Keeper {
   private readonly written = new WeakMap<Live, number>();
+  private readonly sealers = new WeakMap<Live, Sealer[]>();
   private readonly places = new WeakMap<Live, Place>();
   private timer: ReturnType<typeof setInterval> | null = null;
 
@@ -60,7 +62,9 @@ export class Keeper {
     const place = this.place(live);
     if (place && place.panel.content.model?.readOnly === false && runsHere(place)) {
       this.written.set(live, live.view.changes);
-      const { data, metadata } = snapshotOf(live.answer, live.view.arrived(), UNFINISHED);
+      const sealers = this.sealers.get(live) ?? [];
+      this.sealers.set(live, sealers);
+      const { data, metadata } = snapshotOf(live.answer, live.view.arrived(), UNFINISHED, sealers);
       place.model.outputs.set(place.index, { output_type: 'display_data', data, metadata } as unknown as IOutput);
     }
   }

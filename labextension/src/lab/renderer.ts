@@ -5,6 +5,7 @@ import { Widget } from '@lumino/widgets';
 import type { Services } from '../answer/services';
 import { AnswerView } from '../answer/view';
 import { page, type Live } from '../page';
+import { idOf } from './outputs';
 import { isUnfinished } from '../snapshot';
 import { unseal } from '../seal';
 import { joinTexts, MIME, readAnswer, textsOf, type Answer } from '../protocol';
@@ -26,16 +27,20 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const markdown = text(model.data['text/markdown']);
-    const answer = readAnswer(model.data[MIME]);
+    const { data, metadata } = model;
+    const unfinished = isUnfinished(metadata);
+    if (unfinished && this.live && !this.live.ended && idOf(model) === this.live.answer.id) {
+      return; // it is drawn as it arrives
+    }
+    const markdown = text(data['text/markdown']);
+    const answer = readAnswer(data[MIME]);
     const texts = answer && textsOf(answer, markdown);
     if (!answer || !texts) {
-      return this.whole(markdown || text(model.data['text/plain']));
+      return this.whole(markdown || text(data['text/plain']));
     }
-    const unfinished = isUnfinished(model.metadata);
     const live = page().live.get(answer.id);
     if (live && !live.ended) {
-      if (unfinished ? !live.adopted || live === this.live : (!live.adopted || live === this.live) && same(live, answer, model)) {
+      if (unfinished ? !live.adopted || live === this.live : (!live.adopted || live === this.live) && same(live, answer, text(data['text/plain']))) {
         this.adopt(live);
         if (!unfinished) {
           end(live);
@@ -117,10 +122,10 @@ function end(live: Live): void {
 }
 
 /** Whether what was drawn live is what was saved. */
-function same(live: Live, answer: Answer, model: IRenderMime.IMimeModel): boolean {
+function same(live: Live, answer: Answer, plain: string): boolean {
   const drawn = live.view.texts();
   const count = answer.blocks.filter(block => block.type === 'text').length;
-  return drawn !== null && drawn.length === count && joinTexts(drawn) === text(model.data['text/plain']);
+  return drawn !== null && drawn.length === count && joinTexts(drawn) === plain;
 }
 
 /** Where the plugin that lends JupyterLab's services is switched off: text as it is. */
