@@ -85,10 +85,12 @@ def translate(error: BaseException, *, model: str, provider: str = "anthropic") 
         return errors.APIConnectionError(
             f"Could not reach the service{_reason(error.__cause__)}. Check the network, proxy and base_url, then run the cell again."
         )
-    if isinstance(error, httpx2.HTTPError | httpx2.StreamError):
-        return errors.APIConnectionError(
-            "The connection broke in mid-answer. What arrived is kept; claude.resume() continues from there."
+    if isinstance(error, httpx2.DecodingError):
+        return errors.APIResponseError(
+            "What came back is not packed as it says. Check base_url and proxies, then run the cell again."
         )
+    if isinstance(error, httpx2.HTTPError | httpx2.StreamError):
+        return errors.APIConnectionError("The connection broke in mid-answer. Run the cell again.")
     if isinstance(error, anthropic.AnthropicError):
         return errors.AuthenticationError(f"{clean(str(error))} See `claude-jupyter check`.")
     if isinstance(error, TypeError) and "authentication" in str(error):
@@ -98,7 +100,19 @@ def translate(error: BaseException, *, model: str, provider: str = "anthropic") 
             f"What came back, or what was asked, could not be read ({clean(str(error))[:200]}). "
             f"Check base_url and --param."
         )
-    return errors.APIResponseError(f"{type(error).__name__}: {clean(str(error))[:200]}")
+    return errors.APIResponseError(
+        f"What came back could not be read ({type(error).__name__}: {clean(str(error))[:200]}). "
+        "Check base_url and proxies, then run the cell again."
+    )
+
+
+def continued(error: errors.ClaudeError, arrived: bool) -> errors.ClaudeError:
+    """The same failure in mid-answer: with what becomes of what arrived before it, if anything did."""
+    if arrived:
+        told = error.message.removesuffix(" Run the cell again.")
+        error.message = f"{told} What arrived is kept; claude.resume() continues from there."
+        error.args = (error.message,)
+    return error
 
 
 def _status(error: Any, model: str) -> errors.APIError:
@@ -110,6 +124,8 @@ def _status(error: Any, model: str) -> errors.APIError:
     wait = retry_after(error)
     if status == 404 and "model" in said.lower():
         message = f"There is no model {model!r}{nearest_models(model)}"
+        if models.known(model):
+            message = f"This key cannot use the model {model!r} ({said}). Choose another with -m; claude.models lists them."
     elif status == 400 and _TOO_LONG.search(said):
         message = f"The conversation is too long for {model} ({said}). Begin afresh with -n, use --once, or attach less."
     elif status == 429 and "spend" in (getattr(error, "error_code", None) or said).lower():
@@ -121,7 +137,7 @@ def _status(error: Any, model: str) -> errors.APIError:
     elif status >= 500:
         message = f"The service failed ({status}). Run the cell again; if it goes on, see its status page."
     else:
-        message = f"The service refused the request: {said}"
+        message = f"The service refused the request: {said or status}. Change what it names; --dry-run shows what is sent."
     return cls(message, status=error.status_code, retry_after=wait, request_id=error.request_id)
 
 

@@ -45,7 +45,7 @@ def worth_retrying(error: BaseException) -> bool:
             return told == "true"
         if error.status_code == 200:  # an `error` event at the very start of a stream
             return error.type in ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
-        if error.status_code == 429 and "spend" in (getattr(error, "error_code", None) or ""):
+        if error.status_code == 429 and "spend" in f"{error.error_code} {error.api_message}".lower():
             return False
         return error.status_code in (408, 409, 429) or error.status_code >= 500
     return isinstance(error, anthropic.APIConnectionError) and not unsendable(error)

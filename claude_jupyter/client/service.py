@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from claude_jupyter import errors
-from claude_jupyter.client.errors import nearest_models, translate
+from claude_jupyter.client.errors import continued, nearest_models, translate
 from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting
 from claude_jupyter.client.learning import Learner
 from claude_jupyter.client.platforms import PLATFORMS, spelled
@@ -193,9 +193,10 @@ class Service:
         reply = Reply(gathered.result(), complete, stopped, None, wire.request_id, ttft, seconds)
         if complete or stopped:
             return reply
+        arrived = bool(reply.message.get("content"))
         if wire.error is not None:
             reply = reply._replace(
-                error=self._told(wire.error, request),
+                error=continued(self._told(wire.error, request), arrived),
                 request_id=wire.request_id or getattr(wire.error, "request_id", None),
             )
             return reply if gathered.started else _Failed(reply, wire.error)
@@ -207,12 +208,10 @@ class Service:
                     request_id=wire.request_id,
                 )
             )
-        return reply._replace(
-            error=errors.APIConnectionError(
-                "The answer broke off. What arrived is kept; claude.resume() continues from there.",
-                request_id=wire.request_id,
-            )
+        broken = errors.APIConnectionError(
+            "The answer broke off. Run the cell again.", request_id=wire.request_id
         )
+        return reply._replace(error=continued(broken, arrived))
 
     def _call(self, request: Request) -> Any:
         """A function that opens the stream; everything that can be refused beforehand is refused here."""

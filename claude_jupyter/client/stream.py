@@ -36,10 +36,10 @@ Change = Opened | Grew | Closed
 
 _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _EXTRAS = ("server_tool_use", "output_tokens_details", "iterations", "fallback_credit")
-_SENDABLE = frozenset(
-    ("text", "thinking", "redacted_thinking", "image", "document", "search_result", "container_upload", "compaction")
-    + ("fallback", "mcp_tool_listing", "tool_addition", "tool_removal")
-)  # fmt: skip
+_SENDABLE = frozenset({
+    "text", "thinking", "redacted_thinking", "image", "document", "search_result", "container_upload",
+    "compaction", "fallback", "mcp_tool_listing", "tool_addition", "tool_removal",
+})  # fmt: skip
 _CALLS_AND_RESULTS = ("tool_use", "tool_result")
 """How the names of calls and their results end, also of server tools that are yet to come."""
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter import errors
+from claude_jupyter.client.retry import LONGEST
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.conversation.pace import CEILING, FIRST, Pace
 from claude_jupyter.conversation.plan import Plan, Row, Stock, agreed, ask_first
@@ -172,6 +173,8 @@ class Mapper:
                     more = False
                     break
                 self._start(row)
+            if not (more or self._again or self._pace.running):
+                break
             wait = self._pace.waits()
             try:
                 news = self._news.get(timeout=min(_LONGEST_WAIT, wait) if wait else _LONGEST_WAIT)
@@ -250,6 +253,8 @@ class Mapper:
         return True
 
     def _try_again(self, row: Row, error: ClaudeError) -> bool:
+        if (error.retry_after or 0) > LONGEST:
+            raise error
         now = time.monotonic()
         if now - self._last_burst > 1.0:
             self._last_burst = now
