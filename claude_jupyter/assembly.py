@@ -70,6 +70,7 @@ def assembled(settings: Settings, shell: Shell, namespace: dict[str, Any], cells
         place=shell.place,
         cells=cells,
         confirm=shell.confirm,
+        attended=lambda: shell.answers,
         redact=redact,
         insert=shell.insert,
         finished=shell.remember,

@@ -20,6 +20,9 @@ from claude_jupyter.turns import Attachment, Block
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _LONGEST = 100_000
 """Characters of one tool result that are sent."""
+_NOBODY = (
+    "Nobody could allow it: ask in a cell that can put a question, or offer the tool without confirm=True."
+)
 _LONGEST_WAIT = 0.1
 """Seconds: waits on a lock cannot be interrupted on Windows (bugs.python.org/issue35935)."""
 
@@ -176,10 +179,10 @@ class Toolbox:
             allowed = self.confirm(
                 f"Claude wants to call {tool.name}({_arguments(call['input'])}). Allow it?"
             )
+            if allowed is None:
+                return _said("Nobody could allow it."), _NOBODY, True
             if not allowed:
-                text = (
-                    "The user did not allow this call." if allowed is not None else "Nobody could allow it."
-                )
+                text = "The user did not allow this call."
                 return _said(text), text, True
         try:
             value = _called(tool.function, call["input"], stop)

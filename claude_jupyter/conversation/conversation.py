@@ -16,14 +16,16 @@ from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.listing import listed
 from claude_jupyter.conversation.many import Many
-from claude_jupyter.conversation.preparing import Ask, follow, prepare
+from claude_jupyter.conversation.permits import Ask, on_loop
+from claude_jupyter.conversation.preparing import Ask as Asked
+from claude_jupyter.conversation.preparing import follow, prepare
 from claude_jupyter.conversation.receipts import Counted, counted, dry_run
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
 from claude_jupyter.conversation.window import SUMMARY, Context, gauge, summarised
 from claude_jupyter.errors import APIResponseError, StoppedError, UsageError
 from claude_jupyter.models import resolve
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Models, Receipt, View
+from claude_jupyter.turns import Answer, Models, Receipt, Status, View
 
 _APART = ("background", "dry_run")
 _SHOWN = (*_APART, "out", "code")
@@ -98,6 +100,7 @@ class Conversation(Many):
         view = self._world.view(asking.answer.id, asking.stop, background=options.background)
         if options.background:
             view.begin(asking.answer)
+            asking.toolbox.confirm = self._asked_later(asking, view)
             work = partial(chat._in_background, asking, view, finished)
             background.start(chat.name, work, asking.stop, self._world.adopt())
             return asking.answer
@@ -129,6 +132,7 @@ class Conversation(Many):
         chat = self._chosen(given)
         asking = chat._prepared(prompt, values, given, results=results)
         view = self._world.view(asking.answer.id, asking.stop, background=False)
+        asking.toolbox.confirm = on_loop(self._world.confirm, asking.stop)
         answer = await in_thread(lambda: chat.run(asking, view), asking.stop.ask)
         self._deliver(given, answer)
         return answer
@@ -244,6 +248,39 @@ class Conversation(Many):
         if finished is not None:
             finished(answer)
 
+    def _asked_later(self, asking: Asking, view: View) -> Ask:
+        """How a tool of a background answer asks first: in its cell's output, to be decided in any other cell."""
+        attended = self._world.attended()
+
+        def ask(question: str) -> bool | None:
+            if not attended:
+                return None
+            self._world.show(f"{question} claude.allow() lets it, claude.refuse() does not; in any cell.")
+            view.show((Status("Waiting for claude.allow() or claude.refuse()"),))
+            return self._world.permits.ask(question, asking.stop)
+
+        return ask
+
+    def allow(self) -> None:
+        """Let the tool call that has waited longest (of an answer in the background) be made.
+
+        Raises
+        ------
+        UsageError
+            Where none waits.
+        """
+        self._world.permits.decide(True)
+
+    def refuse(self) -> None:
+        """Do not let it be made; Claude is told.
+
+        Raises
+        ------
+        UsageError
+            Where none waits.
+        """
+        self._world.permits.decide(False)
+
     def _prepared(
         self,
         prompt: str | None,
@@ -262,7 +299,7 @@ class Conversation(Many):
             state = replace(state, turns=state.turns[: at + 1])
         if self._afresh and not options.once:
             options = replace(options, new=True)
-        ask = Ask(prompt or "", tuple(values), options, labels, results, number)
+        ask = Asked(prompt or "", tuple(values), options, labels, results, number)
         try:
             return prepare(self._world, state, ask, keep_events=keep_events)
         except KeyboardInterrupt:

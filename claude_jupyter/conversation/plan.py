@@ -228,6 +228,8 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     shared = attached(world, Ask(prompt, (), options, None, None, number), rules, ())
     system = options.system if options.system is not None else system_at(state.turns, state.system)
     tools = (*state.tools, *(Tool.of(t) for t in options.tool))
+    if asking := [t.name for t in tools if t.confirm]:
+        raise UsageError(f"map cannot stop to ask, and {asking[0]} asks first (confirm=True)")
     cache = settings.cache
     # Having the service count each prompt would be one more request a row.
     books = replace(world.books, count=_uncounted)

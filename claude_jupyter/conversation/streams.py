@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from claude_jupyter.conversation.permits import on_loop
 from claude_jupyter.turns import Add, Answer, Part, Put
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class TextStream:
         """The surroundings it was asked in."""
         return self._asking.world
 
+    def asks_here(self) -> None:
+        """Put the questions of tools on this thread's loop."""
+        self._asking.toolbox.confirm = on_loop(self.world.confirm, self._asking.stop)
+
     def leave(self, execution: str | None) -> None:
         """End the answer where the loop that read it was broken off: its frame lives on in the traceback, and would keep it."""
         if execution == self._execution:
@@ -163,6 +168,7 @@ class AsyncTextStream:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         self._execution = noted(self, self._stream.world)
+        self._stream.asks_here()
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Any] = asyncio.Queue()
         end = object()

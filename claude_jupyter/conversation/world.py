@@ -15,6 +15,7 @@ from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.billing import Books
 from claude_jupyter.conversation.history import Turns
 from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.permits import Permits
 from claude_jupyter.conversation.repeats import Repeats
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.settings import Settings
@@ -75,6 +76,8 @@ class World:
         Makes the view of an answer.
     confirm
         Asks the user a yes-or-no question; None back: nobody can answer.
+    attended
+        Whether somebody is there who could answer a question later.
     redact
         Text → (text without secrets, their names).
     insert
@@ -93,6 +96,8 @@ class World:
         The open notebook's file, where it is known and readable from here.
     chats
         The conversations of this kernel by name.
+    permits
+        Tool calls of background answers that wait to be allowed.
     streams
         Those that are being read.
     """
@@ -104,6 +109,7 @@ class World:
     place: Callable[[], Place] = Place
     cells: Cells | None = None
     confirm: Callable[[str], bool | None] = lambda _question: None
+    attended: Callable[[], bool] = lambda: False
     redact: Callable[[str], tuple[str, tuple[str, ...]]] = lambda text: (text, ())
     insert: Callable[[str, Answer], None] = lambda _code, _answer: None
     finished: Callable[[Answer], None] = lambda _answer: None
@@ -115,6 +121,7 @@ class World:
     repeats: Repeats = field(default_factory=Repeats)
     notebook: Path | None = None
     chats: dict[str, Any] = field(default_factory=dict[str, Any])
+    permits: Permits = field(default_factory=Permits)
     streams: WeakSet[Left] = field(default_factory=WeakSet["Left"])
 
     def cell_failed(self) -> None:

@@ -215,6 +215,44 @@ def test_a_tool_that_asks_first(fresh_kernel, server, said, result):
     assert bool(done.asked) is bool(said) and all("delete(name='x')" in q for q in done.asked)
 
 
+@pytest.mark.parametrize(("said", "result"), [("y", "deleted x"), ("n", "did not allow")])
+@pytest.mark.parametrize(
+    "how", ["await claude.aask('Delete it.')", "async for _ in claude.astream('Delete it.'): pass"]
+)
+def test_an_awaited_answer_asks_in_its_cell(fresh_kernel, server, how, said, result):
+    kernel = fresh_kernel()
+    kernel.run(CONFIRMED)
+    server.plays = [Play(call_events("delete", {"name": "x"})), answer("Done.")]
+    done = kernel.run(how, cell_id="a", stdin=[said])
+    assert done.ok, done.error
+    assert len(done.asked) == 1 and "delete(name='x')" in done.asked[0]
+    assert result in json.dumps(server.requests[-1].json["messages"][-1])
+
+
+@pytest.mark.parametrize(("word", "result"), [("allow", "deleted x"), ("refuse", "did not allow")])
+def test_a_background_answer_asks_in_its_cell_and_is_answered_from_any(fresh_kernel, server, word, result):
+    kernel = fresh_kernel()
+    kernel.run(CONFIRMED)
+    server.plays = [Play(call_events("delete", {"name": "x"})), answer("Done.")]
+    assert not kernel.run(f"claude.{word}()").ok  # nothing waits yet
+    cell = kernel.start("%%claude --background\nDelete it.", cell_id="a", stdin=["not asked"])
+    assert cell.finish().ok
+    cell.wait_for(lambda ms: any("claude.allow()" in str(m.content) for m in ms if m.type == "stream"))
+    assert kernel.run(f"claude.{word}()").ok
+    kernel.wait_for(lambda: answered(cell))
+    assert result in json.dumps(server.requests[-1].json["messages"][-1]) and not cell.asked
+
+
+def test_a_background_answer_where_nobody_is_says_so(fresh_kernel, server):
+    kernel = fresh_kernel()
+    kernel.run(CONFIRMED)
+    server.plays = [Play(call_events("delete", {"name": "x"})), answer("Done.")]
+    cell = kernel.start("%%claude --background\nDelete it.")
+    assert cell.finish().ok
+    kernel.wait_for(lambda: kernel.value("bool(claude.turns)"))
+    assert "without confirm=True" in kernel.value("claude.last.tools[0]['result']")
+
+
 # -- cells --------------------------------------------------------------------------------------------------------------
 
 

@@ -399,3 +399,15 @@ def test_braces(prompt, row, text):
 def test_a_wrong_format_is_said_before_anything_is_sent():
     with stage() as s, pytest.raises(UsageError, match="cannot be written"):
         s.claude.map(["a"], "{value:.2f}")
+
+
+def test_a_tool_that_asks_first_is_refused_before_anything_is_sent():
+    def delete(name: str) -> str:
+        """Delete."""
+        return name
+
+    with stage("Fine.") as s:
+        s.claude.tool(delete, confirm=True)
+        with pytest.raises(UsageError, match="delete asks first"):
+            s.claude.map(["a"], "{value}")
+        assert not s.server.requests
