@@ -12,7 +12,8 @@ from claude_jupyter.turns import Answer
 
 USAGE = """%claude_fix                  explain the last error, and put the corrected cell below with what changed; it is never run
 %claude_fix HINT             the same, with a word from you: %claude_fix keep the loop
-%claude_fix -m opus HINT     options as for %claude; %claude --help lists them"""
+%claude_fix -m opus HINT     options as for %claude; %claude --help lists them
+%claude_fix --background     the answer and what changed arrive while the kernel is free; you insert the cell yourself"""
 
 _PROMPT = (
     "The cell above failed. Explain the error in a sentence or two, then give the whole corrected cell in one fenced "
@@ -60,7 +61,13 @@ def fix(line: str, home: Any) -> None:
             home.shell.warn("the corrected cell is the one that failed; nothing was put below.")
         else:
             home.shell.publish(*difference(failed.source, code))
-            home.shell.insert(code, answer)
+            if options.background:
+                home.shell.warn(
+                    "the corrected cell stands in the answer above: a cell that has returned cannot put one below itself. "
+                    "Insert it with the button on its code, or copy it."
+                )
+            else:
+                home.shell.insert(code, answer)
 
     home.claude.question(prompt, (), options, labels=(), finished=finished)
 

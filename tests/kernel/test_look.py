@@ -406,6 +406,17 @@ def test_fix_explains_shows_the_change_and_puts_the_cell_below(
         assert kernel.value("why.complete")
 
 
+def test_fix_in_the_background_shows_the_change_in_its_cell_and_puts_nothing_below_another(
+    kernel: Kernel,
+) -> None:
+    kernel.run("lengths = birds['length']\nprint(lenghts.mean())")
+    cell = kernel.start("%claude_fix --background", cell_id="fix")
+    assert cell.finish().ok
+    cell.wait_for(lambda ms: any("corrected" in str(m.content.get("data", {}).get("text/plain")) for m in ms))
+    cell.wait_for(lambda ms: any("Insert it" in str(m.content.get("text")) for m in ms))
+    assert inserted(kernel.run("pass", cell_id="next")) == []
+
+
 def test_fix_help_and_bad_options_ask_nothing(kernel: Kernel, model: demo.DemoServer) -> None:
     kernel.run("lenghts")
     assert "%claude_fix" in kernel.run("%claude_fix --help").stdout
