@@ -80,6 +80,29 @@ def guarded(function: Callable[[], T], seconds: float = SECONDS) -> Outcome[T]:
     return Outcome(call.value)
 
 
+def bounded(
+    function: Callable[[], T], interrupt: Callable[[], object], seconds: float = SECONDS
+) -> Outcome[T]:
+    """`guarded` for objects bound to the thread that made them: called here, and ended by `interrupt` when the time is up."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        interrupt()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        return Outcome(function())
+    except Exception as error:
+        if late.is_set():
+            return Outcome(None, f"took longer than {seconds:g} s")
+        return Outcome(None, f"raised {type_name(type(error), short=True)}")
+    finally:
+        timer.cancel()
+
+
 def _abandon(thread: threading.Thread) -> None:
     if thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Abandoned))

@@ -6,7 +6,7 @@ import sys
 from typing import Any, Final
 
 from claude_jupyter.content.fence import Redactor
-from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
+from claude_jupyter.content.guard import Outcome, bounded, guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.layout import COLUMNS_IN_ROWS
 from claude_jupyter.content.profile import Column, Summary, choose, dtype_text
 from claude_jupyter.content.rules import Rules
@@ -42,7 +42,7 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
         facts.append(f"at most {wanted} rows of a lazy frame are taken: collect it to show more")
     if wanted and frame is not None and names:
         keys = [names[p] for p in chosen[:COLUMNS_IN_ROWS]]
-        result = guarded(lambda: _head(frame, keys, wanted), HEAD_SECONDS)
+        result = _guarded_head(value, frame, keys, wanted)
         head = result.value or []
         if result.failure:
             facts.append(f"no rows shown: taking {wanted} {result.failure}")
@@ -104,6 +104,22 @@ def _schema(frame: Any) -> dict[str, str]:
         return {str(name): dtype_text(None, native=dtype) for name, dtype in frame.dtypes.items()}
     lazy: nw.LazyFrame[Any] = frame
     return {name: dtype_text(dtype) for name, dtype in lazy.collect_schema().items()}
+
+
+def _guarded_head(value: Any, frame: Any, keys: list[str], rows: int) -> Outcome[list[list[Any]]]:
+    sqlite = _sqlite(value) if "ibis" in libraries(value) else None
+    if sqlite is not None:  # its connection answers only in the thread that opened it
+        return bounded(lambda: _head(frame, keys, rows), sqlite.interrupt, HEAD_SECONDS)
+    return guarded(lambda: _head(frame, keys, rows), HEAD_SECONDS)
+
+
+def _sqlite(table: Any) -> Any:
+    """The SQLite connection of an Ibis expression, or None."""
+    try:
+        backend = table.get_backend()
+        return backend.con if backend.name == "sqlite" else None
+    except Exception:
+        return None
 
 
 def _head(frame: Any, keys: list[str], rows: int) -> list[list[Any]]:
