@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from claude_jupyter.client import batches as wire
@@ -18,12 +19,13 @@ from claude_jupyter.client.events import Reply
 from claude_jupyter.client.schemas import Returns
 from claude_jupyter.conversation.billing import Bill
 from claude_jupyter.conversation.mapping import read
-from claude_jupyter.conversation.plan import Plan, Stock, ask_first
+from claude_jupyter.conversation.plan import Plan, Stock, ask_first, estimates
 from claude_jupyter.conversation.records import Record, Records
 from claude_jupyter.conversation.request import build
 from claude_jupyter.conversation.results import Found, Results
 from claude_jupyter.conversation.world import World
-from claude_jupyter.costs.calls import Call
+from claude_jupyter.costs.budget import Budgets, check
+from claude_jupyter.costs.calls import UNBILLED, Call, Reserve, Spent
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import ReturnsError, UsageError
 
@@ -160,6 +162,8 @@ class Batch:
                     results.keep(line.id, Found(text, line.message.get("stop_reason") == "max_tokens"))
             total = Cost.total(costs)
             self.record = self.record.with_part(part, problems, total)
+            if self.record.done:
+                self.record = _let_go(self.world, self.record)
             records.keep(self.record)
             self.count(usage, total)
 
@@ -226,7 +230,7 @@ def submit(plan: Plan, count: Counter) -> Batch:
             return Batch(plan.world, older.as_asked(stock.keys), count, plan)
     ask_first(plan, stock, batch=True)
     parts: list[str] = []
-    record = Record.of(plan, kind, stock)
+    record = Record.of(plan, kind, stock, _set_aside(plan, stock))
     try:
         chunks = _chunks(_items(plan, results, stock))
         parts.extend(str(wire.create(plan.world.service, chunk)["id"]) for chunk in chunks)
@@ -235,6 +239,8 @@ def submit(plan: Plan, count: Counter) -> Batch:
         record = record.with_parts(parts)
         if parts:
             records.keep(record)
+        else:
+            record = _let_go(plan.world, record)
     results.release()
     return Batch(plan.world, record, count, plan)
 
@@ -242,6 +248,28 @@ def submit(plan: Plan, count: Counter) -> Batch:
 def listed_batches(world: World, count: Counter) -> Batches:
     """The batches that are written down, newest first."""
     return Batches(Batch(world, record, count) for record in Records(world.journal).all())
+
+
+def _set_aside(plan: Plan, stock: Stock) -> str | None:
+    """Set aside in the budgets what the batch is likely to cost: it is billed when it is collected, by whatever kernel."""
+    accounts, settings = plan.world.books.accounts, plan.world.settings
+    if accounts is None or not stock.missing or plan.provider in UNBILLED:
+        return None
+    _, whole = estimates(plan, stock, batch=True)
+
+    def allow(spent: Spent) -> Reserve:
+        check(spent, Budgets.of(settings), whole, overrides=settings.prices)
+        return Reserve((whole.input or Decimal(0)) + whole.each * whole.max_tokens)
+
+    owner = plan.world.books.owner
+    call = Call(plan.model, plan.provider, owner.user, owner.kernel, owner.notebook)
+    return accounts.hold(call, allow)
+
+
+def _let_go(world: World, record: Record) -> Record:
+    if record.held is not None and world.books.accounts is not None:
+        world.books.accounts.release(record.held)
+    return replace(record, held=None)
 
 
 def _items(plan: Plan, results: Results, stock: Stock) -> Iterator[wire.Item]:

@@ -272,15 +272,9 @@ def ask_first(plan: Plan, stock: Stock, *, batch: bool = False) -> Decimal | Non
     world, settings = plan.world, plan.world.settings
     if not stock.missing or plan.provider in UNBILLED:
         return None
-    count, longest = stock.missing, plan.options.max_tokens or settings.max_tokens
-    each = budget.estimate(
-        plan.model, stock.tokens // count, longest, requests=count, batch=batch, overrides=settings.prices
-    )
-    answer = min(LIKELY, longest)
-    likely = None if each.input is None else (each.input + each.each * answer) * count
-    whole = budget.Estimate(
-        plan.model, Usage(input=stock.tokens), each.least, each.each * count, answer
-    )  # as one request: what is left must do for all
+    count = stock.missing
+    each, whole = estimates(plan, stock, batch=batch)
+    likely = None if whole.input is None else whole.input + whole.each * whole.max_tokens
     owner, accounts = world.books.owner, world.books.accounts
     if accounts is not None:
         spent = accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user)
@@ -292,6 +286,18 @@ def ask_first(plan: Plan, stock: Stock, *, batch: bool = False) -> Decimal | Non
         )
         agreed(world, question, likely)
     return likely
+
+
+def estimates(plan: Plan, stock: Stock, *, batch: bool) -> tuple[budget.Estimate, budget.Estimate]:
+    """What one request would cost, and all of them as one with answers of likely length: what is left must do for all."""
+    settings, count = plan.world.settings, stock.missing
+    longest = plan.options.max_tokens or settings.max_tokens
+    each = budget.estimate(
+        plan.model, stock.tokens // count, longest, requests=count, batch=batch, overrides=settings.prices
+    )
+    answer = min(LIKELY, longest)
+    whole = budget.Estimate(plan.model, Usage(input=stock.tokens), each.least, each.each * count, answer)
+    return each, whole
 
 
 def agreed(world: World, question: str, usd: Decimal) -> None:

@@ -42,6 +42,8 @@ class Record:
         What went wrong, by hash.
     spent
         Dollars by part of the price, of what was collected; None: not known.
+    held
+        What is set aside for it in the budgets, until all is collected.
     """
 
     keys: tuple[str, ...]
@@ -60,9 +62,10 @@ class Record:
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     spent: Mapping[str, str] = field(default_factory=dict[str, str])
     unknown: int = 0
+    held: str | None = None
 
     @classmethod
-    def of(cls, plan: Plan, kind: str, stock: Stock) -> Record:
+    def of(cls, plan: Plan, kind: str, stock: Stock, held: str | None) -> Record:
         """The record of a plan, before anything is sent."""
         prompt = " ".join(plan.prompt.split())
         return cls(
@@ -78,6 +81,7 @@ class Record:
             prompt=prompt if len(prompt) <= 60 else f"{prompt[:60]}…",
             structured=plan.returns is not None,
             ttl=plan.ttl or "5m",
+            held=held,
         )
 
     @property

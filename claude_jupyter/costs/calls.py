@@ -193,6 +193,14 @@ class Accounts(Protocol):
         """Complete a row."""
         ...
 
+    def hold(self, call: Call, allow: Allow) -> str:
+        """Set aside what `allow` says until `release`, without a row."""
+        ...
+
+    def release(self, row: str) -> None:
+        """Let go of it."""
+        ...
+
     def spent(self, *, kernel: str = "", notebook: str | None = None, user: str = "") -> Spent:
         """What counts against the budgets of this kernel, notebook and user (today) now."""
         ...

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from claude_jupyter.costs import disk
-from claude_jupyter.costs.calls import Allow, Call, Outcome, Spent, Sum, Where
+from claude_jupyter.costs.calls import Allow, Call, Outcome, Reserve, Spent, Sum, Where
 from claude_jupyter.costs.faults import is_damaged, reason
 from claude_jupyter.costs.queries import (
     Query,
@@ -30,7 +30,7 @@ from claude_jupyter.costs.queries import (
     spent_in,
     whole_and_before,
 )
-from claude_jupyter.costs.records import complete, insert, new_id, reprice
+from claude_jupyter.costs.records import complete, insert, let_go, new_id, reprice, set_aside
 from claude_jupyter.costs.schema import (
     RefusedError,
     closing_on_error,
@@ -40,12 +40,10 @@ from claude_jupyter.costs.schema import (
     use_wal,
 )
 from claude_jupyter.errors import StorageError
-from claude_jupyter.settings import data_dir
 
 BUSY_SECONDS: Final = 15.0
 _PARALLEL_FROM: Final = 100_000
 _ALL: Final = Where()
-
 # Connections of the parent process, in a child made by fork: closing one here could disturb the parent's file.
 _inherited: list[sqlite3.Connection] = []
 
@@ -104,17 +102,32 @@ class Ledger:
         row = new_id()
 
         def work(db: sqlite3.Connection) -> None:
-            reserve = None
-            if allow is not None:
-                db.execute("DELETE FROM reserved WHERE expires < ?", (time.time() - 2 * 86400,))
-                reserve = allow(self._spent(db, call.kernel, call.notebook, call.user))
-            insert(db, row, call, reserve)
+            insert(db, row, call, None if allow is None else self._allowed(db, call, allow))
 
         with self._mine():
             if not self._write(work, alone=allow is not None):
                 self._kept[row] = (call, None)
             self._started[row] = call
         return row
+
+    def hold(self, call: Call, allow: Allow) -> str:
+        """Set aside what `allow` says until `release`, without a row: for a batch, which outlives its kernel. Raises as `start`."""
+        with self._mine():
+            row = new_id()
+            self._write(lambda db: set_aside(db, row, call, self._allowed(db, call, allow)), alone=True)
+        return row
+
+    def release(self, row: str) -> None:
+        """Let go of what was set aside, here or by another kernel."""
+        with self._files(strict=False) as files:
+            for _, db in files:
+                let_go(db, row)
+        if self._memory is not None:
+            let_go(self._memory, row)
+
+    def _allowed(self, db: sqlite3.Connection, call: Call, allow: Allow) -> Reserve:
+        db.execute("DELETE FROM reserved WHERE expires < ?", (time.time() - 2 * 86400,))
+        return allow(self._spent(db, call.kernel, call.notebook, call.user))
 
     def finish(self, row: str, outcome: Outcome) -> None:
         """Complete a row. One that could not be written when it started is written now."""
@@ -379,16 +392,6 @@ class Ledger:
                     self._set_aside(path)
                     return None
         raise StorageError(f"The ledger of costs cannot be read: {reason(problem, path)}.")
-
-
-def open_ledger(setting: str, *, warn: Callable[[str], None], kernel: str = "") -> Ledger:
-    """The ledger at the path of the setting `ledger`, or in the folder of user data; in memory where neither can be."""
-    try:
-        path = Path(setting).expanduser() if setting else data_dir() / "ledger.db"
-    except (OSError, RuntimeError) as error:
-        warn(f"Costs are kept in memory only: {reason(error, None)}.")
-        path = None
-    return Ledger(path, warn=warn, kernel=kernel)
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -28,12 +28,19 @@ def insert(db: Database, row: str, call: Call, reserve: Reserve | None) -> None:
          call.provider, call.model),
     )  # fmt: skip
     if reserve is not None:
-        now = time.time()
-        db.execute(
-            "INSERT INTO reserved VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (row, int(call.at.timestamp()) // SLOT, call.user, call.kernel, call.notebook,
-             _pico(reserve.input), _pico(reserve.output), this_process(), int(now) + RESERVED_SECONDS),
-        )  # fmt: skip
+        set_aside(db, row, call, reserve)
+
+
+def set_aside(db: Database, row: str, call: Call, reserve: Reserve) -> None:
+    db.execute(
+        "INSERT INTO reserved VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (row, int(call.at.timestamp()) // SLOT, call.user, call.kernel, call.notebook,
+         _pico(reserve.input), _pico(reserve.output), this_process(), int(time.time()) + RESERVED_SECONDS),
+    )  # fmt: skip
+
+
+def let_go(db: Database, row: str) -> None:
+    db.execute("DELETE FROM reserved WHERE id = ?", (row,))
 
 
 def complete(db: Database, row: str, call: Call | None, outcome: Outcome) -> None:
@@ -52,7 +59,7 @@ def complete(db: Database, row: str, call: Call | None, outcome: Outcome) -> Non
          row),
     )  # fmt: skip
     _put_parts(db, row, outcome)
-    db.execute("DELETE FROM reserved WHERE id = ?", (row,))
+    let_go(db, row)
 
 
 def _put_parts(db: Database, row: str, outcome: Outcome) -> None:

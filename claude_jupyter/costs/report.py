@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 
 from claude_jupyter.costs import chart, prices, table
 from claude_jupyter.costs.calls import UNBILLED, Accounts, Outcome, Where
-from claude_jupyter.costs.ledger import open_ledger
+from claude_jupyter.costs.opening import open_ledger
 from claude_jupyter.costs.summary import BY, By, Report, report
 from claude_jupyter.costs.usage import TTL, Usage
 from claude_jupyter.errors import ClaudeError, StorageError, UsageError

@@ -17,7 +17,8 @@ from support.ledger import CALL, MODEL, D, outcome, reopened, table
 
 from claude_jupyter.costs import disk
 from claude_jupyter.costs.calls import Call, Reserve, Spent
-from claude_jupyter.costs.ledger import Ledger, open_ledger
+from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.costs.opening import open_ledger
 from claude_jupyter.errors import BudgetError, StorageError
 
 # Kernels are forked here; newer Pythons warn of it where threads run.

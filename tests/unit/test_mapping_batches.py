@@ -19,7 +19,7 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.calls import Where
 from claude_jupyter.costs.ledger import Ledger
 from claude_jupyter.demo.script import Script
-from claude_jupyter.errors import BudgetError, NotFoundError, UsageError
+from claude_jupyter.errors import BudgetError, NotFoundError, OverloadedError, UsageError
 
 
 class Review(BaseModel):
@@ -94,6 +94,45 @@ def test_another_kernel_lists_and_collects_it(tmp_path):
         assert out == [Review(label="good")] * 2 and not s.bodies
     (record,) = (tmp_path / "batches").iterdir()
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
+
+
+def test_what_a_batch_is_likely_to_cost_is_set_aside_until_it_is_collected(tmp_path):
+    def spent(ledger):
+        return ledger.spent(kernel="kernel-1", notebook="a.ipynb", user="tester")
+
+    path = tmp_path / "ledger.db"
+    with running(tmp_path / "journal") as s:
+        ledger = s.world.books.accounts = Ledger(path, warn=print)
+        s.settings.daily_budget = 1.0
+        batch = s.claude.map(["a", "b"], "{value}", batch=True)
+        held = spent(ledger)
+        assert 0 < held.kernel == held.notebook == held.day
+        s.settings.daily_budget = float(held.day) * 1.01
+        with pytest.raises(BudgetError):
+            s.claude.map(["c", "d"], "{value}", batch=True)
+        with pytest.raises(BudgetError):
+            s.claude.ask("And?")
+        assert not list(ledger.rows(Where())) and spent(ledger) == held
+        # Another kernel with the same ledger collects it: nothing stays set aside.
+        other, _ = another_kernel(s, tmp_path / "journal")
+        other._world.books.accounts = theirs = Ledger(path, warn=print)
+        other.batches[0].collect()
+        assert spent(theirs).kernel == 0 and 0 < spent(theirs).day == other.cost < held.day
+        batch.collect()
+        assert spent(ledger).day == other.cost
+        theirs.close()
+        ledger.close()
+
+
+def test_nothing_stays_set_aside_for_a_batch_that_was_refused(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OverloadedError("busy")
+
+    monkeypatch.setattr(wire, "create", refused)
+    with running(tmp_path) as s:
+        with pytest.raises(OverloadedError):
+            s.claude.map(["a"], "{value}", batch=True)
+        assert s.ledger.spent(kernel="kernel-1").kernel == 0
 
 
 def test_the_same_rows_are_not_sent_twice_while_they_are_under_way(tmp_path, capsys):
