@@ -257,7 +257,8 @@ export function joinTexts(texts: string[]): string {
 /**
  * The texts of a saved answer's text blocks, cut out of its Markdown by code points.
  *
- * Returns null if a range does not fit (the Markdown was edited, or the answer cut): show the whole Markdown then.
+ * Returns null if a range does not fit, or something stands beside them that we did not write (the Markdown was edited, or the
+ * answer cut): show the whole Markdown then.
  */
 export function textsOf(answer: Answer, markdown: string): Map<number, string> | null {
   const texts = new Map<number, string>();
@@ -276,6 +277,7 @@ export function textsOf(answer: Answer, markdown: string): Map<number, string> |
   }
   let unit = 0;
   let point = 0;
+  let shown = 0; // the end of the last text, in code units
   const seek = (target: number): boolean => {
     while (point < target && unit < markdown.length) {
       unit += markdown.codePointAt(unit)! > 0xffff ? 2 : 1;
@@ -294,7 +296,22 @@ export function textsOf(answer: Answer, markdown: string): Map<number, string> |
     if (!seek(end)) {
       return null;
     }
+    if (unit > from) {
+      if (!ours(markdown.slice(shown, from), shown > 0, true)) {
+        return null;
+      }
+      shown = unit;
+    }
     texts.set(index, markdown.slice(from, unit));
   }
-  return texts;
+  return ours(markdown.slice(shown), shown > 0, false) ? texts : null;
+}
+
+/** Whether what stands before, between or after texts is only what a saved answer has there: notices, sources, facts, on lines of their own. */
+function ours(between: string, afterText: boolean, beforeText: boolean): boolean {
+  const lines = between.split('\n');
+  if ((afterText && lines[0] !== '') || (beforeText && lines.at(-1) !== '') || (afterText && beforeText && lines.length < 2)) {
+    return false;
+  }
+  return lines.every(line => /^(?:\*.*\*|- .*|`{3,}|~{3,})?$/.test(line));
 }

@@ -30,6 +30,17 @@ describe('a saved answer', () => {
   });
 
   it.each([
+    'Says 😀 é!\n\nMore\n\n*facts*', 'Says 😀 é\n\nMore and more\n\n*facts*', 'Says 😀 é\n\nMore\n\n*facts*\n\nA word of mine.',
+    'Says 😀 é\n\nMore, *facts*'
+  ])('whose Markdown was edited by hand is shown as that: %j', markdown => expect(textsOf(readAnswer(saved)!, markdown)).toBeNull());
+
+  it('has notices, sources and facts beside its texts', () => {
+    const blocks = [{ type: 'notice', level: 'info', text: 'x' }, { type: 'text', start: 5, end: 6 }, { type: 'text', start: 6, end: 6 }, { type: 'text', start: 13, end: 14 }];
+    const markdown = '*x*\n\nA\n\n*y*\n\nB\n```\n\n*Unfinished*\n\n- [1] a\n- [2] b\n\n*facts*';
+    expect([...textsOf(readAnswer({ ...saved, blocks })!, markdown)!.values()]).toEqual(['A', '', 'B']);
+  });
+
+  it.each([
     ['a newer version', { ...saved, version: 2 }], ['no id', { ...saved, id: undefined }], ['cut', { version: 1, id: 'a' }],
     ['an unknown block', { ...saved, blocks: [{ type: 'hologram' }] }], ['text', 'text'], ['null', null], ['a list', [saved]]
   ])('that is %s is left to its Markdown', (_, data) => expect(readAnswer(data)).toBeNull());

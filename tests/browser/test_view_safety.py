@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from hostile import HOSTILE, LOOK, RUN, Dialogs, payloads
 from playwright.sync_api import expect
 from support.lab import Notebook
 
@@ -16,48 +16,11 @@ pytestmark = [
     pytest.mark.parametrize("extension", [True, False]),
 ]
 
-LABEXTENSION = Path(__file__).parents[2] / "labextension"
-RUN = "document.title='ran'"
-HOSTILE = [
-    f'<img src=x onerror="{RUN}">',
-    f"<script>{RUN}</script>",
-    f"<svg/onload={RUN}>",
-    f"[a link](javascript:{RUN})",
-    "![pixel](https://evil.example/?q=1)",
-    "[![in a link](https://evil.example/b.png)](https://evil.example/)",
-    "![ref][r]\n\n[r]: https://evil.example/r.png",
-    f'![$" onerror="{RUN}//$](x)',
-    f"- a\n\n  ```\n  x\n```\ntext\n```\n<img src=x onerror={RUN}>\n```",
-    f"| `a \\| <img src=x onerror={RUN}>` |\n|---|\n| `b \\| <img src=x onerror={RUN}>` |",
-    f"[^1]: \n```html\n<img src=x onerror={RUN}>\n```",
-    f"$$\n\n```\n$$\n<img src=x onerror={RUN}>\n```",
-    f"$\\href{{javascript:{RUN}}}{{x}}$ and $\\style{{background:url(https://evil.example/s)}}{{x}}$",
-    "<style>body{background:url(https://evil.example/css)}</style>",
-    "<iframe src=https://evil.example/></iframe><object data=https://evil.example/></object>",
-    '<div style="background:url(https://evil.example/d)">x</div>',
-    "<link rel=stylesheet href=https://evil.example/l.css><base href=https://evil.example/>",
-    "```mermaid\ngraph TD; A[<img src=https://evil.example/m onerror=alert(1)>]-->B;\n"
-    'click A "javascript:alert(1)"\n```',
-    "<details open ontoggle=alert(1)><summary>x</summary></details>",
-    "<form action=javascript:alert(1)><input type=image src=https://evil.example/i></form>",
-]
-LOOK = """() => [...document.querySelectorAll('.jp-Cell')[1].querySelectorAll('.jp-OutputArea *')].flatMap(node =>
-  [...node.attributes].filter(a => a.name.startsWith('on') || /^\\s*(javascript|vbscript):/i.test(a.value))
-    .map(a => `${node.tagName} ${a.name}=${a.value}`)
-    .concat(/^(SCRIPT|IFRAME|OBJECT|EMBED|FORM|BASE|LINK)$/.test(node.tagName) ? [node.tagName] : []))"""
-
 
 def show_safely(notebook: Notebook, extension: bool) -> None:
     """Run the second cell's answer, live and saved and opened again: nothing of it runs or fetches."""
     shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
-    dialogs: list[str] = []
-
-    def answer_dialog(dialog):
-        if dialog.type != "beforeunload":
-            dialogs.append(dialog.message)
-        dialog.accept()
-
-    notebook.page.on("dialog", answer_dialog)
+    dialogs = Dialogs(notebook.page)
     notebook.open()
     title = notebook.page.title()
     notebook.run(0)
@@ -116,17 +79,6 @@ for n, bad in enumerate(payloads):
 blocks.append({"type": "text", "text": "The end."})
 attached = tuple(Attachment(bad, "image", (), bad, 1, (1, 1), bad) for bad in payloads)
 """
-
-
-def payloads() -> list[str]:
-    """DOMPurify's own test data: 185 published ways to run a script."""
-    script = (
-        "console.log(JSON.stringify(require('dompurify-corpus/test/fixtures/expect.js').map(t => t.payload)))"
-    )
-    told = subprocess.run(
-        ["node", "-e", script], cwd=LABEXTENSION, check=True, capture_output=True, text=True
-    )
-    return json.loads(told.stdout)
 
 
 def test_no_published_payload_runs_anywhere_in_an_answer(open_notebook, extension):

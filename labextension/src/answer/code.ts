@@ -4,9 +4,9 @@ import { button, el } from './dom';
 import type { Services } from './services';
 
 /** Code is coloured in segments of about this many characters, cut between top-level statements. */
-const SEGMENT = 3000;
+const SEGMENT = 1500;
 /** Up to here a finished block is coloured once more as a whole, which reads strings over many lines right. */
-const WHOLE = 12000;
+const WHOLE = 6000;
 
 export class CodeView {
   readonly node: HTMLElement;
@@ -92,6 +92,10 @@ export function frame(pre: HTMLElement, code: () => string, services: Services):
     );
   });
   actions.append(copy);
+  for (const action of actions.querySelectorAll('button')) {
+    action.disabled = services.untrusted !== undefined;
+    action.title = services.untrusted ?? '';
+  }
   pre.tabIndex = 0; // scrolls by keyboard
   node.append(actions, pre);
   return node;

@@ -4,13 +4,15 @@ export interface Services {
   render(markdown: string, node: HTMLElement): void | Promise<void>;
   /** Code coloured into an empty node; false if the language is not known. */
   highlight?(code: string, language: string, node: HTMLElement): boolean | Promise<boolean>;
-  /** Mathematics in a node that `render` drew. */
-  typeset?(node: HTMLElement): void;
+  /** Mathematics in a node that `render` drew; a promise while the host loads what sets it. */
+  typeset?(node: HTMLElement): void | Promise<void>;
   /** A fenced block that the host draws as something else than code (a diagram). */
   draws?(language: string): boolean;
   copy(text: string): Promise<void>;
   /** Put code into a new cell below the one that holds `node`. */
   insertBelow?(code: string, node: HTMLElement): void;
+  /** Why the buttons of this answer must not act, if so. */
+  untrusted?: string;
 }
 
 /** How a running answer is stopped. */

@@ -36,7 +36,7 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     const answer = readAnswer(data[MIME]);
     const texts = answer && textsOf(answer, markdown);
     if (!answer || !texts) {
-      return this.whole(markdown || text(data['text/plain']));
+      return this.whole(markdown || text(data['text/plain']), model.trusted);
     }
     const live = page().live.get(answer.id);
     if (live && !live.ended) {
@@ -57,7 +57,7 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     const node = document.createElement('div');
     this.node.append(node);
     this.node.style.minHeight = height ? `${height}px` : ''; // no collapse while it is drawn again
-    const view = new AnswerView(node, this.services());
+    const view = new AnswerView(node, this.services(model.trusted));
     this.view = view;
     if (unfinished) {
       texts.forEach((sealed, b) => texts.set(b, unseal(sealed)));
@@ -88,13 +88,14 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   /** An answer that this version cannot read, or whose Markdown was edited: its Markdown. */
-  private async whole(markdown: string): Promise<void> {
+  private async whole(markdown: string, trusted: boolean): Promise<void> {
     this.clear();
     const node = document.createElement('div');
     node.className = 'cj-Answer cj-md';
     this.node.append(node);
-    await this.services().render(markdown, node);
-    this.services().typeset?.(node);
+    const services = this.services(trusted);
+    await services.render(markdown, node);
+    services.typeset?.(node);
   }
 
   private clear(): void {
@@ -108,10 +109,18 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     this.node.replaceChildren();
   }
 
-  private services(): Services {
-    return provided ?? plain(this.options);
+  private services(trusted: boolean): Services {
+    const services = provided ?? plain(this.options);
+    return trusted ? services : { ...services, ...UNTRUSTED };
   }
 }
+
+/** In a notebook that is not trusted nothing that is clicked may act. */
+const UNTRUSTED: Pick<Services, 'untrusted' | 'copy'> & Partial<Services> = {
+  untrusted: 'Trust this notebook first',
+  copy: () => Promise.reject(new Error('not trusted')),
+  insertBelow: () => undefined
+};
 
 const text = (value: unknown): string =>
   typeof value === 'string' ? value : Array.isArray(value) ? value.join('') : '';
