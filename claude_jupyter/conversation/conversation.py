@@ -29,6 +29,8 @@ from claude_jupyter.turns import Answer, Models, Receipt, Status, View
 
 _APART = ("background", "dry_run")
 _SHOWN = (*_APART, "out", "code")
+_POINTLESS = (*_SHOWN, "new", "once", "returns", "tool", "web", "system")
+"""Options that mean nothing where the conversation itself is condensed."""
 
 RESUME = "Continue exactly where your last answer stopped; do not repeat any of it."
 
@@ -151,7 +153,7 @@ class Conversation(Many):
         ClaudeError
             As `ask`, for what is wrong with the question.
         """
-        given = Options.of(**options, dry_run=True)
+        given = _without(("background", "out", "code"), "count", Options.of(**{**options, "dry_run": True}))
         return counted(self._world, self._chosen(given)._prepared(prompt, values, given))
 
     def resume(self, **options: Any) -> Any:
@@ -162,7 +164,9 @@ class Conversation(Many):
         UsageError
             Where there is nothing to go on from.
         """
-        last, given = self._last, Options.of(**options)
+        if chat := options.pop("chat", None):
+            return self.chat(chat).resume(**options)
+        last, given = self._last, _without(("new", "once"), "resume", Options.of(**options))
         if last is None or (last.complete and last.stop_reason != "max_tokens"):
             raise UsageError("nothing to resume: the last answer is complete")
         if self._broken is not None:
@@ -192,10 +196,13 @@ class Conversation(Many):
         ClaudeError
             As `ask`; nothing changes then.
         """
+        if chat := options.pop("chat", None):
+            return self.chat(chat).compact(**options)
+        given = _without(_POINTLESS, "compact", Options.of(**options))
         live = history.live(self._turns)
         if not live:
             raise UsageError("there is nothing to condense: no turn would be sent")
-        asking = self._prepared(SUMMARY, (), Options.of(**options, once=False))
+        asking = self._prepared(SUMMARY, (), given)
         once = replace(asking.question.options, once=True)
         asking.question = replace(asking.question, options=once)  # its own turn is not kept: the summary is
         answer = self.run(asking, self._world.view(asking.answer.id, asking.stop, background=False))

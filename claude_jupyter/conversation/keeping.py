@@ -187,6 +187,8 @@ class Kept:
             Where there is nothing to undo.
         """
         with self._lock:
+            if not self._past:
+                raise UsageError("there is nothing to undo")
             if n < 1 or n > len(self._past):
                 count = len(self._past)
                 raise UsageError(
@@ -228,7 +230,8 @@ class Kept:
 
     def clear(self) -> Self:
         """Forget the history (`undo` brings it back); what it cost stays counted."""
-        self._edit(())
+        if self._turns:
+            self._edit(())
         return self
 
     # -- keeping it longer than the kernel ------------------------------------------------------------------------------

@@ -282,6 +282,37 @@ def test_a_parameter_that_the_sdk_does_not_know_goes_to_the_service_which_says_w
         assert s.bodies[0]["later_than_this_sdk"] == {"a": 1}
 
 
+@pytest.mark.parametrize("option", ["background", "dry_run", "code", "new", "once", "web"])
+def test_no_option_is_taken_that_would_be_without_effect(option):
+    with stage(Script(text="word " * 100)) as s:
+        s.claude.ask("q", max_tokens=20)
+        with pytest.raises(UsageError, match=f"compact takes no {option}"):
+            s.claude.compact(**{option: True})
+        if option in ("new", "once"):
+            with pytest.raises(UsageError, match=f"resume takes no {option}"):
+                s.claude.resume(**{option: True})
+        if option in ("background", "code"):
+            with pytest.raises(UsageError, match=f"count takes no {option}"):
+                s.claude.count("q", **{option: True})
+        assert s.claude.count("q", dry_run=True).tokens and len(s.bodies) == 1
+
+
+def test_resume_and_compact_take_the_chat_they_are_for():
+    with stage(Script(text="word " * 100)) as s:
+        s.claude.ask("q", chat="side", max_tokens=20)
+        s.claude.resume(chat="side", max_tokens=30)
+        assert len(s.claude.chat("side").turns) == 2 and not s.claude.turns
+        s.claude.compact(chat="side")
+        assert len(s.claude.chat("side").messages) == 2
+
+
+def test_clearing_an_empty_chat_is_no_change():
+    with stage() as s:
+        s.claude.clear()
+        with pytest.raises(UsageError, match="nothing to undo"):
+            s.claude.undo()
+
+
 def test_a_question_paid_for_before_is_hinted_at_once():
     with stage(["1", "2", "3"]) as s:
         answers = [s.claude.ask("same", new=True) for _ in range(3)]
