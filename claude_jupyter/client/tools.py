@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def definition(function: Callable[..., Any]) -> dict[str, Any]:
         return dict(_made(function).to_dict())
     except Exception as error:
         name = getattr(function, "__name__", type(function).__name__)
-        raise UsageError(f"{name} cannot be a tool: {' '.join(str(error).split())[:200]}") from None
+        raise UsageError(f"{name} cannot be a tool: {_plain(error)[:200]}") from None
 
 
 def call(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
@@ -43,4 +44,16 @@ def call(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
     ValueError
         Where they do not fit; whatever the function raises.
     """
-    return _made(function).call(dict(given))
+    made = _made(function)
+    try:
+        return made.call(dict(given))
+    except ValueError as error:
+        # The SDK's own words name no argument; those of Pydantic, which stand behind them, do.
+        if type(error) is ValueError and type(error.__cause__).__name__ == "ValidationError":
+            raise ValueError(f"{error}: {_plain(error.__cause__)}") from None
+        raise
+
+
+def _plain(error: BaseException | None) -> str:
+    """An error's text on one line, without Pydantic's addresses."""
+    return " ".join(re.sub(r"For further information visit \S+", "", str(error)).split())

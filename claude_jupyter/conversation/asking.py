@@ -326,6 +326,13 @@ class Asking:
                 "warn",
                 (f"Cut at max_tokens.{spent} `claude.resume()` goes on; `--max-tokens` allows more."),
             )
+        elif complete and reason == "tool_use" and (calls := self._open_calls()):
+            results = ", ".join(f'"{call["id"]}": …' for call in calls)
+            names = " and ".join(dict.fromkeys(str(call["name"]) for call in calls))
+            yield (
+                "info",
+                f"{names} is yours to run: give the result with claude.ask(tool_results={{{results}}}).",
+            )
         elif complete and reason == "model_context_window_exceeded":
             yield "warn", "The context is full. Begin afresh with -n, or attach less."
         if self.question.expired and self._written is not None:
@@ -333,6 +340,13 @@ class Asking:
         spent = self.world.books.warning()
         if spent:
             yield "warn", spent
+
+    def _open_calls(self) -> list[Block]:
+        """The calls that go to the user."""
+        message = self._reply.message if self._reply is not None else {}
+        calls = [b for b in message.get("content") or () if b["type"] == "tool_use"]
+        own = {b["id"] for b in self.toolbox.own(calls)}
+        return [b for b in calls if b["id"] not in own]
 
     def _paid_again(self, written: Usage) -> str:
         cost = self.world.books.price(written, self.question)

@@ -92,7 +92,8 @@ def _parts(question: Question) -> Iterator[tuple[str, int]]:
     if question.system:
         yield "system prompt", tokens_of_json(question.system)
     if question.tools:
-        yield f"{len(question.tools)} tools", tokens_of_json(list(question.tools))
+        count = len(question.tools)
+        yield f"{count} tool{'' if count == 1 else 's'}", tokens_of_json(list(question.tools))
     if question.earlier:
         count = len(question.earlier)
         yield f"{count} earlier turn{'' if count == 1 else 's'}", sum(t.tokens for t in question.earlier)

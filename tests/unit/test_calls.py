@@ -234,6 +234,31 @@ def test_asking_first():
     assert asked[0] == "Claude wants to call delete(). Allow it?"
 
 
+def test_an_answer_that_calls_a_dict_tool_says_how_to_give_its_result():
+    with stage([Script(calls=[Call("look", {}, id="t1")]), "Seen."]) as s:
+        answer = s.claude.ask("look", tool=LOOK)
+        assert answer.complete and answer.blocks[-1]["type"] == "notice"
+        assert 'look is yours to run: give the result with claude.ask(tool_results={"t1": …})' in str(
+            answer.blocks
+        )
+        assert not any(b["type"] == "notice" for b in s.claude.ask(tool_results={"t1": "a cat"}).blocks)
+
+
+def test_claude_is_told_which_argument_did_not_fit():
+    def add(number: int) -> str:
+        """Add one."""
+        return str(number + 1)
+
+    with stage([Script(calls=[Call("add", {"number": "many"})]), "Sorry."]) as s:
+        s.claude.ask("add", tool=add)
+        (result,) = results(s)
+        assert (
+            "number" in text(result)
+            and "valid integer" in text(result)
+            and "pydantic.dev" not in text(result)
+        )
+
+
 def test_results_by_hand_need_not_repeat_the_tool_and_keep_the_thinking():
     with stage([Script(thinking="Hm.", calls=[Call("look", {}, id="t1")]), "Seen."]) as s:
         s.claude.ask("look", tool=LOOK)
