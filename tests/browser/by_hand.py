@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from claude_jupyter.costs.usage import Cost, Usage
@@ -58,12 +59,14 @@ def say(
     attachments: tuple[Attachment, ...] = ATTACHED,
     thinking: str = "",
     hold: float = 0.0,
+    until: str = "",
     stopped: list[str] | None = None,
     background: bool = False,
     begun: threading.Event | None = None,
 ) -> None:
     """Stream `text` into a widget view; an interrupt stops it as a real answer is stopped. `blocks` come after it.
 
+    Where `until` names a file, the end waits (a minute at most) until that is there: however slow a machine, the test saw the rest.
     `begun` is set when the output is there: before, a thread's output could miss the cell that started it.
     """
     answer = Answer(id, model="claude-sonnet-5-5", attachments=attachments)
@@ -93,6 +96,10 @@ def say(
             shown.append(block)
             view.show([Put(len(shown) - 1, block)])
         time.sleep(hold)
+        for _ in range(600 if until else 0):
+            if Path(until).exists():
+                break
+            time.sleep(0.1)
     except KeyboardInterrupt:
         ended = "stopped"
         shown.append({"type": "notice", "level": "stopped", "text": "Stopped. What arrived is kept."})

@@ -20,7 +20,8 @@ pytestmark = [
 def show_safely(notebook: Notebook, extension: bool) -> None:
     """Run the second cell's answer, live and saved and opened again: nothing of it runs or fetches."""
     shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
-    dialogs = Dialogs(notebook.page)
+    dialogs, seen = Dialogs(notebook.page), notebook.server.root / "seen"
+    seen.unlink(missing_ok=True)
     notebook.open()
     title = notebook.page.title()
     notebook.run(0)
@@ -28,6 +29,7 @@ def show_safely(notebook: Notebook, extension: bool) -> None:
     live = notebook.output(1).locator(".cj-Answer")
     expect(live).to_contain_text("The end.")
     assert notebook.page.evaluate(LOOK) == []
+    seen.touch()
     notebook.wait_until_done(1)
     expect(notebook.output(1)).to_contain_text("The end.")
     notebook.page.wait_for_timeout(500)
@@ -55,7 +57,7 @@ def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
     text = "\n\n".join([*HOSTILE, "The end."])
     cells = [
         "import by_hand\nfrom claude_jupyter.turns import Attachment",
-        f"by_hand.say({text!r}, thinking={bad!r}, blocks={blocks!r}, hold=1.5,"
+        f"by_hand.say({text!r}, thinking={bad!r}, blocks={blocks!r}, until='seen',"
         f" chunk=40, attachments=(Attachment({bad!r}, 'image', (), {bad!r}, 1, (1, 1), 'https://evil.example/t.png'),))",
     ]
     show_safely(open_notebook(cells, extension=extension), extension)
@@ -85,7 +87,7 @@ def test_no_published_payload_runs_anywhere_in_an_answer(open_notebook, extensio
     corpus = payloads()
     assert len(corpus) > 150
     notebook = open_notebook(
-        [CORPUS, "by_hand.say('First.', blocks=tuple(blocks), attachments=attached, hold=3)"],
+        [CORPUS, "by_hand.say('First.', blocks=tuple(blocks), attachments=attached, until='seen')"],
         extension=extension,
     )
     (notebook.server.root / "payloads.json").write_text(json.dumps(corpus))
