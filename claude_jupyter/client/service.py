@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 import threading
 import time
@@ -60,6 +61,7 @@ class Service:
         self._made_for: tuple[Any, ...] | None = None
         self._own = False
         self._bare: tuple[Any, Any] | None = None
+        self._wires: set[Wire] = set()
         self._lock = threading.Lock()
         self.key: str | None = None
         self._learner = Learner(told)
@@ -75,12 +77,11 @@ class Service:
         AuthenticationError
             Where no key is found.
         """
-        import os
-
         with self._lock:
             # A forked kernel must not share its parent's connections, and a key set after loading must be seen.
             signature = (os.getpid(), self.key, *(os.environ.get(n) for n in _WATCHED))
             if self._client is None or (not self._own and signature != self._made_for):
+                self._forget()
                 self._client = make_client(self._settings, folder=self._folder, key=self.key)
                 self._made_for, self._own = signature, False
             return self._client
@@ -156,7 +157,9 @@ class Service:
             yield Reply({}, False, False, self._told(error, request), None, None, 0.0)
             return
         wire = Wire(call, keep_events=keep_events)
+        self._wires.add(wire)
         try:
+            wire.start()
             with stop.ringing(wire.bell), stop.ringing(wire.over):
                 told: float | None = None
                 while not wire.ended and not stop.asked:
@@ -178,6 +181,7 @@ class Service:
             if not wire.ended:
                 wire.abandon()
                 wire.join(TICK)
+            self._wires.discard(wire)
         changes, raw = tuple(wire.accumulator.drain()), tuple(wire.take_events())
         if changes or raw:
             first = first or time.monotonic() - began
@@ -201,13 +205,10 @@ class Service:
             )
             return reply if gathered.started else _Failed(reply, wire.error)
         if not gathered.started:
-            return reply._replace(
-                error=errors.APIResponseError(
-                    "The endpoint answered, but not as Claude does (no events came). Check base_url and proxies.",
-                    status=200,
-                    request_id=wire.request_id,
-                )
+            odd = (
+                "The endpoint answered, but not as Claude does (no events came). Check base_url and proxies."
             )
+            return reply._replace(error=errors.APIResponseError(odd, status=200, request_id=wire.request_id))
         broken = errors.APIConnectionError(
             "The answer broke off. Run the cell again.", request_id=wire.request_id
         )
@@ -228,7 +229,6 @@ class Service:
             extra["betas"] = list(request.betas)
         else:
             create = client.messages.create
-
         params = {
             **request.params,
             "model": spelled(
@@ -347,8 +347,12 @@ class Service:
         return told
 
     def _forget(self, _change: Any = None) -> None:
-        if not self._own:
+        old = None if self._own else self._client
+        if old is not None:
             self._client = None
+            # A client with requests under way goes with the last of them; that of a forked kernel's parent is not ours.
+            if not self._wires and self._made_for is not None and self._made_for[0] == os.getpid():
+                old.close()
 
 
 def _slept_until_stopped(seconds: float, stop: Stop) -> bool:

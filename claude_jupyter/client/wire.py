@@ -96,6 +96,9 @@ class Wire:
         self._pool: Any = None
         self._pool_request: Any = None
         self._thread = threading.Thread(target=self._run, name="claude-wire", daemon=True)
+
+    def start(self) -> None:
+        """Send it. Apart from the constructor, so that an interrupt at this moment finds somebody who can abandon it."""
         self._thread.start()
 
     def take_events(self) -> list[Any]:
@@ -121,7 +124,7 @@ class Wire:
 
     def join(self, timeout: float) -> bool:
         """Wait until the thread is gone; whether it is. A request may be dropped on its own thread, by the garbage collector."""
-        if threading.current_thread() is not self._thread:
+        if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
