@@ -121,6 +121,22 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
+def possible_texts(b: Bench, since: int) -> list[tuple[str, str, bool]]:
+    """The same where the last event may not have been closed, and whether the end was told: it may count, or not."""
+    read = [p.read for p in b.line.passed[since:]]
+    both = []
+    for unclosed in (False, True):
+        seen = [*map(Seen.of, read[:-1]), Seen.of(read[-1], unclosed=unclosed)]
+        both.append(
+            (
+                squeezed("".join(s.text for s in seen)),
+                squeezed("".join(s.thinking for s in seen)),
+                seen[-1].told,
+            )
+        )
+    return both
+
+
 def assert_kept(outcome: Outcome, text: str, thinking: str) -> None:
     """All that arrived is there to be read."""
     assert squeezed(outcome.text) == text

@@ -165,6 +165,8 @@ class Line(RawServer):
         return Response(answer.status, told["content-type"], kept, tuple(events_of(body)))
 
     def _step(self, connection: socket.socket, step: Any) -> bool:
+        if isinstance(step, tuple):
+            return all(self._step(connection, one) for one in step)
         if callable(step):
             step()
             return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -28,7 +28,7 @@ from claude_jupyter.demo.script import Call, Script
 from claude_jupyter.demo.server import DemoServer, start
 from claude_jupyter.errors import ClaudeError
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer, Place, View
+from claude_jupyter.turns import Add, Answer, Place, Put, View
 
 NOTEBOOK = "a.ipynb"
 KEY = "test-key-of-the-fault-matrix"
@@ -88,6 +88,16 @@ class Bench:
     shown: list[str]
     stops: list[Stop] = field(default_factory=list[Stop])
     place: Place = field(default_factory=Place)
+
+    def seen(self, since: int) -> str:
+        """What the view shows of the parts that it was told since then, blanks aside."""
+        blocks: dict[int, str] = {}
+        for part in self.view.parts[since:]:
+            if isinstance(part, Put) and part.data["type"] in ("text", "thinking"):
+                blocks[part.block] = str(part.data["text"])
+            elif isinstance(part, Add):
+                blocks[part.block] = blocks.get(part.block, "") + part.text
+        return "".join("".join(blocks.values()).split())
 
     @property
     def bodies(self) -> list[Mapping[str, Any]]:
@@ -176,7 +186,9 @@ def ask_in_background(b: Bench) -> Outcome:
     """Ask with `--background`, and wait as a user does who looks at the output."""
     ended = len(b.view.ended)
     b.claude.ask("What is it?", background=True)
-    until(lambda: len(b.view.ended) > ended and not background._threads, "the background answer")
+    while len(b.view.ended) == ended or background._threads:
+        with suppress(KeyboardInterrupt):  # of another cell: nothing of ours runs in one
+            until(lambda: len(b.view.ended) > ended and not background._threads, "the background answer")
     return outcome_of(b.view.ended[-1])
 
 
