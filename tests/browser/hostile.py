@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Dialog, Page
+from playwright.sync_api import BrowserContext, Dialog, Page, Route
 
 LABEXTENSION = Path(__file__).parents[2] / "labextension"
 RUN = "document.title='ran'"
@@ -61,3 +62,19 @@ class Dialogs(list[str]):
         if dialog.type != "beforeunload":
             self.append(dialog.message)
         dialog.accept()
+
+
+def foreign(context: BrowserContext, host: str) -> list[str]:
+    """Every address that pages of this context ask for from now on, but those of `host`, of files and of data; none is let through."""
+    asked: list[str] = []
+
+    def look(route: Route) -> None:
+        parts = urlsplit(route.request.url)
+        if parts.scheme in ("http", "https", "ws", "wss", "ftp") and parts.netloc != host:
+            asked.append(route.request.url)
+            route.abort()
+        else:
+            route.fallback()
+
+    context.route("**/*", look)
+    return asked
