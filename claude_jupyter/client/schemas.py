@@ -72,6 +72,9 @@ class Returns:
         except (PydanticUserError, TypeError, ValueError, NameError) as error:
             name = getattr(self.kind, "__name__", repr(self.kind))
             raise UsageError(f"{name} cannot be a result: {' '.join(str(error).split())[:200]}") from None
+        if problem := _problem(schema):
+            name = getattr(self.kind, "__name__", repr(self.kind))
+            raise UsageError(f"{name} cannot be a result: {problem}")
         # The service takes an object at the top; anything else travels in one with the key "value".
         self._wrapped = schema.get("type") != "object"
         if self._wrapped:
@@ -130,6 +133,26 @@ class Returns:
                 f"The answer does not fit: row {wrong + 1} has {len(rows[wrong])} of {len(columns)} columns."
             )
         return frame_of(columns, rows)
+
+
+def _problem(schema: Mapping[str, Any]) -> str | None:
+    """What the service cannot fill: types within themselves, and objects whose fields have no names."""
+    definitions = schema.get("$defs") or {}
+
+    def walk(value: Any, within: tuple[str, ...]) -> str | None:
+        if isinstance(value, list):
+            return next((p for v in value if (p := walk(v, within))), None)
+        if not isinstance(value, Mapping):
+            return None
+        if (name := str(value.get("$ref", "")).rpartition("/")[2]) in definitions:
+            if name in within:
+                return f"{name} holds itself, and the service takes no such type. Say how deep it goes: a model for each level."
+            return walk(definitions[name], (*within, name))
+        if value.get("type") == "object" and not value.get("properties"):
+            return "a dict's keys have no names, and the service fills named fields only. Use a model, or a list of pairs."
+        return next((p for k, v in value.items() if k != "$defs" and (p := walk(v, within))), None)
+
+    return walk(schema, ())
 
 
 def _known(kind: Any) -> Any:

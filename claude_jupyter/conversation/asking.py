@@ -10,7 +10,6 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting, replayed
@@ -23,11 +22,12 @@ from claude_jupyter.conversation.calls import Result, Toolbox
 from claude_jupyter.conversation.closing import spoken, turn_messages
 from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.receipts import receipt
+from claude_jupyter.conversation.recorded import identity, recording, recordings
+from claude_jupyter.conversation.repeats import manner
 from claude_jupyter.conversation.request import Question, build
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.errors import ClaudeError, RefusalError, ReplayError, ReturnsError, StoppedError
-from claude_jupyter.replay import Recordings
 from claude_jupyter.turns import Answer, Block, Message, Meter, Part, Place, Put, Receipt, Status
 
 _METER_EVERY = 1.0
@@ -55,6 +55,8 @@ class Asking:
         The turn's messages when it is over: valid to be sent again; empty if nothing is worth keeping.
     prefix
         Digest of what the first request stood after.
+    manner
+        Digest of how it asks: everything of it that is neither its messages nor what they stand after.
     """
 
     world: World
@@ -70,6 +72,7 @@ class Asking:
     error: ClaudeError | None = None
     messages: tuple[Message, ...] = ()
     prefix: str = ""
+    manner: str = ""
     events: list[Any] = field(default_factory=list[Any])
 
     def __post_init__(self) -> None:
@@ -115,7 +118,7 @@ class Asking:
         world = self.world
         request, history, notes = build(self.question, world.settings, self._rounds)
         if number == 0:
-            self.prefix = history.prefix
+            self.prefix, self.manner = history.prefix, manner(request)
             self.answer = replace(self.answer, started=datetime.now(UTC), sent=self._receipt(request))
             yield tuple(self._note("info", n) for n in (*self.notes, *notes))
         self._blocks.round()
@@ -367,35 +370,3 @@ class Asking:
         content = [] if self._moved else as_sent(list(message.get("content") or []))
         cut = message.get("stop_reason") in _FULL
         return turn_messages(self.question.content, self._rounds, content, complete=complete, cut=cut)
-
-
-def identity(request: Request) -> Mapping[str, Any]:
-    """What makes two requests the same for replay: parameters, beta names and what `extra_body` adds."""
-    more = {k: v for k, v in (("betas", request.betas), ("extra_body", request.extra.get("extra_body"))) if v}
-    return {**request.params, **more}
-
-
-def recordings(world: World) -> Recordings:
-    """The recordings of the settings' folder."""
-    return Recordings(Path(world.settings.replay_dir).expanduser())
-
-
-def recording(world: World, question: Question, request: Request) -> Mapping[str, Any] | None:
-    """The recorded answer to a request, or None where it is to be asked.
-
-    Raises
-    ------
-    ReplayError
-        Where only recordings may answer and none does.
-    """
-    mode = world.settings.replay
-    if mode == "off" or question.options.no_replay:
-        return None
-    found = recordings(world).find(identity(request))
-    if found is None and mode == "only":
-        words = " ".join(question.prompt.split())[:80]
-        raise ReplayError(
-            f'No recording answers "{words}" as it stands, and replay = "only" asks nobody. '
-            'Record it once with replay = "auto", or use --no-replay.'
-        )
-    return found

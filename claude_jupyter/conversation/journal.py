@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from claude_jupyter.conversation.repeats import asked_key, earlier_keys
+from claude_jupyter.conversation.repeats import earlier_keys
 from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
 from claude_jupyter.turns import Turn
 
@@ -69,8 +69,14 @@ class Journal:
     memory: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], init=False)
     _warned: bool = field(default=False, init=False)
 
-    def add(self, chat: str, turn: Turn) -> None:
-        """Write a turn down; costs the turn's line and one warning where that fails, never the answer."""
+    def add(self, chat: str, turn: Turn, asked: str | None = None) -> None:
+        """Write a turn down; costs the turn's line and one warning where that fails, never the answer.
+
+        Parameters
+        ----------
+        asked
+            What makes its question what it is (`repeats.py`); None: it was asked elsewhere.
+        """
         mode = self.mode()
         if mode == "off" or self.folder is None:
             return
@@ -81,7 +87,7 @@ class Journal:
                 "version": 1,
                 "notebook": self.notebook,
                 "chat": chat,
-                "asked": asked_key(turn.answer.model, turn.prefix, turn.messages[0]),
+                "asked": asked,
                 "usd": str(turn.answer.cost) if turn.answer.billed and turn.answer.cost is not None else None,
                 "turn": {**turn_to_json(turn), "messages": messages},
             }

@@ -127,7 +127,7 @@ class Kept:
             self._offered = tuple(asking.toolbox.tools)
             if not asking.messages:
                 return answer
-            hint = self._hint(asking)
+            key, hint = self._hint(asking)
             if question.options.once:
                 self._last = _told(answer, hint) if hint else answer
                 return self._last
@@ -147,7 +147,7 @@ class Kept:
             if gone and not answer.complete:
                 self._broken = turn
                 return answer
-            self._commit(turn)
+            self._commit(turn, key)
             if gone:
                 answer = _told(answer, _replacing(answer, gone))
             if hint:
@@ -155,19 +155,19 @@ class Kept:
             self._last = answer
             return answer
 
-    def _hint(self, asking: Asking) -> str | None:
-        """A word where the same question was paid for before."""
+    def _hint(self, asking: Asking) -> tuple[str, str | None]:
+        """What makes this question what it is, and a word where the same one was paid for before."""
         answer, world = asking.answer, self._world
-        key = asked_key(answer.model, asking.prefix, asking.messages[0])
+        key = asked_key(asking.manner, asking.prefix, asking.messages[0])
         hint = world.repeats.hint(key, answer)
         if asking.question.options.once and answer.complete and answer.billed and answer.cost is not None:
             world.journal.paid(self.name, key, answer.cost)
-        return hint
+        return key, hint
 
-    def _commit(self, turn: Turn) -> None:
+    def _commit(self, turn: Turn, key: str | None = None) -> None:
         self._afresh = False
         self._change(history.placed(self._turns, turn))
-        self._world.journal.add(self.name, turn)
+        self._world.journal.add(self.name, turn, key)
 
     def _change(self, turns: Turns) -> None:
         with self._lock:

@@ -13,9 +13,10 @@ from claude_jupyter.client.schemas import Returns
 from claude_jupyter.content.limits import hold
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation import history
-from claude_jupyter.conversation.asking import Asking, recording
+from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool, Toolbox
 from claude_jupyter.conversation.history import System, Turns
+from claude_jupyter.conversation.recorded import recording
 from claude_jupyter.conversation.request import TTL, Question, build, content_of
 from claude_jupyter.conversation.window import fitted
 from claude_jupyter.conversation.world import World

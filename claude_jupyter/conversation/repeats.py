@@ -6,14 +6,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from claude_jupyter.client.events import Request
 from claude_jupyter.conversation.history import digest_of
 from claude_jupyter.costs.usage import dollars
 from claude_jupyter.turns import Answer, Message
 
+_APART = ("messages", "system", "tools", "max_tokens")
 
-def asked_key(model: str, prefix: str, question: Message) -> str:
-    """What makes two questions the same: the model, all that stood before, and the question with what it points at."""
-    return digest_of([model, prefix, question])
+
+def manner(request: Request) -> str:
+    """How a request asks: effort, format, thinking … (`max_tokens` a budget may have clamped); equal for equal options."""
+    plain = {k: v for k, v in request.params.items() if k not in _APART}
+    return digest_of([plain, list(request.betas), request.extra.get("extra_body") or {}])
+
+
+def asked_key(manner: str, prefix: str, question: Message) -> str:
+    """What makes two questions the same: how they ask, all that stood before, and the question with what it points at."""
+    return digest_of([manner, prefix, question])
 
 
 @dataclass

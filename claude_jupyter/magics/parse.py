@@ -167,6 +167,8 @@ def with_objects(options: Options, namespace: Mapping[str, Any]) -> Options:
     """
     tools = tuple(value_of(t, namespace) if isinstance(t, str) else t for t in options.tool)
     returns = type_of(options.returns, namespace) if isinstance(options.returns, str) else options.returns
+    if returns is None and options.returns is not None:
+        raise UsageError(f"{_short(options.returns)} is None, and no type")
     return replace(options, tool=tools, returns=returns)
 
 
@@ -298,13 +300,13 @@ def _name(word: str) -> Name:
     quoted = unquoted(word)
     if quoted is not word:
         if not quoted.strip():
-            raise UsageError(f"{word} names no file")
+            raise UsageError(f"{_short(word)} names no file")
         return Name(word, quoted)
     node = _expression(word)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return Name(word, node.value)
     if not any(isinstance(part, ast.Name) for part in ast.walk(node)):
-        raise UsageError(f"{word} is a constant, not a value to look at")
+        raise UsageError(f"{_short(word)} is a constant, not a value to look at")
     return Name(word)
 
 

@@ -6,6 +6,7 @@ import threading
 from decimal import Decimal
 
 import pytest
+from pydantic import BaseModel
 from support.world import stage
 
 from claude_jupyter.demo.script import Call, Script, Wait
@@ -318,6 +319,44 @@ def test_a_question_paid_for_before_is_hinted_at_once():
         answers = [s.claude.ask("same", new=True) for _ in range(3)]
         said = ["Asked before" in str(a.blocks) for a in answers]
         assert said == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"effort": "low"},
+        {"returns": int},
+        {"thinking": "hide"},
+        {"stop": "x"},
+        {"param": {"metadata": {}}},
+        {"web": True},
+    ],
+)
+def test_a_question_asked_in_another_manner_is_another_question(other):
+    with stage(['{"value": 1}']) as s:
+        s.claude.ask("same", once=True)
+        assert "Asked before" not in str(s.claude.ask("same", once=True, **other).blocks)
+        assert "Asked before" in str(s.claude.ask("same", once=True, max_tokens=900).blocks)
+
+
+class Tree(BaseModel):
+    children: list[Tree] = []
+
+
+class Bag(BaseModel):
+    counts: dict[str, int]
+
+
+def test_a_type_that_the_service_cannot_fill_is_refused_before_anything_is_sent():
+    with stage() as s:
+        for kind, says in (
+            (Tree, "Tree holds itself"),
+            (Bag, "named fields"),
+            (dict[str, int], "named fields"),
+        ):
+            with pytest.raises(UsageError, match=says):
+                s.claude.ask("q", returns=kind)
+        assert not s.server.requests
 
 
 def test_thinking_is_bound_to_tools_of_param_too():
