@@ -250,6 +250,11 @@ class Kernel:
         with self._news:
             return [m for m in self._messages if parent is None or m.parent == parent]
 
+    def forget(self) -> None:
+        """Let go of what was heard so far: what a test of thousands of cells has looked at."""
+        with self._news:
+            self._messages.clear()
+
     def wait_for(self, found: Callable[[], Any], timeout: float = 30, told: str = "") -> Any:
         """Wait until `found()` is true; it is looked at whenever a message came."""
         deadline = time.monotonic() + timeout
