@@ -1,7 +1,7 @@
-"""What the Models API tells of the models, asked once a process beside the first question, and kept on disk for a day.
+"""What the Models API tells of the models, asked by the first question that names what they differ in, and kept on disk for a day.
 
 How its answer is read is `capabilities.py`; the built-in table (`models.py`) serves wherever nothing was told. A question never fails
-for this, and waits only where it names what models differ in, and then for half a second at most.
+for this, and waits for it half a second at most.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ class Learner:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._endpoint: str | None = None
+        self._age: timedelta | None = None
         self._thread: threading.Thread | None = None
         self._asked: set[str] = set()
 
-    def refresh(self, client: Any, *, wait: bool) -> None:
-        """Take in what is kept; ask again, on a thread, where that is older than a day.
+    def refresh(self, client: Any, *, ask: bool) -> None:
+        """Take in what is kept, and where that is older than a day ask, on a thread; a first answer is waited for, for a moment.
 
         Parameters
         ----------
-        wait
-            Whether the question depends on it: then a first answer is waited for, for a moment.
+        ask
+            Whether the question depends on it; a plain one sends its own request and no other.
         """
         if self._path is None:
             return
@@ -56,16 +57,16 @@ class Learner:
         if endpoint != self._endpoint:
             if self._endpoint is not None:
                 forget()
-            self._endpoint = endpoint
-            age = self._read(endpoint)
-            if age is not None and age < _FRESH:
-                return
-            work = threading.Thread(
+            self._endpoint, self._thread = endpoint, None
+            self._age = self._read(endpoint)
+        if not ask or (self._age is not None and self._age < _FRESH):
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(
                 target=self._ask, args=(client, endpoint), name="claude-models", daemon=True
             )
-            self._thread = work if age is None else None
-            work.start()
-        if wait and self._thread is not None:
+            self._thread.start()
+        if self._age is None:
             self._thread.join(_PATIENCE)
 
     def one(self, client: Any, model: str) -> None:

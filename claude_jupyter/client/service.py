@@ -275,12 +275,12 @@ class Service:
         except errors.ClaudeError:
             return None
 
-    def learn(self, model: str, *, wait: bool = False) -> None:
+    def learn(self, model: str, *, ask: bool = False) -> None:
         """Let the Models API tell what models take, where there is a key; never a failure of ours.
 
         Parameters
         ----------
-        wait
+        ask
             Whether the question depends on it (it sets an effort, thinking …).
         """
         if self.provider != "anthropic":
@@ -292,7 +292,7 @@ class Service:
             client = self._without_retries()
         except errors.ClaudeError:
             return  # no key: said where it is needed
-        self._learner.refresh(client, wait=wait)
+        self._learner.refresh(client, ask=ask)
         self._learner.one(client, model)
 
     def check(self, model: str) -> None:

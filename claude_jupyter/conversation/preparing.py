@@ -147,8 +147,8 @@ def chosen_model(world: World, state: State, options: Options) -> str:
     model = models.resolve(options.model or state.model or world.settings.model)
     world.service.check(model)
     if not options.dry_run:
-        named = (options.effort, options.thinking, options.max_tokens, options.temperature)
-        world.service.learn(model, wait=any(value is not None for value in named))
+        named = (options.effort, options.thinking, options.temperature)
+        world.service.learn(model, ask=any(value is not None for value in named))
     return model
 
 

@@ -93,11 +93,13 @@ def service_says(monkeypatch):
 def test_with_a_key_the_service_tells_what_known_models_take(service_says, tmp_path):
     with stage(told=tmp_path / "models.json") as s:
         s.claude.ask("q")
+        assert not asked(s)  # a plain question is one request
+        s.claude.ask("q", effort="low")
         told_later(s)
         assert models.facts("claude-haiku-5-5").max_output == 32_000
         with pytest.raises(UsageError, match="takes low, medium, high, xhigh, not max"):
             s.claude.ask("q", model="haiku", effort="max")
-        assert asked(s) == ["/v1/models"] and len(s.bodies) == 1
+        assert asked(s) == ["/v1/models"] and len(s.bodies) == 2
 
 
 def test_a_first_question_that_names_an_effort_waits_a_moment_for_it(service_says, tmp_path, monkeypatch):
@@ -111,13 +113,13 @@ def test_a_first_question_that_names_an_effort_waits_a_moment_for_it(service_say
 def test_what_was_told_is_kept_for_the_next_kernel_for_a_day(service_says, tmp_path):
     path = tmp_path / "models.json"
     with stage(told=path) as s:
-        s.claude.ask("q")
+        s.claude.ask("q", effort="low")
         told_later(s)
         assert path.stat().st_mode & 0o777 == 0o600
     models.forget()
     with stage(told=path) as s:
         moved(path, s)
-        s.claude.ask("q")
+        s.claude.ask("q", effort="low")
         told_later(s)
         assert not asked(s) and models.facts("claude-haiku-5-5").max_output == 32_000
     models.forget()
@@ -134,7 +136,7 @@ def test_a_broken_file_is_asked_anew(tmp_path: Path, broken: str):
     path = tmp_path / "models.json"
     path.write_text(broken)
     with stage(told=path) as s:
-        assert s.claude.ask("q").complete
+        assert s.claude.ask("q", effort="low").complete
         told_later(s)
         assert asked(s) == ["/v1/models"] and json.loads(path.read_text())["endpoints"]
 
@@ -146,14 +148,14 @@ def test_a_gateway_without_a_models_api_is_asked_once_and_no_question_fails(tmp_
     monkeypatch.setattr(catalogue, "answer", broken)
     with stage(told=tmp_path / "models.json") as s:
         for _ in range(3):
-            assert s.claude.ask("q").complete
+            assert s.claude.ask("q", effort="low").complete
             told_later(s)
         assert asked(s) == ["/v1/models"] and not (tmp_path / "models.json").exists()
 
 
 def test_with_replay_the_table_alone_counts(service_says, tmp_path):
     with stage(told=tmp_path / "models.json") as s:
-        s.claude.ask("q")
+        s.claude.ask("q", effort="low")
         told_later(s)
         s.settings.replay, s.settings.replay_dir = "auto", str(tmp_path / "recorded")
         s.claude.ask("q", model="haiku", effort="max")
