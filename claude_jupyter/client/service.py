@@ -258,6 +258,7 @@ class Service:
         names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
         params = {k: v for k, v in request.params.items() if k in names}
         params["model"] = spelled(self.provider, str(params["model"]), self._client if self._own else None)
+        self._may_ask()
         client = self.client
         try:
             if request.betas:  # blocks of the history may need them
@@ -327,6 +328,7 @@ class Service:
         ClaudeError
             As for a question.
         """
+        self._may_ask()
         try:
             told = [m.to_dict() for m in self.client.models.list(limit=100)]
         except Exception as error:
@@ -334,6 +336,10 @@ class Service:
         if self._settings.replay == "off":
             self._learner.take(told)
         return told
+
+    def _may_ask(self) -> None:
+        if self._settings.replay == "only":
+            raise errors.ReplayError('replay = "only" asks nobody.')
 
     def _told(self, error: BaseException, request: Request) -> errors.ClaudeError:
         model = str(request.params.get("model"))

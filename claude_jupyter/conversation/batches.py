@@ -27,7 +27,7 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.budget import Budgets, check
 from claude_jupyter.costs.calls import UNBILLED, Call, Reserve, Spent
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.errors import ReturnsError, UsageError
+from claude_jupyter.errors import ReplayError, ReturnsError, UsageError
 
 _POLL: Final = (5.0, 60.0)
 """Seconds between two looks at a batch that is waited for: first, and at most."""
@@ -219,6 +219,10 @@ def submit(plan: Plan, count: Counter) -> Batch:
     ClaudeError
         As for a map; nothing is sent then.
     """
+    if plan.world.settings.replay == "only" and not plan.options.no_replay:
+        raise ReplayError(
+            'replay = "only" asks nobody, and a batch has no recordings: map without batch=True, or with no_replay=True.'
+        )
     results = plan.results(afresh=plan.options.no_replay)
     stock = plan.stock(results)
     records = Records(plan.world.journal)

@@ -30,6 +30,22 @@ def recording(tmp_path):
         context.__exit__(None, None, None)
 
 
+def test_with_only_nothing_at_all_goes_to_the_network(tmp_path):
+    with stage("Fine.") as s:
+        s.settings.replay, s.settings.replay_dir = "only", str(tmp_path)
+        assert not s.claude.count("q").exact and "table" in s.claude.models.source
+        for ask in (
+            lambda: s.claude.ask("q", model="claude-new-9"),
+            lambda: s.claude.map(["a"], "{value}"),
+            lambda: s.claude.map(["a"], "{value}", batch=True),
+            lambda: list(s.claude.stream("q")),
+        ):
+            with pytest.raises(ReplayError):
+                ask()
+        assert not s.server.requests
+        assert s.claude.map(["a"], "{value}", batch=True, no_replay=True).id
+
+
 def test_the_same_question_is_answered_from_its_recording(recording, tmp_path):
     first = recording(["The answer."])
     first.claude.ask("What, canary?")
