@@ -8,6 +8,7 @@ from benchmarks.beside.bench import Bench
 from benchmarks.beside.chart import draw
 from benchmarks.beside.environments import Home, home
 from benchmarks.beside.figures import Cannot, Figure, Row, from_json, markdown, table, to_json
+from benchmarks.beside.main import merged
 from benchmarks.beside.stub import DELTA, Answer
 
 NAMES = [OURS, "chatlas", "genai"]
@@ -43,6 +44,17 @@ def test_the_json_file_gives_the_same_table_again() -> None:
     read, about = from_json(to_json(rows(), {"versions": {}}))
     assert table(read, NAMES) == table(rows(), NAMES)
     assert about == {"versions": {}}
+
+
+def test_a_group_measured_again_takes_the_place_of_the_old_one() -> None:
+    old = (
+        [Row("load", "load", "s"), Row("session", "session", "$")],
+        {"groups": {"start": {"when": "then"}, "session": {}}},
+    )
+    new = ([Row("load", "load", "s", cells={OURS: Figure(1.0)})], {"groups": {"start": {"when": "now"}}})
+    rows, about = merged(old, new)
+    assert [(row.id, len(row.cells)) for row in rows] == [("load", 1), ("session", 0)]
+    assert about["groups"] == {"start": {"when": "now"}, "session": {}}
 
 
 def test_markdown_has_a_column_for_each() -> None:

@@ -59,6 +59,8 @@ class Alternative:
         return {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": "{url}", **self.environment}
 
 
+LUMPS: Final = "plain text, not Markdown, in lumps of 0.2 s (print without flush)"
+PLAIN: Final = "plain text, not Markdown"
 NO_LEDGER: Final = {"ledger": "keeps no ledger"}
 JOINED: Final = r"'\n\n'.join([PROMPT, *documents])"
 
@@ -128,6 +130,7 @@ ALTERNATIVES: Final = (
         image="from pathlib import Path\nfrom claudette import mk_msg\n"
         "data = mk_msg([Path(path).read_bytes(), 'What is this?'])['content'][0]['source']['data']",
         cannot={"frame": "takes no dataframe", "map": "no bulk call", **NO_LEDGER},
+        remarks={"answer": LUMPS, "page": LUMPS},
     ),
     Alternative(
         name="genai",

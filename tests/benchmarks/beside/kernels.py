@@ -23,6 +23,7 @@ from jupyter_client.manager import KernelManager
 
 from .alternatives import Alternative
 from .environments import Home
+from .stub import Stub
 
 SMALL = 20_000
 """Bytes of a message's content up to which it is kept."""
@@ -131,8 +132,8 @@ class BenchKernel:
         stopped = reply is None
         if stopped:
             self.manager.interrupt_kernel()
-            reply = self._reply(now.parent, 60)
-        deadline = time.monotonic() + (2 if stopped else 10)
+            reply = self._reply(now.parent, 5)
+        deadline = time.monotonic() + (1 if stopped else 10)
         while not now.idle and time.monotonic() < deadline:
             time.sleep(0.002)
         took = time.monotonic() - began
@@ -250,12 +251,13 @@ def kernel(alternative: Alternative, home: Home, url: str, folder: Path) -> Iter
 
 
 @contextmanager
-def ready(alternative: Alternative, home: Home, url: str, folder: Path) -> Iterator[BenchKernel]:
+def ready(alternative: Alternative, home: Home, stub: Stub, folder: Path) -> Iterator[BenchKernel]:
     """A kernel that is ready to ask, and has asked once."""
-    with kernel(alternative, home, url, folder) as running:
+    with kernel(alternative, home, stub.url, folder) as running:
         running.must(alternative.load)
         if alternative.setup:
             running.must(alternative.setup)
+        stub.say(200, 0)
         done = running.must(asking(alternative, "Warm up."))
         running.opening.extend(done.shown)
         yield running

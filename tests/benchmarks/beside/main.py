@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +21,13 @@ from .stub import stub
 
 GROUPS = ("start", "answer", "page", "session", "frame", "image", "map", "ledger")
 MODULES = {"start": "load"}
+HEADLINE = (
+    "load", "first", "bytes-80", "cpu", "first-paint", "last-paint", "last-paint-80", "busy", "longest",
+    "session", "frame-3", "frame-7", "image", "map", "map-cpu",
+)  # fmt: skip
+"""The rows of the README's table."""
+Run = tuple[list[Row], dict[str, Any]]
+"""Rows, and what is to be known about them."""
 OUT = ROOT / "tests" / ".artifacts" / "bench.json"
 CHART = ROOT / ".github" / "bench.svg"
 
@@ -36,6 +43,8 @@ def main(words: Sequence[str]) -> int:
         rows, about = from_json(Path(options.source).read_text())
     else:
         rows, about = _run(options)
+        if options.into and options.out.exists():
+            rows, about = merged(from_json(options.out.read_text()), (rows, about))
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(to_json(rows, about))
         print(f"\nbench: figures in {options.out}")
@@ -43,13 +52,25 @@ def main(words: Sequence[str]) -> int:
     print("\n" + table(rows, names))
     print("".join(f"{name}: {note}\n" for name, note in about["notes"].items()))
     if options.markdown:
-        print("\n" + markdown(rows, names))
+        print("\n" + markdown([row for row in rows if row.id in HEADLINE], names))
     if options.chart:
         from .chart import draw
 
         CHART.write_text(draw(rows, names))
         print(f"bench: chart in {CHART}")
     return 0
+
+
+def merged(old: Run, new: Run) -> Run:
+    """The old run with the new one's rows in place of its own; `groups` tells when each was measured, and under what load."""
+    by_id = {row.id: row for row in [*old[0], *new[0]]}
+    order = [row.id for group in GROUPS for row in _module(group).rows()]
+    about = {**old[1], **new[1], "groups": {**old[1]["groups"], **new[1]["groups"]}}
+    return sorted(by_id.values(), key=lambda row: order.index(row.id)), about
+
+
+def _module(group: str) -> Any:
+    return import_module(f"{__package__}.rows_{MODULES.get(group, group)}")
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
@@ -65,6 +86,9 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--from", dest="source", default="", help="show this file of figures, measure nothing"
     )
+    parser.add_argument(
+        "--into", action="store_true", help="put these rows into the figures of an earlier run"
+    )
     parser.add_argument("--install", action="store_true", help="make the environments, measure nothing")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--chart", action="store_true")
@@ -79,15 +103,14 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _run(options: argparse.Namespace) -> tuple[list[Row], dict[str, Any]]:
+def _run(options: argparse.Namespace) -> Run:
     homes = {alternative.name: home(alternative) for alternative in options.only}
     missing = {name: at.missing for name, at in homes.items() if at.missing}
     for name, why in missing.items():
         print(f"bench: {name} is left out: {why}")
-    if len(missing) == len(homes) - 1:
+    if 0 < len(missing) == len(homes) - 1:
         print(f"bench: no alternative is on hand (offline?); only {OURS} is measured")
     about: dict[str, Any] = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": options.quick,
         "machine": {
             "cores": os.cpu_count(),
@@ -100,18 +123,20 @@ def _run(options: argparse.Namespace) -> tuple[list[Row], dict[str, Any]]:
         },
     }
     rows: list[Row] = []
-    loads: dict[str, Any] = {}
-    began = time.monotonic()
+    about["groups"] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, stub() as server:
         bench = Bench(server, options.only, homes, Path(folder), options.quick)
-        for group in GROUPS:
-            if group in options.rows:
-                measure: Callable[[Bench], list[Row]] = import_module(
-                    f"{__package__}.rows_{MODULES.get(group, group)}"
-                ).measure
-                before = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1
-                rows += measure(bench)
-                loads[group] = [round(before, 2), round(os.getloadavg()[0], 2)] if before >= 0 else []
-    about["load_average"] = loads
-    about["seconds"] = round(time.monotonic() - began)
+        for group in (group for group in GROUPS if group in options.rows):
+            began, load = time.monotonic(), _load()
+            rows += _module(group).measure(bench)
+            about["groups"][group] = {
+                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - began),
+                "load_average": [load, _load()],
+            }
     return rows, about
+
+
+def _load() -> float | None:
+    """How many processes want the processors, over the last minute; a figure of wall time is worth little where it is high."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -12,10 +12,10 @@ from .figures import Cannot, Figure, Row
 from .kernels import BenchKernel, Run, asking, ready
 from .stub import Answer, Stub
 
-PACES: Final = {8: 2.0, 80: 6.0, 800: 12.0}
-"""Seconds by kilobytes: 4, 13 and 67 KB a second, the last far above what models reach today."""
-ROUNDS = 5
-LATE = 15.0
+PACES: Final = {8: 2.0, 80: 6.0, 800: 10.0}
+"""Seconds by kilobytes: 4, 13 and 80 KB a second, the last far above what models reach today."""
+ROUNDS = 3
+LATE = 10.0
 """Seconds after the answer's own end at which a cell is interrupted."""
 WHOLE = "does not stream: all comes at the end"
 LIVE_CODE = 20_000
@@ -56,11 +56,11 @@ def ask(
 
 
 def measure(bench: Bench) -> list[Row]:
-    """One answer of each size; the latencies at 8 KB are medians of five."""
+    """One answer of each size; the latencies at 8 KB are medians of three."""
 
     def one(alternative: Alternative, home: Home) -> Measured:
         told: dict[str, Figure | Cannot] = {}
-        with ready(alternative, home, bench.stub.url, bench.folder) as running:
+        with ready(alternative, home, bench.stub, bench.folder) as running:
             code = sum(m.size for m in running.opening if m.type == "comm_open" and m.size > LIVE_CODE)
             told["code"] = Figure(code / 1000)
             rounds = [ask(running, alternative, bench.stub, 8) for _ in range(2 if bench.quick else ROUNDS)]
