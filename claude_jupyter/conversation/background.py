@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import queue
 import sys
 import threading
@@ -49,6 +50,19 @@ def start(
             thread = threading.Thread(target=_drain, args=(chat,), name="claude-background", daemon=True)
             _threads[chat] = thread
             thread.start()
+
+
+def _after_fork() -> None:
+    # The threads stayed with the parent, and so do the answers that wait for them.
+    global _lock
+    _lock = threading.Lock()
+    _queues.clear()
+    _threads.clear()
+    _running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def stop_all() -> None:
