@@ -134,6 +134,16 @@ def bench(
             made.ledger.close()
 
 
+@contextmanager
+def another(b: Bench, kernel: str, folder: Path | None) -> Iterator[Bench]:
+    """Another kernel on the same line."""
+    made = assembled(b.line, b.demo, folder, kernel)
+    made.settings.max_retries = b.settings.max_retries
+    yield made
+    made.world.service.client.close()
+    made.ledger.close()
+
+
 def assembled(line: Line, demo: DemoServer, folder: Path | None, kernel: str) -> Bench:
     """A kernel's conversation whose requests go over `line`."""
     settings = Settings()
