@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import sys
 import threading
@@ -18,6 +16,7 @@ from claude_jupyter import errors
 from claude_jupyter.client.errors import continued, nearest_models, translate
 from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting
 from claude_jupyter.client.learning import Learner
+from claude_jupyter.client.parameters import takes
 from claude_jupyter.client.platforms import PLATFORMS, spelled
 from claude_jupyter.client.providers import make_client
 from claude_jupyter.client.retry import pause, reason, worth_retrying
@@ -236,7 +235,7 @@ class Service:
             ),
         }
         # What the SDK has no name for yet is a parameter all the same.
-        if newer := {key: params.pop(key) for key in list(params) if not _takes(create, key)}:
+        if newer := {key: params.pop(key) for key in list(params) if not takes(create, key)}:
             extra["extra_body"] = {**newer, **(extra.get("extra_body") or {})}
         return lambda: create(**params, **extra, stream=True)
 
@@ -367,20 +366,6 @@ def _slept_until_stopped(seconds: float, stop: Stop) -> bool:
     except KeyboardInterrupt:
         stop.ask()
         return True
-
-
-def _takes(create: Any, name: str) -> bool:
-    accepted = _parameters(getattr(create, "__func__", create))
-    return accepted is None or name in accepted
-
-
-@functools.cache
-def _parameters(function: Any) -> frozenset[str] | None:
-    """The names a function takes; None where it takes any."""
-    made = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in made):
-        return None
-    return frozenset(p.name for p in made)
 
 
 class _Failed(NamedTuple):

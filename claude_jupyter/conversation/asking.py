@@ -336,6 +336,8 @@ class Asking:
                 "info",
                 f"{names} is yours to run: give the result with claude.ask(tool_results={{{results}}}).",
             )
+        elif complete and reason in ("end_turn", "stop_sequence") and not self._has_text():
+            yield "info", "The answer is empty: Claude added nothing. Ask it differently, or for more."
         elif complete and reason == "model_context_window_exceeded":
             yield "warn", "The context is full. Begin afresh with -n, or attach less."
         if self.question.expired and self._written is not None:

@@ -244,6 +244,12 @@ def test_an_answer_that_calls_a_dict_tool_says_how_to_give_its_result():
         assert not any(b["type"] == "notice" for b in s.claude.ask(tool_results={"t1": "a cat"}).blocks)
 
 
+def test_an_answer_without_a_word_says_so():
+    with stage([Script(), "Fine."]) as s:
+        assert "The answer is empty" in str(s.claude.ask("anything else?").blocks)
+        assert not any(b["type"] == "notice" for b in s.claude.ask("hello").blocks)
+
+
 def test_claude_is_told_which_argument_did_not_fit():
     def add(number: int) -> str:
         """Add one."""
