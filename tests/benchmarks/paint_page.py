@@ -10,9 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-UNIT = """## Part {n}: what the sales of store {n} say
-
-Sales per open store rose by **{n} %**, and with $x_{{{n}}}^2 + y^2 = r_{{{n}}}^2$ the rest follows. It is not that customers bought
+UNIT = """{heading}Sales per open store rose by **{n} %**, and with $x_{{{n}}}^2 + y^2 = r_{{{n}}}^2$ the rest follows. It is not that customers bought
 less; the *days* were fewer, as `sales.date.nunique()` shows for each of the stores that were closed in March.
 
 | store | Feb | Mar | open days |
@@ -41,8 +39,12 @@ $$
 
 def text_of(size: int) -> str:
     """An answer of so many characters: code, tables, lists and formulas, about three formulas to the KB."""
-    unit = len(UNIT.format(n=100))
-    return "".join(UNIT.format(n=n) for n in range(100, 101 + size // unit))[:size]
+    units: list[str] = []
+    while sum(map(len, units)) < size:
+        n = 100 + len(units)
+        heading = "" if n % 2 else f"## Part {n}: what the sales of store {n} say\n\n"
+        units.append(UNIT.format(n=n, heading=heading))
+    return "".join(units)[:size]
 
 
 # The needle is looked for in what a change brings, never in the whole answer: that would be the benchmark's own load.

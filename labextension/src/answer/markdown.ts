@@ -7,6 +7,7 @@ import remend from 'remend';
 import { Splitter, type Piece } from './blocks';
 import { CodeView, frame } from './code';
 import { el } from './dom';
+import { Formulas } from './formulas';
 import type { Services } from './services';
 
 /** Settled pieces stand together on pages of about so many characters: the browser skips those that are out of sight. */
@@ -16,7 +17,6 @@ export class MarkdownStream {
   readonly node = el('div', 'cj-md');
   private page = this.node.appendChild(el('div', 'cj-page'));
   private pageSize = 0;
-  private unset: HTMLElement[] = []; // with mathematics, drawn out of sight
   private full: HTMLElement[] = []; // pages that have not been measured yet
   private readonly splitter = new Splitter();
   private readonly caret = el('span', 'cj-caret');
@@ -27,8 +27,19 @@ export class MarkdownStream {
   private stale = false;
   private tail: { key: number; src: string; nodes: ChildNode[]; code: CodeView | null } | null = null;
 
-  constructor(private readonly services: Services) {
+  private readonly formulas: Formulas;
+
+  /** `wake` asks for another paint. */
+  constructor(
+    private readonly services: Services,
+    wake: () => void = () => undefined
+  ) {
     this.caret.setAttribute('aria-hidden', 'true');
+    this.formulas = new Formulas(this.node, services, wake);
+  }
+
+  dispose(): void {
+    this.formulas.dispose();
   }
 
   /** How much has arrived, in UTF-16 code units. */
@@ -66,6 +77,7 @@ export class MarkdownStream {
     while (this.queue.length) {
       await this.settle(this.queue.shift()!);
       if (performance.now() > deadline) {
+        await this.formulas.work(deadline, true);
         return true;
       }
     }
@@ -73,7 +85,8 @@ export class MarkdownStream {
       this.stale = false;
       await this.paintTail();
     }
-    return this.queue.length > 0 || this.full.length > 0;
+    const more = await this.formulas.work(deadline, false);
+    return more || this.queue.length > 0 || this.full.length > 0;
   }
 
   /** Pages drawn in an earlier frame: their height is known now, so that they can be skipped without a jump. */
@@ -177,28 +190,10 @@ export class MarkdownStream {
     }
   }
 
-  /** Mathematics is sized by the text around it, so it waits until that is on the page and not in a hidden tab. */
-  private typeset(node: HTMLElement): void {
-    if (this.node.getClientRects().length) {
-      this.services.typeset!(node);
-      return;
-    }
-    this.unset.push(node);
-    if (this.unset.length === 1) {
-      const observer = new ResizeObserver(() => {
-        if (this.node.getClientRects().length) {
-          observer.disconnect();
-          this.unset.splice(0).forEach(waiting => this.services.typeset!(waiting));
-        }
-      });
-      observer.observe(this.node);
-    }
-  }
-
   /** What a finished piece gets once: mathematics, framed code, numbers set to the right. */
   private polish(node: HTMLElement, piece: Piece): void {
     if (this.services.typeset && /\$|\\[([]|\\begin/.test(piece.src) && piece.kind !== 'fence') {
-      this.typeset(node);
+      this.formulas.add(node, this.page);
     }
     for (const pre of piece.kind === 'fence' ? [] : node.querySelectorAll('pre')) {
       if (!pre.closest('.cj-code')) {

@@ -19,9 +19,19 @@ export class Painter {
   private cost = 0;
   private backlog = false;
   private waiting = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
-  request(item: Paintable): void {
+  /** `now`: with the next frame, however long ago the last paint was (the last words must not wait). */
+  request(item: Paintable, now = false): void {
     this.dirty.add(item);
+    if (now) {
+      this.backlog = true;
+      if (this.timer !== undefined && !document.hidden) {
+        clearTimeout(this.timer);
+        this.timer = undefined;
+        this.waiting = false;
+      }
+    }
     this.schedule();
   }
 
@@ -36,15 +46,19 @@ export class Painter {
     this.waiting = true;
     const wait = this.backlog ? 0 : this.last + this.interval - performance.now();
     if (document.hidden) {
-      setTimeout(() => void this.frame(), HIDDEN);
+      this.timer = setTimeout(() => void this.frame(), HIDDEN);
     } else if (wait > 16) {
-      setTimeout(() => requestAnimationFrame(() => void this.frame()), wait - 16);
+      this.timer = setTimeout(() => {
+        this.timer = undefined;
+        requestAnimationFrame(() => void this.frame());
+      }, wait - 16);
     } else {
       requestAnimationFrame(() => void this.frame());
     }
   }
 
   private async frame(): Promise<void> {
+    this.timer = undefined;
     this.last = performance.now();
     const deadline = this.last + SLICE;
     this.backlog = false;

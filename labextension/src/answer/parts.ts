@@ -56,7 +56,8 @@ export class ThinkingView {
     if (block.text !== this.text.data && block.text) {
       this.text.data = block.text;
     }
-    const took = block.seconds === null ? '' : ` for ${seconds(Math.round(block.seconds)).replace('.0 ', ' ')}`;
+    const whole = Math.round(block.seconds ?? 0);
+    const took = block.seconds === null ? '' : whole < 1 ? ' briefly' : ` for ${seconds(whole).replace('.0 ', ' ')}`;
     setText(this.parts.summary, live && block.seconds === null ? 'Thinking' : `Thought${took}`);
     this.node.classList.toggle('cj-empty', this.text.length === 0);
   }

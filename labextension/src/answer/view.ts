@@ -104,7 +104,7 @@ export class AnswerView implements Paintable {
   /** It has arrived: take over what the kernel says of it in the end. */
   finish(answer: Answer): void {
     this.end(answer);
-    painter.request(this);
+    painter.request(this, true);
   }
 
   /** What there is so far, texts and all. */
@@ -154,6 +154,7 @@ export class AnswerView implements Paintable {
 
   dispose(): void {
     this.foot.halt();
+    this.shown.forEach(item => item.type === 'text' && item.stream.dispose());
     painter.forget(this);
   }
 
@@ -203,7 +204,7 @@ export class AnswerView implements Paintable {
   }
 
   private text(text: string): Shown {
-    const stream = new MarkdownStream(this.services);
+    const stream = new MarkdownStream(this.services, () => painter.request(this));
     stream.push(text);
     return { type: 'text', node: stream.node, stream };
   }

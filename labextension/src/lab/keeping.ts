@@ -14,6 +14,11 @@ import { idOf } from './outputs';
 const EVERY = 1000; // ms
 const GRACE = 3000; // ms after a widget is closed: the final output may be on its way
 
+/** As JupyterLab's own cells write their outputs (4.2 and later): no page that shows the cell is told. */
+interface QuietCell {
+  updateOutputs(start: number, end: number, outputs: IOutput[], origin: 'silent-change'): void;
+}
+
 interface Place {
   panel: NotebookPanel;
   model: ICodeCellModel;
@@ -60,12 +65,22 @@ export class Keeper {
       return;
     }
     const place = this.place(live);
-    if (place && place.panel.content.model?.readOnly === false && runsHere(place)) {
+    const notebook = place?.panel.content.model;
+    if (place && notebook && !notebook.readOnly && runsHere(place)) {
       this.written.set(live, live.view.changes);
       const sealers = this.sealers.get(live) ?? [];
       this.sealers.set(live, sealers);
-      const { data, metadata } = snapshotOf(live.answer, live.view.arrived(), UNFINISHED, sealers);
-      place.model.outputs.set(place.index, { output_type: 'display_data', data, metadata } as unknown as IOutput);
+      const snapshot = snapshotOf(live.answer, live.view.arrived(), UNFINISHED, sealers);
+      const output = { output_type: 'display_data', ...snapshot } as unknown as IOutput;
+      if (!live.adopted) {
+        place.model.outputs.set(place.index, output); // its renderer takes the view over
+      } else {
+        // Into the document alone, past the page: nothing is drawn again, and no table of contents reads all of it anew.
+        (place.model.sharedModel as QuietCell).updateOutputs(place.index, place.index + 1, [output], 'silent-change');
+        if (!notebook.dirty) {
+          notebook.dirty = true; // saved since
+        }
+      }
     }
   }
 

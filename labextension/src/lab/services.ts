@@ -32,7 +32,7 @@ export function labServices(
         link.rel = 'noopener noreferrer';
       }
     },
-    typeset: node => void rendermime.latexTypesetter?.typeset(node),
+    typeset: node => rendermime.latexTypesetter?.typeset(node) as void | Promise<void>, // JupyterLab's own returns a promise
     draws: language => language === 'mermaid',
     copy: text => navigator.clipboard.writeText(text)
   };

@@ -71,15 +71,14 @@ export const services: Services = {
 };
 
 /** Formulas that `math.ts` left as code become MathML, now or when the code for it has come. */
-function typeset(node: HTMLElement): void {
-  const { tex, waiting } = page();
-  if (!tex) {
-    waiting.push(() => typeset(node));
-    return;
+async function typeset(node: HTMLElement): Promise<void> {
+  const shared = page();
+  if (!shared.tex) {
+    await new Promise<void>(come => shared.waiting.push(come));
   }
-  for (const code of node.querySelectorAll<HTMLElement>('.cj-tex')) {
+  for (const code of node.matches('.cj-tex') ? [node] : node.querySelectorAll<HTMLElement>('.cj-tex')) {
     const formula = document.createElement('span');
-    tex(code.textContent ?? '', code.parentElement?.className === 'cj-math', formula);
+    shared.tex!(code.textContent ?? '', code.parentElement?.className === 'cj-math', formula);
     code.replaceWith(formula);
   }
 }
