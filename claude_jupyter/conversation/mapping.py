@@ -307,7 +307,10 @@ class Mapper:
         if failed:
             first = next(p for p in problems if p is not None)
             told.append(f"{failed:,} with an error, the first: {first}")
-        self.plan.world.show(f"{len(stock.keys):,} rows: {'; '.join(told)}")
+        count = len(stock.keys)
+        self.plan.world.show(
+            f"{count:,} row{'' if count == 1 else 's'}: {'; '.join(told) or 'nothing to ask'}"
+        )
         return Mapped(value, self.usage, self.cost, failed)
 
 

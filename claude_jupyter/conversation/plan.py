@@ -224,6 +224,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
         raise UsageError('rows = none keeps rows in, and map sends them: allow it with rows="all"')
     rows = Rows.of(values)
     returns = Returns(options.returns) if options.returns is not None else None
+    rows.refuse_slips(prompt)
     rows.refuse_taken(returns.fields if returns is not None else ())
     shared = attached(world, Ask(prompt, (), options, None, None, number), rules, ())
     system = options.system if options.system is not None else system_at(state.turns, state.system)

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, cast
 
 from claude_jupyter.content.fence import fenced
 from claude_jupyter.errors import UsageError
+from claude_jupyter.option_values import did_you_mean
 
 Kind = Literal["list", "dict", "series", "frame"]
 
@@ -121,6 +122,22 @@ class Rows:
             raise UsageError(
                 f"the frame has a column {taken[0]!r}, and the results would overwrite it: drop or rename it first"
             )
+
+    def refuse_slips(self, prompt: str) -> None:
+        """Refuse a brace that is nearly a name of the rows: every row would be asked with it as typed, and paid for.
+
+        Raises
+        ------
+        UsageError
+            Naming the nearest.
+        """
+        first = next(self.each(), None) or {}
+        for literal, braced in _BRACES.findall(prompt):
+            name = braced.partition(":")[0]
+            if literal or name in first or braced in first or not name.isidentifier():
+                continue
+            if near := did_you_mean(name, first):
+                raise UsageError(f"the rows have no {name!r}{near} ({{{{{name}}}}} keeps it as typed)")
 
 
 @dataclass(frozen=True, slots=True)

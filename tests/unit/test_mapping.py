@@ -411,3 +411,14 @@ def test_a_tool_that_asks_first_is_refused_before_anything_is_sent():
         with pytest.raises(UsageError, match="delete asks first"):
             s.claude.map(["a"], "{value}")
         assert not s.server.requests
+
+
+def test_a_slip_in_a_columns_name_is_refused_before_anything_is_sent(capsys):
+    with stage("Fine.") as s:
+        for values in (pd.DataFrame({"review": ["a"]}), [{"review": "a"}]):
+            with pytest.raises(UsageError, match="no 'reviw'; did you mean review"):
+                s.claude.map(values, "{reviw}")
+        assert not s.server.requests
+        assert s.claude.map([{"review": "a"}], "{{reviw}} {x} {review}") == ["Fine."]
+        assert s.claude.map([], "{value}") == []
+        assert "1 row: 1 asked" in (told := capsys.readouterr().out) and "0 rows: nothing to ask" in told
