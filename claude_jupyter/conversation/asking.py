@@ -291,8 +291,9 @@ class Asking:
         reason = message.get("stop_reason") if message and complete else None
         if complete and reason == "refusal":
             complete, self.error = False, self._refused(message)
-        elif not complete and self.error is None:
-            self.error = StoppedError("Stopped. What arrived is kept; claude.resume() continues from here.")
+        self.messages = self._kept(complete)
+        if not complete and self.error is None:
+            self.error = StoppedError(self._stopped())
         parts: list[Part] = [self._note(*n) for n in self._notices(reason, complete)]
         billed = self.answer.provider != "demo" and not self.answer.replayed
         known = bool(self._costs) and None not in self._costs
@@ -310,8 +311,15 @@ class Asking:
             billed=billed,
             message=message,
         )
-        self.messages = self._kept(complete)
         return parts
+
+    def _stopped(self) -> str:
+        """What a stop left."""
+        if not self.messages:
+            return "Stopped before anything of the answer came."
+        if self.question.options.once:
+            return "Stopped. What arrived is in claude.last."
+        return "Stopped. What arrived is kept; claude.resume() continues from here."
 
     def _refused(self, message: Mapping[str, Any] | None) -> RefusalError:
         details = (message or {}).get("stop_details") or {}
@@ -320,7 +328,7 @@ class Asking:
 
     def _notices(self, reason: str | None, complete: bool) -> Iterator[Notice]:
         if isinstance(self.error, StoppedError):
-            yield "warn", "Stopped. What arrived is kept; `claude.resume()` continues from here."
+            yield "warn", self.error.message.replace("claude.resume()", "`claude.resume()`")
         elif self.error is not None and (self._blocks.letters or self.tells_errors):
             yield "error", self.error.message
         elif complete and reason == "max_tokens":

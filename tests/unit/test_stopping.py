@@ -207,3 +207,20 @@ def test_resume_goes_on_from_the_answer_that_stopped_not_from_the_last_one():
         assert [t.answer.text for t in s.claude.turns] == ["A2 begins ", "B1", "and ends."]
         s.claude.undo(2)
         assert [t.answer.text for t in s.claude.turns] == ["A1", "B1"]
+
+
+def test_a_stop_says_what_there_is_to_go_on_from():
+    with stage([Script(text=["Half ", Wait(60), "never"]), Script(thinking="Hm.", text=["", Wait(60)])]) as s:
+        s.view.at_part = lambda part: s.stops[-1].ask() if "Half" in str(part) else None
+        with pytest.raises(StoppedError, match=r"kept; claude\.resume"):
+            s.claude.ask("q")
+        s.view.at_part = lambda _part: s.stops[-1].ask()
+        with pytest.raises(StoppedError, match="before anything of the answer came"):
+            s.claude.ask("q2")
+        with pytest.raises(UsageError, match="nothing of the last answer arrived"):
+            s.claude.resume()
+    with stage(Script(text=["Half ", Wait(60), "never"])) as s:
+        s.view.at_part = lambda part: s.stops[-1].ask() if "Half" in str(part) else None
+        with pytest.raises(StoppedError, match=r"in claude\.last"):
+            s.claude.ask("q", once=True)
+        assert s.claude.last.text == "Half "
