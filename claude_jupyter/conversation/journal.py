@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 from claude_jupyter.conversation.repeats import earlier_keys
 from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
+from claude_jupyter.settings import private_folder
 from claude_jupyter.turns import Turn
 
 _DAY = 86_400
@@ -67,7 +68,7 @@ class Journal:
     mode: Callable[[], str]
     warn: Callable[[str], None]
     memory: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], init=False)
-    _warned: bool = field(default=False, init=False)
+    _said: set[str] = field(default_factory=set[str], init=False)
 
     def add(self, chat: str, turn: Turn, asked: str | None = None) -> None:
         """Write a turn down; costs the turn's line and one warning where that fails, never the answer.
@@ -170,20 +171,20 @@ class Journal:
     def _write(self, entry: Mapping[str, Any]) -> None:
         # The newline before it ends a line that a kill or a full disk has cut.
         line = "\n" + json.dumps(entry, ensure_ascii=False) + "\n"
-        _append(self._folder() / f"{self.kernel}.jsonl", line.encode("utf-8", "surrogatepass"))
+        append(self._folder() / f"{self.kernel}.jsonl", line.encode("utf-8", "surrogatepass"))
+
+    def say_once(self, what: str, error: OSError, loss: str) -> None:
+        """Warn that something cannot be written, the first time."""
+        if what not in self._said:
+            self._said.add(what)
+            self.warn(f"{what} ({error.strerror}): a killed kernel would lose {loss}.")
 
     def _say(self, error: OSError) -> None:
-        if not self._warned:
-            self._warned = True
-            self.warn(
-                f"The journal cannot be written ({error.strerror}): a killed kernel would lose this conversation."
-            )
+        self.say_once("The journal cannot be written", error, "this conversation")
 
     def _folder(self, name: str = "") -> Path:
         assert self.folder is not None
-        path = self.folder / name
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path
+        return private_folder(self.folder / name)
 
     def _turn(self, data: Mapping[str, Any]) -> Turn | None:
         assert self.folder is not None
@@ -194,7 +195,14 @@ class Journal:
             return None  # edited by hand: the notebook's own answer serves instead
 
 
-def _append(path: Path, data: bytes) -> None:
+def append(path: Path, data: bytes) -> None:
+    """Add to a file that is ours alone, all of it.
+
+    Raises
+    ------
+    OSError
+        Where the disk does not take it all.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         written = os.write(handle, data)
@@ -254,7 +262,7 @@ def _keep_image(path: Path, data: str) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        _append(temporary, data.encode("ascii"))
+        append(temporary, data.encode("ascii"))
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ How many at once is `pace.py`, what is sent `plan.py`, what is kept `results.py`
 
 from __future__ import annotations
 
-import queue
+import contextlib
 import sys
 import threading
 import time
@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from claude_jupyter import errors
 from claude_jupyter.client.retry import LONGEST
 from claude_jupyter.client.wire import Stop
+from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.pace import CEILING, FIRST, Pace
 from claude_jupyter.conversation.plan import Plan, Row, Stock, agreed, ask_first
 from claude_jupyter.conversation.results import Found, Results
@@ -108,7 +109,8 @@ class Mapper:
         self._costs: list[Cost | None] = []
         self._errors: dict[str, str] = {}
         self._pace = Pace(limit or CEILING, limit=1.0 if plan.shares else FIRST)
-        self._news: queue.SimpleQueue[_Began | _Busy | _Done | _Bug] = queue.SimpleQueue()
+        self._news: deque[_Began | _Busy | _Done | _Bug] = deque()
+        self._bell = threading.Event()
         self._stops: dict[str, Stop] = {}
         self._again: deque[Row] = deque()
         self._tries: dict[str, int] = {}
@@ -176,13 +178,21 @@ class Mapper:
             if not (more or self._again or self._pace.running):
                 break
             wait = self._pace.waits()
-            try:
-                news = self._news.get(timeout=min(_LONGEST_WAIT, wait) if wait else _LONGEST_WAIT)
-            except queue.Empty:
-                continue
-            self._hear(news, results, progress)
-            if isinstance(news, _Done):
-                self._ask_again(stock)
+            self._listen(min(_LONGEST_WAIT, wait) if wait else _LONGEST_WAIT)
+            while self._news:
+                with uninterrupted():  # what is paid for is kept, also when an interrupt comes just now
+                    news = self._news.popleft()
+                    self._hear(news, results, progress)
+                if isinstance(news, _Done):
+                    self._ask_again(stock)
+
+    def _tell(self, news: _Began | _Busy | _Done | _Bug) -> None:
+        self._news.append(news)
+        self._bell.set()
+
+    def _listen(self, seconds: float) -> None:
+        self._bell.wait(seconds)
+        self._bell.clear()
 
     def _start(self, row: Row) -> None:
         self._pace.start()
@@ -195,13 +205,13 @@ class Mapper:
                 for parts in asking.parts():
                     for part in parts:
                         if isinstance(part, Status) and part.until is not None:
-                            self._news.put(_Busy(part.text, part.until))
+                            self._tell(_Busy(part.text, part.until))
                         elif not began and _is_answer(part):
                             began = True
-                            self._news.put(_Began(self.plan.world.service.limits))
-                self._news.put(_Done(row, asking.answer, asking.error))
+                            self._tell(_Began(self.plan.world.service.limits))
+                self._tell(_Done(row, asking.answer, asking.error))
             except BaseException as error:
-                self._news.put(_Bug(error))
+                self._tell(_Bug(error))
 
         threading.Thread(target=work, name="claude-map", daemon=True).start()
 
@@ -286,12 +296,12 @@ class Mapper:
             stop.ask()
         until = time.monotonic() + 2.0
         while self._pace.running and time.monotonic() < until:
-            try:
-                news = self._news.get(timeout=0.1)
-                if not isinstance(news, _Bug):
-                    self._hear(news, results)
-            except (queue.Empty, ClaudeError):
-                continue
+            self._listen(0.1)
+            while self._news:
+                with uninterrupted(), contextlib.suppress(ClaudeError):
+                    news = self._news.popleft()
+                    if not isinstance(news, _Bug):
+                        self._hear(news, results)
 
     def _made(self, results: Results, stock: Stock) -> Mapped:
         values, problems = read(self.plan, results, stock.keys, self._errors)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.journal import Journal, append
+from claude_jupyter.settings import private_folder
 
 FOLDER: Final = "map"
 
@@ -67,22 +67,16 @@ class Results:
         self._found[key] = found
         if not self._writes or self._path is None:
             return
-        line = json.dumps({"version": 1, "hash": key, **found._asdict()}, ensure_ascii=False) + "\n"
+        # The newline before it ends a line that a kill or a full disk has cut.
+        line = f"\n{json.dumps({'version': 1, 'hash': key, **found._asdict()}, ensure_ascii=False)}\n"
         try:
             if not self._touched:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                private_folder(self._path.parent)
                 self._touched = True
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(handle, line.encode("utf-8", "surrogatepass"))
-            finally:
-                os.close(handle)
+            append(self._path, line.encode("utf-8", "surrogatepass"))
         except OSError as error:
-            if not self._failed:
-                self._failed = True
-                self._journal.warn(
-                    f"Results cannot be kept on disk ({error.strerror}): a killed kernel would lose them."
-                )
+            self._failed = True
+            self._journal.say_once("Results cannot be kept on disk", error, "them")
 
     def _read(self, path: Path) -> None:
         try:

@@ -30,7 +30,7 @@ from claude_jupyter.errors import ClaudeError
 from claude_jupyter.settings import Settings
 from claude_jupyter.turns import Add, Answer, Place, Put, View
 
-NOTEBOOK = "a.ipynb"
+NOTEBOOK, KERNEL = "a.ipynb", "kernel-1"
 KEY = "test-key-of-the-fault-matrix"
 TEXT = "The first half stays, the second half may be lost. Ä long wörd and a $formula$ follow."
 THOUGHT = "Let me see what stays."
@@ -114,7 +114,7 @@ def said(body: Mapping[str, Any]) -> str:
 
 @contextmanager
 def bench(
-    way: Way, folder: Path | None, *, retries: int = 0, timeout: float = 20.0, kernel: str = "kernel-1"
+    way: Way, folder: Path | None, *, retries: int = 0, timeout: float = 20.0, kernel: str = KERNEL
 ) -> Iterator[Bench]:
     """A conversation in which `way` can be asked, its user data in `folder` (None: nowhere)."""
 

@@ -164,7 +164,7 @@ def test_a_cut_or_edited_file_of_results_costs_only_its_lines(tmp_path):
         journalled(s, tmp_path)
         s.claude.map(["a", "b"], "{value}?")
         (path,) = (tmp_path / "map").iterdir()
-        lines = path.read_text().splitlines()
+        lines = [line for line in path.read_text().splitlines() if line]
         path.write_text(lines[0] + "\n[]\nnull\n" + lines[1][:20])
         assert s.claude.map(["a", "b"], "{value}?") == ["<a?>", "<b?>"]
         assert len(s.bodies) == 3

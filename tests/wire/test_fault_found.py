@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from anthropic.types import ContentBlockParam
 from anthropic.types.beta import BetaContentBlockParam
 from support.faults_line import until
-from support.faults_ways import WAYS, bench, ours
+from support.faults_ways import ROWS, TEXT, WAYS, bench, ours
 from support.raw_server import End, Play
 
 from claude_jupyter.client.stream import as_sent
+from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.mapping import Mapper
+from claude_jupyter.conversation.results import Found, Results
 
 PLAIN = WAYS[0]
 
@@ -64,3 +69,33 @@ def test_a_block_that_nobody_knows_is_not_and_thinking_bound_to_it_neither() -> 
     blocks = [{"type": "thinking", "signature": "s"}, {"type": "text", "text": "a"}, {"type": "hologram"}]
     assert as_sent([*blocks, blocks[0], blocks[1]]) == [*blocks[:2], blocks[1]]
     assert as_sent([{"type": "future_tool_result", "tool_use_id": "x"}])
+
+
+def test_a_line_of_a_map_that_a_full_disk_has_cut_costs_no_other(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "kernel-1", "a.ipynb", lambda: "on", print)
+    Results(journal, "kind").keep("one", Found("first"))
+    path = tmp_path / "map" / "kind.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"version": 1, "hash": "tw')
+    Results(journal, "kind").keep("three", Found("third"))
+    fresh = Results(Journal(tmp_path, "kernel-2", "a.ipynb", lambda: "on", print), "kind")
+    assert [key in fresh for key in ("one", "two", "three")] == [True, False, True]
+
+
+def test_an_interrupt_while_a_row_comes_home_keeps_the_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear, way = Mapper._hear, WAYS[-1]
+
+    def interrupted(self: Mapper, news: Any, *rest: Any) -> None:
+        if type(news).__name__ == "_Done":
+            signal.raise_signal(signal.SIGINT)
+        hear(self, news, *rest)
+
+    with bench(way, tmp_path) as b:
+        monkeypatch.setattr(Mapper, "_hear", interrupted)
+        outcome = way.ask(b)
+        assert outcome.line.startswith("Stopped. 1 of 3 rows")
+        monkeypatch.setattr(Mapper, "_hear", hear)
+        before = len(b.demo.requests)
+        assert b.claude.map(ROWS, "{value}?", limit=1) == [TEXT] * len(ROWS)
+        assert len(b.demo.requests) - before == len(ROWS) - 1

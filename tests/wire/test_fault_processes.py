@@ -125,7 +125,10 @@ def test_a_forked_kernel_asks_for_itself(way: Way, meanwhile: str, tmp_path: Pat
         if meanwhile != "at rest":
             b.line.spoil(half(End.HANG))
             b.claude.ask("What is it?", background=True)
-            until(lambda: b.view.parts, "the background answer to begin")
+            until(
+                lambda: len(b.line.passed) == 2 and len(b.line.passed[1].sent) > 4,
+                "the background answer to begin",
+            )
 
         def child() -> Any:
             outcome = way.ask(b)
