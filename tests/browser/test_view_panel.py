@@ -53,14 +53,14 @@ def test_buttons_write_cells_and_ask_nothing(open_notebook, service):
     notebook = open_notebook(["1/0", "2"]).open()
     notebook.run(0)
     page = notebook.page
-    page.get_by_role("button", name="Fix").click()
+    page.get_by_role("button", name="Fix", exact=True).click()
     cells = page.evaluate(CELLS)
     assert cells[:2] == ["1/0", "%load_ext claude_jupyter"]
     assert cells[2].startswith("%%claude -e\n")
     assert cells[3] == "2"
     notebook.run(3)
     page.evaluate("() => window.jupyterapp.commands.execute('claude-jupyter:explain')")
-    assert page.evaluate(CELLS)[4] == "%%claude -l\nExplain this output."
+    assert page.evaluate(CELLS)[4] == "%%claude Out[2]\nExplain this output."
     page.wait_for_timeout(300)
     assert notebook.read().cells[0].execution_count is None, "nothing was saved or run by itself"
     assert list(service_.requests) == []

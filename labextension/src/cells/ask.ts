@@ -1,18 +1,18 @@
 /** Visible cells made by buttons: nothing here asks Claude, it writes what the user may run. Pure but for the notebook's model. */
 
+import { isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { Written } from './pointing';
 
 const LOADS = /^\s*%(?:load_ext|reload_ext)\s+claude_jupyter\b/m;
 
-export interface Request {
-  /** The cell's source. */
-  source: string;
+export interface Request extends Written {
   /** Run it at once (a setting, off by default). */
   run: boolean;
 }
 
 /** Put a prompt cell below the cell at `index`, after a cell that loads the magic where none does; returns its index. */
-export function putBelow(panel: NotebookPanel, index: number, { source, run }: Request): number {
+export function putBelow(panel: NotebookPanel, index: number, { source, caret, run }: Request): number {
   const notebook = panel.content;
   if (!notebook.model || notebook.model.readOnly) {
     return -1;
@@ -21,6 +21,10 @@ export function putBelow(panel: NotebookPanel, index: number, { source, run }: R
   notebook.activeCellIndex = index;
   notebook.deselectAll();
   const loads = sources.some(text => LOADS.test(text));
+  if (sources[index + 1] === source) {
+    notebook.activeCellIndex = index + 1; // written already
+    return index + 1;
+  }
   if (!loads) {
     insert(panel, '%load_ext claude_jupyter');
     if (run) {
@@ -35,13 +39,19 @@ export function putBelow(panel: NotebookPanel, index: number, { source, run }: R
     const cell = notebook.activeCell;
     void cell?.ready.then(() => {
       const { editor } = cell;
-      editor?.setCursorPosition(editor.getPositionAt(source.length) ?? { line: 0, column: 0 });
+      editor?.setCursorPosition(editor.getPositionAt(caret) ?? { line: 0, column: 0 });
     });
   }
   return notebook.activeCellIndex;
 }
 
-function insert(panel: NotebookPanel, source: string): void {
-  NotebookActions.insertBelow(panel.content);
-  panel.content.activeCell?.model.sharedModel.setSource(source);
+/** Into the next cell where that is an empty one, else into a new one; it becomes the active cell. */
+function insert({ content }: NotebookPanel, source: string): void {
+  const next = content.widgets[content.activeCellIndex + 1]?.model;
+  if (next && isCodeCellModel(next) && !next.sharedModel.getSource().trim() && next.outputs.length === 0) {
+    content.activeCellIndex += 1;
+  } else {
+    NotebookActions.insertBelow(content);
+  }
+  content.activeCell?.model.sharedModel.setSource(source);
 }

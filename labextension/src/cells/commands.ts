@@ -2,11 +2,14 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
-import { isCodeCellModel } from '@jupyterlab/cells';
+import { isCodeCellModel, type ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { putBelow } from './ask';
+import { putButtons } from './buttons';
+import { askAbout, explain, fix } from './pointing';
 import { promptOf } from './prompt';
+import { kindOf, Runs } from './seen';
 
 export const COMMANDS = {
   ask: 'claude-jupyter:ask',
@@ -16,7 +19,7 @@ export const COMMANDS = {
 };
 const PLUGIN = 'claude-jupyter:plugin';
 
-type Outputs = 'error' | 'image' | 'other' | 'none';
+type Outputs = 'error' | 'other' | 'none';
 
 export const buttons: JupyterFrontEndPlugin<void> = {
   id: PLUGIN,
@@ -44,12 +47,26 @@ export const buttons: JupyterFrontEndPlugin<void> = {
 function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () => boolean): void {
   const { commands } = app;
   const describedBy = { args: { type: 'object', properties: {} } };
-  const write = (source: string): void => {
+  const runs = new Runs(tracker);
+  const write = (panel: NotebookPanel, index: number, kind: 'ask' | 'fix' | 'explain', output = -1): void => {
+    const cells = runs.cells(panel);
+    const written = kind === 'ask' ? askAbout(cells, index) : (kind === 'fix' ? fix : explain)(cells, index, output);
+    putBelow(panel, index, { ...written, run: run() && kind !== 'ask' });
+  };
+  const writeHere = (kind: 'ask' | 'fix' | 'explain'): void => {
     const panel = tracker.currentWidget;
-    if (panel) {
-      putBelow(panel, panel.content.activeCellIndex, { source, run: run() && !source.endsWith('\n') });
+    const index = panel?.content.activeCellIndex ?? -1;
+    if (panel && index >= 0) {
+      write(panel, index, kind, kind === 'ask' ? -1 : outputOf(tracker.activeCell?.model, kind === 'fix'));
     }
   };
+  const may = (panel: NotebookPanel): boolean => speaksPython(panel) && panel.content.model?.readOnly === false;
+  putButtons(tracker, may, (panel, cell, output) => {
+    const index = panel.content.widgets.indexOf(cell);
+    if (index >= 0 && output >= 0) {
+      write(panel, index, isCodeCellModel(cell.model) && cell.model.outputs.get(output).type === 'error' ? 'fix' : 'explain', output);
+    }
+  });
   const look = (): void => Object.values(COMMANDS).forEach(command => commands.notifyCommandChanged(command));
   tracker.activeCellChanged.connect(look);
   tracker.widgetAdded.connect((_, { content, context }) => {
@@ -63,8 +80,8 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     caption: 'Write a question about this cell into a new cell below',
     describedBy,
     isEnabled: writable,
-    isVisible: () => here() && kindOf(tracker) !== 'prompt',
-    execute: () => write('%%claude -l\n')
+    isVisible: () => here() && tracker.activeCell !== null && !isPrompt(tracker.activeCell.model),
+    execute: () => writeHere('ask')
   });
   commands.addCommand(COMMANDS.fix, {
     label: 'Fix With Claude',
@@ -72,15 +89,15 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     describedBy,
     isEnabled: writable,
     isVisible: () => here() && outputsOf(tracker) === 'error',
-    execute: () => write('%%claude -e\nWhy does this fail, and how do I fix it?')
+    execute: () => writeHere('fix')
   });
   commands.addCommand(COMMANDS.explain, {
     label: 'Explain With Claude',
     caption: 'Write a question about this output into a new cell below',
     describedBy,
     isEnabled: writable,
-    isVisible: () => here() && ['image', 'other'].includes(outputsOf(tracker)),
-    execute: () => write(`%%claude ${outputsOf(tracker) === 'image' ? '-p' : '-l'}\nExplain this output.`)
+    isVisible: () => here() && outputsOf(tracker) === 'other',
+    execute: () => writeHere('explain')
   });
   commands.addCommand(COMMANDS.stop, {
     label: 'Stop Claude',
@@ -106,28 +123,25 @@ function speaksPython({ content }: NotebookPanel): boolean {
   return typeof language !== 'string' || /^(?:i?python\d*|sage)?$/i.test(language);
 }
 
-function kindOf(tracker: INotebookTracker): 'prompt' | 'code' | 'text' {
-  const cell = tracker.activeCell;
-  if (cell?.model.type !== 'code') {
-    return 'text';
-  }
-  return promptOf(cell.model.sharedModel.getSource()) ? 'prompt' : 'code';
+function isPrompt(model: ICellModel): boolean {
+  return model.type === 'code' && promptOf(model.sharedModel.getSource()) !== null;
 }
 
+/** What the active cell's outputs are to Fix and Explain. */
 function outputsOf(tracker: INotebookTracker): Outputs {
   const model = tracker.activeCell?.model;
-  if (!model || !isCodeCellModel(model) || model.outputs.length === 0 || kindOf(tracker) === 'prompt') {
-    return 'none';
+  return outputOf(model, true) >= 0 ? 'error' : outputOf(model, false) >= 0 ? 'other' : 'none';
+}
+
+/** The output that a command is about: the error, else the first picture, else the last that can be asked about; -1 if none. */
+function outputOf(model: ICellModel | undefined, error: boolean): number {
+  if (!model || !isCodeCellModel(model) || isPrompt(model)) {
+    return -1;
   }
-  let found: Outputs = 'other';
-  for (let i = 0; i < model.outputs.length; i++) {
-    const output = model.outputs.get(i);
-    if (output.type === 'error') {
-      return 'error';
-    }
-    if (Object.keys(output.data).some(type => type.startsWith('image/'))) {
-      found = 'image';
-    }
+  const kinds = Array.from({ length: model.outputs.length }, (_, i) => kindOf(model.outputs.get(i).toJSON()));
+  if (error) {
+    return kinds.indexOf('error');
   }
-  return found;
+  const image = kinds.indexOf('image');
+  return image >= 0 ? image : kinds.map(kind => kind !== null).lastIndexOf(true);
 }

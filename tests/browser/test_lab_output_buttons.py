@@ -1,0 +1,70 @@
+"""Fix and Explain stand on the outputs themselves, by pointer and by keyboard; they write a visible cell and ask nothing."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
+ACTIVATE = "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }"
+PICTURE = """import io
+from IPython.display import Image, display
+from PIL import Image as Picture
+Picture.new("RGB", (80, 40), "teal").save(drawn := io.BytesIO(), "PNG")
+display(Image(drawn.getvalue()))"""
+LOAD = "%load_ext claude_jupyter"
+
+
+def test_each_output_has_the_button_that_fits(open_notebook, service):
+    asked = service("never")
+    notebook = open_notebook([LOAD, "1/0", PICTURE, "print('words')", "[1, 2, 3]"])
+    for cell in range(5):
+        notebook.run(cell)
+    page = notebook.page
+
+    def button(cell: int, name: str):
+        notebook.output(cell).locator(".jp-OutputArea-child").first.hover()
+        found = notebook.output(cell).get_by_role("button", name=name)
+        expect(found).to_have_css("opacity", "1")
+        return found
+
+    button(4, "Explain this output").click()
+    button(3, "Explain this output").click()
+    button(2, "Explain this output").click()
+    button(1, "Fix this error").click()
+    sources = page.evaluate(CELLS)
+    assert sources[sources.index("1/0") + 1].startswith("%%claude -e\nWhy does this fail")
+    assert sources[sources.index(PICTURE) + 1] == "%%claude -p\nExplain this picture."
+    assert sources[sources.index("print('words')") + 1] == "%%claude -l 2\nExplain the output of In [4]."
+    assert sources[sources.index("[1, 2, 3]") + 1] == "%%claude Out[5]\nExplain this output."
+    assert sources.count(LOAD) == 1
+    assert list(asked.requests) == []
+    assert notebook.watch.errors == []
+
+
+@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+def test_the_keyboard_reaches_it_and_an_empty_cell_is_filled(open_notebook, service):
+    service("never")
+    notebook = open_notebook(["1/0", "", "2"])
+    notebook.run(0)
+    page = notebook.page
+    page.evaluate(ACTIVATE, 2)
+    page.evaluate(ACTIVATE, 0)
+    fix = notebook.output(0).get_by_role("button", name="Fix this error")
+    fix.focus()
+    expect(fix).to_have_css("opacity", "1")
+    page.keyboard.press("Enter")
+    sources = page.evaluate(CELLS)
+    assert sources[1] == LOAD, "the empty cell is filled"
+    assert sources[2].startswith("%%claude -e\n")
+    assert sources[3] == "2"
+
+
+@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+def test_an_answer_has_no_such_button(open_notebook, service):
+    service("An answer.")
+    notebook = open_notebook([LOAD, "%%claude\nHello"])
+    notebook.run(0)
+    notebook.run(1)
+    notebook.output(1).locator(".cj-Answer").hover()
+    expect(notebook.output(1).locator(".cj-about")).to_have_count(0)
