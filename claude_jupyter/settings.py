@@ -5,6 +5,7 @@ Also the places where user data lives. Nothing here reads a key: credentials are
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
@@ -178,7 +179,22 @@ def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """
     override = environ.get("CLAUDE_JUPYTER_DATA_DIR")
     path = Path(override) if override else Path(jupyter_data_dir()) / "claude_jupyter"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return private_folder(path)
+
+
+def private_folder(path: Path) -> Path:
+    """A folder of the user's alone, made where it is missing with those above it: `mkdir`'s own parents are everybody's.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be made.
+    """
+    for folder in [*reversed(path.parents), path]:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     return path
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.request import TTL
 from claude_jupyter.costs.usage import Cost
+from claude_jupyter.settings import private_folder
 from claude_jupyter.turns import cell_hash
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Records:
             self._session[record.id] = record
             return
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
             handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")  # mode 600
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump({"version": VERSION, **asdict(record)}, file)

@@ -364,6 +364,17 @@ def texts(chat):
     return [t.answer.text for t in chat.turns]
 
 
+def test_its_folders_are_its_owners_alone(tmp_path):
+    old = os.umask(0o022)
+    try:
+        make(tmp_path).add("main", turn("a", user=[picture(png())]))
+    finally:
+        os.umask(old)
+    folders = [p for p in tmp_path.rglob("*") if p.is_dir()]
+    assert len(folders) > 1 and {p.stat().st_mode & 0o777 for p in folders} == {0o700}
+    assert {p.stat().st_mode & 0o777 for p in tmp_path.rglob("*") if p.is_file()} == {0o600}
+
+
 def test_what_was_undone_hidden_or_cleared_stays_so_when_only_the_journal_is_there(tmp_path):
     with stage(["One.", "Two.", "Three.", "Four."]) as s:
         s.world.journal = make(tmp_path)
