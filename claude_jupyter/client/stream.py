@@ -137,12 +137,14 @@ class Accumulator:
             self._close(index)
 
     def _open(self, index: int, block: dict[str, Any]) -> None:
+        if not isinstance(index, int):  # the SDK does not check  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("a content block without a number")
         self._blocks[index] = block
         kind = block.get("type")
         if kind == "text":
-            self._pieces[index] = [block.get("text") or ""]
+            self._pieces[index] = [_text(block.get("text"))]
         elif kind == "thinking":
-            self._pieces[index] = [block.get("thinking") or ""]
+            self._pieces[index] = [_text(block.get("thinking"))]
         elif kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
             self._json[index] = []
         elif kind == "fallback" and self.message is not None:
@@ -153,13 +155,13 @@ class Accumulator:
     def _delta(self, index: int, delta: Any) -> None:
         kind = delta.type
         if kind == "text_delta" or kind == "thinking_delta":
-            text: str = (delta.text if kind == "text_delta" else delta.thinking) or ""
+            text = _text(delta.text if kind == "text_delta" else delta.thinking)
             if index in self._pieces and text:
                 self._pieces[index].append(text)
                 self.changes.append(Grew(index, text))
         elif kind == "input_json_delta":
             if index in self._json:
-                self._json[index].append(delta.partial_json)
+                self._json[index].append(_text(delta.partial_json))
         elif kind == "signature_delta":
             if index in self._blocks:
                 self._blocks[index]["signature"] = delta.signature
@@ -210,6 +212,13 @@ class Accumulator:
         if "output_tokens" in told:
             usage["output_tokens"] = told["output_tokens"]
         self.message["usage"] = usage
+
+
+def _text(value: Any) -> str:
+    """What should be text; refused here, where a stream that cannot be read is told as one (the SDK does not check)."""
+    if not isinstance(value, str | None):
+        raise TypeError(f"{type(value).__name__} where a text should be")
+    return value or ""
 
 
 def as_sent(content: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -97,17 +97,21 @@ def _cells(path: Path) -> list[Mapping[str, Any]] | None:
 
 
 def _answers(cell: Mapping[str, Any], chat: str) -> Iterator[tuple[Answer, str]]:
-    for output in cell.get("outputs") or ():
+    outputs = cell.get("outputs")
+    for output in outputs if isinstance(outputs, list) else ():
         data = (output.get("data") if isinstance(output, Mapping) else None) or {}
         saved = data.get(MIME) if isinstance(data, Mapping) else None
         if not isinstance(saved, Mapping) or saved.get("version") != 1 or saved.get("chat") != chat:
             continue
-        text = data.get("text/plain") or ""
-        text = "".join(text) if isinstance(text, list) else str(text)
+        text = _joined(data.get("text/plain"))
         try:
             yield _answer(saved, text), text
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             continue  # edited by hand: its Markdown is still there to read
+
+
+def _joined(text: Any) -> str:
+    return "".join(map(str, text)) if isinstance(text, list) else str(text or "")
 
 
 def _answer(saved: Mapping[str, Any], text: str) -> Answer:
@@ -147,8 +151,7 @@ def _answer(saved: Mapping[str, Any], text: str) -> Answer:
 
 def _rebuilt(cell: Mapping[str, Any], answer: Answer, text: str) -> Turn:
     """A turn from what the notebook shows: the prompt as typed, attachments named as gone, the answer's text."""
-    source = cell.get("source") or ""
-    lines = ("".join(source) if isinstance(source, list) else str(source)).splitlines()
+    lines = _joined(cell.get("source")).splitlines()
     start = next((i for i, line in enumerate(lines) if line.lstrip().startswith("%%claude")), None)
     prompt = "\n".join(lines[start + 1 :] if start is not None else lines).strip() or "(question not kept)"
     gone = [a.label for a in answer.attachments]
