@@ -48,7 +48,7 @@ export class ClaudePanel extends Widget {
       node.append(item);
     };
     add('New', 'Begin afresh: earlier turns stay here and are not sent from here on', 'new');
-    add('Undo', 'Take the last turn back', 'undo');
+    add('Undo', 'Take the last change back: an answer, or what was hidden or shown', 'undo');
     add('Fork', 'Go on in a copy of this conversation', 'fork');
     add('Export', 'Write the transcript as Markdown beside the notebook', 'export');
     return node;
