@@ -56,6 +56,11 @@ _PLACEHOLDER: Final = re.compile(
 )
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands where a key would, and is none: `your-key`, `sk-ant-...`, `${KEY}`."""
+    return _PLACEHOLDER.search(text) is not None
+
+
 def _shape(name: str, anchors: str, pattern: str, sure: Callable[[str], bool] = lambda key: True) -> Shape:
     return Shape(name, tuple(anchors.split("|")), re.compile(pattern), sure)
 
@@ -71,7 +76,7 @@ def _prefixed(name: str, prefix: str, rest: str, sure: Callable[[str], bool] = l
 
 
 SHAPES: Final[tuple[Shape, ...]] = (
-    _prefixed("anthropic-key", "sk-ant-", r"[\w-]{6,}+", lambda key: not _PLACEHOLDER.search(key)),
+    _prefixed("anthropic-key", "sk-ant-", r"[\w-]{6,}+", lambda key: not is_placeholder(key)),
     _prefixed("api-key", "sk-", r"[\w-]{20,}+", lambda key: random_looking(key, 16)),
     *(_prefixed("stripe-key", p, r"[0-9A-Za-z]{16,}+") for p in ("sk_live_", "sk_test_", "rk_live_", "rk_test_")),
     *(_prefixed("aws-key-id", p, r"[0-9A-Z]{16}") for p in ("AKIA", "ASIA")),
@@ -133,11 +138,6 @@ def _named(text: str) -> Iterator[Found]:
         word = re.match(r"\w+", match[0])
         before = text[max(0, match.start() - 20) : match.start()] + (word[0] if word else "")
         key = match["key"]
-        if (
-            _NAME_BEFORE.search(before)
-            and mixed(key)
-            and not _PLACEHOLDER.search(key)
-            and "[redacted" not in key
-        ):
+        if _NAME_BEFORE.search(before) and mixed(key) and not is_placeholder(key) and "[redacted" not in key:
             start, end = match.span("key")
             yield start, end, "secret"

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from claude_jupyter.content.key_shapes import keys, mixed, random_looking
+from claude_jupyter.content.key_shapes import is_placeholder, keys, mixed, random_looking
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +183,6 @@ def find_key(source: str) -> str | None:
     for match in _SETS_KEY.finditer(source):
         value = match["value"]
         shell = re.match(r"%(?:set_)?env|export", match[0])
-        if (match["quote"] or shell) and mixed(value) and not _is_placeholder(value):
+        if (match["quote"] or shell) and mixed(value) and not is_placeholder(value):
             return match["name"]
     return next((name for _, _, name in keys(source) if name in ("anthropic-key", "api-key")), None)
-
-
-def _is_placeholder(value: str) -> bool:
-    return re.search(r"(?i)your|example|placeholder|changeme|<|\.\.\.|…|xxxx|\*\*\*|^\$", value) is not None

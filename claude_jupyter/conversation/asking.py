@@ -24,7 +24,7 @@ from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.receipts import receipt
 from claude_jupyter.conversation.recorded import identity, recording, recordings
 from claude_jupyter.conversation.repeats import manner
-from claude_jupyter.conversation.request import Question, build
+from claude_jupyter.conversation.request import Built, Question, build
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.errors import ClaudeError, RefusalError, ReplayError, ReturnsError, StoppedError
@@ -47,6 +47,8 @@ class Asking:
         Ask it to stop the answer, from any thread.
     answer
         The answer as far as it is; final once the iteration is over.
+    built
+        The first request, where it was made already; None once the question has changed.
     tells_errors
         Say in the answer what went wrong even where nothing of it came: no cell is there to fail.
     error
@@ -67,6 +69,7 @@ class Asking:
     returns: Returns | None = None
     place: Place = field(default_factory=Place)
     notes: tuple[str, ...] = ()
+    built: Built | None = None
     tells_errors: bool = False
     stop: Stop = field(default_factory=Stop)
     error: ClaudeError | None = None
@@ -116,7 +119,8 @@ class Asking:
 
     def _round(self, number: int) -> Iterator[tuple[Part, ...]]:
         world = self.world
-        request, history, notes = build(self.question, world.settings, self._rounds)
+        built, self.built = self.built, None
+        request, history, notes = built or build(self.question, world.settings, self._rounds)
         if number == 0:
             self.prefix, self.manner = history.prefix, manner(request)
             self.answer = replace(self.answer, started=datetime.now(UTC), sent=self._receipt(request))

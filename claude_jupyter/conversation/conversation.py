@@ -248,6 +248,7 @@ class Conversation(Many):
 
         asking.tells_errors = True
         asking.question = follow(asking.question, self._turns, asking.place, self._world.settings)
+        asking.built = None
         try:
             answer = self.run(asking, view, begun=True)
         except ClaudeError:

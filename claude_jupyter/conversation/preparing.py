@@ -117,9 +117,8 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         expired=state.expired and bool(earlier),
     )
     question = fitted(replace(question, condensable=world.service.condenses), settings)
-    request, _, _ = build(
-        question, settings
-    )  # what the model does not take is refused before anything is shown
+    built = build(question, settings)  # what the model does not take is refused before anything is shown
+    request = built[0]
     if not options.dry_run and recording(world, question, request) is None:
         if settings.replay == "off":
             world.service.client  # noqa: B018  a missing key is said before anything is shown; recordings need none
@@ -133,7 +132,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         attachments=attachments,
     )
     notes = tuple(_notes(attachments, redacted))
-    return Asking(world, question, answer, toolbox, keep_events, returns, place, notes)
+    return Asking(world, question, answer, toolbox, keep_events, returns, place, notes, built=built)
 
 
 def chosen_model(world: World, state: State, options: Options) -> str:

@@ -69,14 +69,14 @@ def receipt(
 def dry_run(asking: Asking) -> Receipt:
     """The receipt of a question that is not sent."""
     world, question = asking.world, asking.question
-    request, _, notes = build(question, world.settings)
+    request, _, notes = asking.built or build(question, world.settings)
     return receipt(world, question, request, asking.answer, (*asking.notes, *notes))
 
 
 def counted(world: World, asking: Asking) -> Counted:
     """Tokens and price of a prepared question: counted by the service, or estimated where it cannot be asked."""
     question = asking.question
-    request, _, _ = build(question, world.settings)
+    request, _, _ = asking.built or build(question, world.settings)
     wanted = world.books.estimate(request, question)
     if world.service.provider == "demo" or not world.service.reachable:
         return Counted(wanted.prompt.prompt, False, wanted.least, wanted.most)

@@ -107,9 +107,11 @@ def content_of(prompt: str, attachments: Sequence[Attachment]) -> tuple[Block, .
     return (*images, *others, {"type": "text", "text": prompt})
 
 
-def build(
-    question: Question, settings: Settings, rounds: Sequence[Message] = ()
-) -> tuple[Request, Sent, tuple[str, ...]]:
+Built = tuple[Request, Sent, tuple[str, ...]]
+"""A request, what of the history it carries, and notes for the answer."""
+
+
+def build(question: Question, settings: Settings, rounds: Sequence[Message] = ()) -> Built:
     """The request, what of the history it carries, and notes for the answer.
 
     Parameters

@@ -9,6 +9,8 @@ import pytest
 from pydantic import BaseModel
 from support.world import stage
 
+from claude_jupyter.conversation import asking, preparing, receipts
+from claude_jupyter.conversation.request import build
 from claude_jupyter.demo.script import Call, Script, Wait
 from claude_jupyter.errors import (
     APIConnectionError,
@@ -305,6 +307,23 @@ def test_resume_and_compact_take_the_chat_they_are_for():
         assert len(s.claude.chat("side").turns) == 2 and not s.claude.turns
         s.claude.compact(chat="side")
         assert len(s.claude.chat("side").messages) == 2
+
+
+def test_a_request_is_made_once(monkeypatch):
+    made = []
+
+    def counted(*given):
+        made.append(given)
+        return build(*given)
+
+    for module in (preparing, asking, receipts):
+        monkeypatch.setattr(module, "build", counted)
+    with stage("Fine.") as s:
+        s.claude.ask("one")
+        s.claude.ask("two", dry_run=True)
+        s.claude.count("three")
+        list(s.claude.stream("four"))
+        assert len(made) == 4 and len(s.bodies) == 2
 
 
 def test_clearing_an_empty_chat_is_no_change():
