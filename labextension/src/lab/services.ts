@@ -4,6 +4,7 @@ import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { NotebookActions, type INotebookTracker } from '@jupyterlab/notebook';
 import { renderMarkdown, type IRenderMime, type IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Services } from '../answer/services';
+import { markDollars, unmarkDollars } from './dollars';
 import { inertMarkdown, inertImages } from './inert';
 
 export function labServices(
@@ -18,7 +19,7 @@ export function labServices(
     async render(markdown, node) {
       await renderMarkdown({
         host: node,
-        source: inertMarkdown(markdown),
+        source: markDollars(inertMarkdown(markdown)),
         trusted: false,
         sanitizer,
         resolver: null,
@@ -27,6 +28,7 @@ export function labServices(
         latexTypesetter: null,
         markdownParser: rendermime.markdownParser
       });
+      unmarkDollars(node);
       for (const link of node.querySelectorAll('a')) {
         link.target = '_blank';
         link.rel = 'noopener noreferrer';
