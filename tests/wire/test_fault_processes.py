@@ -5,7 +5,6 @@ The kernel is a process of its own made by fork, which is quick; a real ipykerne
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import signal
@@ -39,7 +38,7 @@ def fork(work: Callable[[], Any]) -> tuple[int, int]:
         return child, read
     code = 1
     try:
-        faulthandler.dump_traceback_later(20, exit=True, file=sys.__stderr__)
+        signal.alarm(60)
         os.write(write, json.dumps(work()).encode())
         code = 0
     except BaseException:
