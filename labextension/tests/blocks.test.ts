@@ -77,6 +77,12 @@ describe('Splitter', () => {
     expect(splitter.tail()).toBeNull();
   });
 
+  it('finishes a paragraph and a quote at their blank line, before anything follows', () => {
+    const splitter = new Splitter();
+    splitter.push('One $x$.\n\n> Two\n\n- three\n\n');
+    expect(splitter.take().map(p => p.src)).toEqual(['One $x$.\n\n', '> Two\n\n']);
+  });
+
   it('does not end a block of code at a shorter fence or a blank line', () => {
     expect(split('````md\n```\n\n# no\n```\n````\n').map(p => p.code)).toEqual(['```\n\n# no\n```\n']);
   });

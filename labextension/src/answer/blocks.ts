@@ -124,7 +124,7 @@ export class Splitter {
       this.open(text);
     } else if (this.cuttable(text)) {
       this.cutInside(from);
-    } else if (this.lines && this.kind === 'text' && !this.blank && isTable(this.last(), text)) {
+    } else if (this.lines && this.kind === 'text' && isTable(this.last(), text)) {
       if (this.lines > 1) {
         this.cut(this.lastLine);
       }
@@ -142,10 +142,10 @@ export class Splitter {
       this.reset(this.buf.slice(to));
     } else if (this.math) {
       this.math = this.scanned < MATH_MOST;
-    } else if (this.kind === 'table') {
-      this.cut(to);
+    } else if (this.kind === 'list') {
+      this.blank = true; // its next item, or more of this one, may follow
     } else {
-      this.blank = true;
+      this.cut(to);
     }
   }
 
@@ -154,9 +154,6 @@ export class Splitter {
     if (this.kind === 'list') {
       const inside = /^(?: {2,}|\t)/.test(text) || (MARKER.test(text) && !RULE.test(text));
       return !inside && (this.blank || starts(text) || QUOTE.test(text));
-    }
-    if (this.blank) {
-      return true;
     }
     if (this.kind === 'quote') {
       return !QUOTE.test(text) && (starts(text) || MARKER.test(text));
