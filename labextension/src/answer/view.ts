@@ -61,6 +61,7 @@ export class AnswerView implements Paintable {
 
   /** Take what arrived; drawn at the next frame. */
   apply(ops: Op[]): void {
+    const blank = this.isBlank();
     for (const op of ops) {
       switch (op.op) {
         case 'put':
@@ -81,7 +82,7 @@ export class AnswerView implements Paintable {
           this.end(op.answer);
       }
     }
-    painter.request(this);
+    painter.request(this, blank && !this.isBlank()); // the first words do not wait for the pace
   }
 
   /** Show an answer that is not arriving any more; `texts` are those of its text blocks. */
@@ -156,6 +157,10 @@ export class AnswerView implements Paintable {
     this.foot.halt();
     this.shown.forEach(item => item.type === 'text' && item.stream.dispose());
     painter.forget(this);
+  }
+
+  private isBlank(): boolean {
+    return !this.shown.some(item => item.type === 'text' && item.stream.length > 0);
   }
 
   private head(answer: Answer): void {
