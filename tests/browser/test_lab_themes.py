@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 from test_lab_access import AXE, BLOCKS, violations
 
@@ -41,6 +42,14 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
 
+def wear(page: Page, theme: str) -> None:
+    """Change the theme, as the Settings menu does."""
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", arg=theme
+    )
+    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+
+
 def test_an_answer_in_each_theme_and_size(open_notebook, frontend):
     notebook = open_notebook(
         [
@@ -62,10 +71,7 @@ def test_an_answer_in_each_theme_and_size(open_notebook, frontend):
         page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     page.add_script_tag(path=AXE)
     for theme in THEMES:
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", arg=theme
-        )
-        page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+        wear(page, theme)
         for cell in (2, 3):
             page.evaluate(
                 "cell => window.jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start')", arg=cell
@@ -91,4 +97,39 @@ def test_an_answer_in_each_theme_and_size(open_notebook, frontend):
             line for line in violations(page, *PLACES) if not line.startswith("scrollable-region-focusable")
         ]
         assert not found, "\n".join(found)
+    assert notebook.watch.errors == []
+
+
+@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+def test_the_widget_alone_in_each_theme_and_size(open_notebook):
+    notebook = open_notebook(
+        [
+            "import by_hand",
+            f"by_hand.say({LONG!r} + by_hand.RICH, chunk=99, blocks={BLOCKS!r}, until='looked')",
+        ],
+        extension=False,
+    )
+    shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
+    page, answer = notebook.page, notebook.output(1).locator(".cj-Answer")
+    notebook.run(0)
+    notebook.start(1)
+    expect(answer).to_contain_text("Not sent: over budget.")
+    expect(answer.locator("math")).to_have_count(4)
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    page.add_script_tag(path=AXE)
+    for theme in THEMES:
+        wear(page, theme)
+        page.wait_for_timeout(300)
+        picture(page, f"widget-{theme.replace(' ', '-')}")
+        found = violations(page, ".cj-Answer")
+        assert not found, "\n".join(found)
+    for name, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        answer.locator(".cj-stop").scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        picture(page, f"widget-{name}")
+        expect(answer.locator(".cj-stop")).to_be_in_viewport(ratio=1)
+        assert page.evaluate(SIDEWAYS) == []
+    (notebook.server.root / "looked").touch()
+    notebook.wait_until_done(1)
     assert notebook.watch.errors == []
