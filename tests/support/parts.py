@@ -18,7 +18,12 @@ from typing import BinaryIO
 from support.ground import LABEXTENSION, ROOT, Ground
 
 Command = list[str]
-KEEP = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "CI", "NODE_OPTIONS", "LD_LIBRARY_PATH")
+KEEP = (
+    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "CI", "NODE_OPTIONS", "LD_LIBRARY_PATH",
+    # How much is tried: see the tests that read them.
+    "ENDURANCE", "ENDURANCE_KERNELS", "ENDURANCE_QUESTIONS", "ENDURANCE_SECONDS", "FAULTS", "HYPOTHESIS", "HYPOTHESIS_TIMES",
+    "INERT_DOCUMENTS", "INERT_SEED", "MACHINE_EXAMPLES", "RECONCILED_CALLS", "SCALING", "COMPAT_PYTHONS",
+)  # fmt: skip
 TOLD = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")
 CLOSING = re.compile(
     r"^(=+ )?\d+ (passed|failed|error|skipped|xfailed|deselected).* in \d|^\s*Tests\s.*passed"
@@ -86,6 +91,10 @@ def _secrets(ground: Ground, extra: Sequence[str]) -> list[Command]:
     return [[str(ground.python), "tests/secrets_audit.py"]]
 
 
+def _compat(ground: Ground, extra: Sequence[str]) -> list[Command]:
+    return [[str(ground.python), "tests/compat.py", *extra]]
+
+
 PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     "lint": _lint,
     "types": _types,
@@ -98,9 +107,10 @@ PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     ),
     "browser": _pytest("tests/browser", "--screenshot", "only-on-failure", "--output", "tests/.artifacts"),
     "bench": _bench,
+    "compat": _compat,
     "secrets": _secrets,
 }
-DEFAULT = tuple(part for part in PARTS if part != "bench")
+DEFAULT = tuple(part for part in PARTS if part not in ("bench", "compat"))
 LAST = "secrets"
 """It searches what the other parts left, which is kept until then."""
 
