@@ -18,7 +18,8 @@ def target(comm, message):
                 "parts": {"output": 0.01, "input": 0.006, "cache": 0.005}}
         total = {"calls": 14, "tokens": 118402, "cost": "0.18"}
         comm.send({"op": "state", "kernel": {**total, "cost": "0.05"}, "notebook": total, "model": "claude-sonnet-5-5",
-                   "context": {"used": 20000, "window": 1000000}, "turns": [turn] * 2, "chat": "main"})
+                   "context": {"used": 20000, "window": 1000000}, "turns": [turn] * 2, "chat": "main",
+                   "budget": {"notebook": "5"}})
     comm.on_msg(answer)
     answer(message)
 got = []
@@ -31,7 +32,7 @@ def test_price_and_transcript_follow_the_kernel(open_notebook):
     item = page.locator(".cj-status-item")
     expect(item).to_be_hidden()
     notebook.run(0)
-    expect(item).to_contain_text("Claude: $0.180 notebook · $0.0500 kernel")
+    expect(item).to_contain_text("Claude: $0.180 of $5.00 notebook · $0.0500 kernel")
     expect(item).to_contain_text("context 2 %")
     item.click()
     panel = page.locator(".cj-Panel")

@@ -12,6 +12,9 @@ import type { Services } from './services';
 
 /** Settled pieces stand together on pages of about so many characters: the browser skips those that are out of sight. */
 const PAGE = 6000;
+/** Pieces, and characters, that are drawn by one call. */
+const BATCH = 12;
+const TOGETHER = 1500;
 
 export class MarkdownStream {
   readonly node = el('div', 'cj-md');
@@ -75,7 +78,12 @@ export class MarkdownStream {
   async paint(deadline: number): Promise<boolean> {
     this.measurePages();
     while (this.queue.length) {
-      await this.settle(this.queue.shift()!);
+      const batch = this.batch();
+      if (batch.length < 2 || !(await this.settleTogether(batch))) {
+        for (const piece of batch) {
+          await this.settle(piece);
+        }
+      }
       if (performance.now() > deadline) {
         await this.formulas.work(deadline, true);
         return true;
@@ -98,6 +106,41 @@ export class MarkdownStream {
         page.classList.add('cj-settled');
       }
     }
+  }
+
+  /** The next piece, with those after it that can be drawn in the same breath: calling the host's Markdown costs more than drawing. */
+  private batch(): Piece[] {
+    const { tail, queue } = this;
+    let size = 0;
+    let n = 0;
+    while (n < queue.length && n < BATCH && size < TOGETHER) {
+      const { key, kind, glue, src } = queue[n];
+      if (kind === 'fence' || glue || key === tail?.key) {
+        break;
+      }
+      size += src.length;
+      n += 1;
+    }
+    return queue.splice(0, Math.max(1, n));
+  }
+
+  /** Draw pieces by one call; false where it does not tell them apart (nothing is drawn then). */
+  private async settleTogether(batch: Piece[]): Promise<boolean> {
+    const node = el('div');
+    await this.render(batch.map(({ src }) => src.trimEnd()).join('\n\n'), node);
+    const blocks = [...node.children];
+    if (blocks.length !== batch.length || [...node.childNodes].some(child => child instanceof Text && child.data.trim())) {
+      return false;
+    }
+    this.caret.remove();
+    this.clear();
+    for (const [i, piece] of batch.entries()) {
+      const place = el('div', 'cj-piece', blocks[i]);
+      this.place(place, piece);
+      this.polish(place, piece);
+      this.pageSize += piece.src.length;
+    }
+    return true;
   }
 
   private async settle(piece: Piece): Promise<void> {

@@ -103,10 +103,10 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     label: 'Stop Claude',
     caption: 'Stop the answer that is arriving; what came is kept',
     describedBy,
-    isEnabled: () => tracker.currentWidget?.sessionContext.session?.kernel?.status === 'busy',
+    isEnabled: () => stopButton(tracker) !== null || tracker.currentWidget?.sessionContext.session?.kernel?.status === 'busy',
     isVisible: here,
     execute: async () => {
-      const node = tracker.currentWidget?.node.querySelector<HTMLButtonElement>('.cj-Answer .cj-stop:enabled');
+      const node = stopButton(tracker);
       if (node) {
         node.click();
       } else {
@@ -121,6 +121,11 @@ function speaksPython({ content }: NotebookPanel): boolean {
   const told = (key: string, name: string): unknown => (content.model?.getMetadata(key) as Record<string, unknown> | undefined)?.[name];
   const language = told('language_info', 'name') ?? told('kernelspec', 'language');
   return typeof language !== 'string' || /^(?:i?python\d*|sage)?$/i.test(language);
+}
+
+/** Of an answer that is arriving, in the background too, while the kernel is idle. */
+function stopButton(tracker: INotebookTracker): HTMLButtonElement | null {
+  return tracker.currentWidget?.node.querySelector<HTMLButtonElement>('.cj-Answer .cj-stop:enabled') ?? null;
 }
 
 function isPrompt(model: ICellModel): boolean {

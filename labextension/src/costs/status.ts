@@ -67,11 +67,17 @@ export class StatusItem extends Widget {
     if (!state) {
       return;
     }
-    const sums = [state.notebook, state.kernel].filter(sum => sum !== null);
-    const names = state.notebook ? ['notebook', 'kernel'] : ['kernel'];
-    const [first, ...others] = sums.map(sum => this.money(sum));
-    setText(this.price, first);
-    setText(this.rest, ` ${names[0]}${others.map((text, i) => ` · ${text} ${names[i + 1]}`).join('')}`);
+    const { budget } = state;
+    const parts = [this.sum(state.kernel, 'kernel', budget.kernel)];
+    if (state.notebook) {
+      parts.unshift(this.sum(state.notebook, 'notebook', budget.notebook));
+    }
+    if (state.day && budget.day) {
+      parts.push(this.sum(state.day, 'today', budget.day));
+    }
+    const [price] = parts[0].split(' ');
+    setText(this.price, price);
+    setText(this.rest, [parts[0].slice(price.length), ...parts.slice(1)].join(' · '));
     const share = state.context ? Math.min(1, state.context.used / state.context.window) : 0;
     this.context.hidden = !state.context;
     setText(this.context.firstElementChild as HTMLElement, `context ${Math.round(100 * share)} %`);
@@ -79,6 +85,11 @@ export class StatusItem extends Widget {
     setText(this.model, shortModel(state.model));
     this.node.title = details(state);
     this.node.setAttribute('aria-label', `Claude: ${this.node.textContent ?? ''}. ${details(state)}`);
+  }
+
+  /** `$0.18 of $5.00 notebook`. */
+  private sum(sum: Sum, name: string, budget: string | null): string {
+    return `${this.money(sum).replace(/ /g, '\u00a0')}${budget ? ` of ${dollars(budget)}` : ''} ${name}`;
   }
 
   private money(sum: Sum): string {
