@@ -166,8 +166,12 @@ class Kept:
 
     def _commit(self, turn: Turn, key: str | None = None) -> None:
         self._afresh = False
-        self._change(history.placed(self._turns, turn))
+        before, after = self._turns, history.placed(self._turns, turn)
+        self._change(after)
         self._world.journal.add(self.name, turn, key)
+        if after[-1] is not turn and len(after) > len(before):
+            # Of several asked at once a later one was done first: the journal's own order is not theirs.
+            self._world.journal.edit(self.name, after, after)
 
     def _change(self, turns: Turns) -> None:
         with self._lock:

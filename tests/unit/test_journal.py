@@ -25,6 +25,7 @@ from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.repeats import Repeats
 from claude_jupyter.demo.script import Script
 from claude_jupyter.errors import ClaudeError, StorageError
+from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer, Place, Turn
 
 
@@ -394,6 +395,16 @@ def test_what_was_undone_hidden_or_cleared_stays_so_when_only_the_journal_is_the
             Conversation(s.world, "main").restore()
         s.claude.undo()
         assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
+
+
+def test_questions_asked_at_once_come_back_in_the_order_asked(tmp_path):
+    with stage(["Two.", "One."]) as s:
+        s.place = Place()
+        s.world.journal = make(tmp_path)
+        first, second = (s.claude._prepared(q, (), Options()) for q in ("one", "two"))
+        s.claude.run(second, s.view)
+        s.claude.run(first, s.view)
+        assert texts(s.claude) == texts(Conversation(s.world, "main").restore()) == ["One.", "Two."]
 
 
 def test_what_one_kernel_undid_leaves_another_kernels_turns_alone(tmp_path):
