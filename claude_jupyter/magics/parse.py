@@ -282,8 +282,7 @@ def _without_blank_lines(body: str) -> str:
 
 def _empty_cell(names: list[str]) -> str:
     if len(names) > 1:
-        asked = " ".join(names)
-        asked = asked if len(asked) <= 60 else asked[:57] + "…"
+        asked = _short(" ".join(names))
         return (
             f"the cell is empty: the question stands below the first line; on one line it is %claude {asked}"
         )
