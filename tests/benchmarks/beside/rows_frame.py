@@ -39,7 +39,7 @@ def work(home: Home, *words: str, timeout: float = 300) -> dict[str, Any]:
 
 
 def measure(bench: Bench) -> list[Row]:
-    """Medians of three profiles of each size."""
+    """Medians of three profiles of each size, of nine up to 100,000 rows."""
 
     def one(alternative: Alternative, home: Home) -> Measured:
         told: dict[str, Figure | Cannot] = {}
