@@ -106,10 +106,7 @@ class Line(RawServer):
 
     def hang_up(self) -> None:
         """Refuse connections from now on, and drop those that are open."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake `accept`
-        self._listener.close()
-        self._closing.set()
+        super().close()
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

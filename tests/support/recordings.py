@@ -75,11 +75,14 @@ def by_the_sdk(server: RawServer, *, beta: bool = False) -> dict[str, Any]:
     """The message that the SDK's own helper accumulates from what `server` plays."""
     import anthropic
 
-    client = anthropic.Anthropic(api_key="test-key-of-the-recordings", base_url=server.url, max_retries=0)
-    messages = client.beta.messages if beta else client.messages
     how: Any = {"model": "claude-sonnet-5-5", "max_tokens": 100}
-    with messages.stream(messages=[{"role": "user", "content": "recorded"}], **how) as stream:
-        return plain(stream.get_final_message().to_dict(mode="json", warnings=False))
+    # Closed, not left to the garbage collector: what that finds after the last test makes pytest fail though all have passed.
+    with anthropic.Anthropic(
+        api_key="test-key-of-the-recordings", base_url=server.url, max_retries=0
+    ) as client:
+        messages = client.beta.messages if beta else client.messages
+        with messages.stream(messages=[{"role": "user", "content": "recorded"}], **how) as stream:
+            return plain(stream.get_final_message().to_dict(mode="json", warnings=False))
 
 
 def plain(value: Any) -> Any:
