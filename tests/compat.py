@@ -40,12 +40,30 @@ TOOLS = (
     "comm",
     "psutil",
 )
+ASKING = "tests/kernel/test_asking.py::test_"
 ROAD = (
-    "tests/kernel/test_loading.py", "tests/kernel/test_asking.py", "tests/kernel/test_durable.py", "tests/kernel/test_costs.py",
-    "tests/kernel/test_stop.py::test_an_interrupt_ends_the_cell_and_the_connection", "tests/kernel/test_magic_lines.py",
-    "tests/kernel/test_completion.py", "tests/kernel/test_link.py", "tests/unit/test_ledger.py", "tests/unit/test_parse.py",
-    "tests/unit/test_lines.py", "tests/unit/test_bundle.py", "tests/unit/test_prices.py", "tests/unit/test_settings.py",
+    "tests/wire/test_demo_execute.py::test_the_quick_start_runs_without_a_key_and_says_what_it_cost",
+    "tests/kernel/test_loading.py::test_nothing_heavy_is_imported_when_it_returns",
+    "tests/kernel/test_loading.py::test_reload_and_unload",
+    "tests/kernel/test_durable.py",
+    "tests/kernel/test_stop.py::test_an_interrupt_ends_the_cell_and_the_connection",
+    "tests/kernel/test_stop.py::test_a_stopped_cell_stops_run_all",
+    "tests/kernel/test_stop.py::test_an_interrupted_answer_is_a_lower_bound_and_can_be_resumed",
+    f"{ASKING}the_kernel_is_free_while_answers_stream_and_each_lands_in_its_cell",
+    f"{ASKING}run_all_twice_gives_the_same_conversation",
+    f"{ASKING}the_last_answer_is_underscore_and_is_shown_once",
+    f"{ASKING}an_assigned_line_keeps_the_answer",
+    f"{ASKING}an_interrupt_ends_a_tool_that_never_returns",
+    "tests/kernel/test_costs.py::test_the_bill_in_all_its_forms",
+    "tests/kernel/test_link.py::test_a_page_is_told_how_things_stand",
+    "tests/kernel/test_magic_lines.py", "tests/kernel/test_completion.py", "tests/unit/test_lines.py", "tests/unit/test_bundle.py",
+    "tests/unit/test_parse.py", "tests/unit/test_prices.py",
 )  # fmt: skip
+NOT_ON_OLD = {
+    f"{ASKING}the_kernel_is_free_while_answers_stream_and_each_lands_in_its_cell": "ipykernel 7.4: before it what other threads "
+    "show is said in the newest cell's name, and pages put it right by its display id",
+}
+"""What the oldest versions cannot do, and why: passed over there, and said so in the table."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 FIRST = {
     "3.11": {"numpy": "1.26.4"},
@@ -185,6 +203,7 @@ def run(setting: Setting) -> Result:
             "-p",
             "no:cacheprovider",
             *ROAD,
+            *(f"--deselect={test}" for test in NOT_ON_OLD if setting.oldest),
         ]
         log = PLACE / f"{setting.name}.log"
         with log.open("w") as file:
