@@ -41,7 +41,7 @@ def draw(rows: Sequence[Row], names: Sequence[str]) -> str:
 def panel(row: Row, names: Sequence[str], left: float, top: float) -> str:
     """One row's bars: from a tenth of the least value to the greatest."""
     values = [cell.value for cell in row.cells.values() if isinstance(cell, Figure) and cell.value > 0]
-    parts = [f'<text class="t" x="{left + 6}" y="{top + 17}">{escape(row.title)}, {escape(row.unit)}</text>']
+    parts = [f'<text class="t" x="{left + 6}" y="{top + 17}">{escape(row.label)}</text>']
     low = math.log10(min(values, default=1) / 2)
     span = max(math.log10(max(values, default=1)) - low, 0.1)
     for k, name in enumerate(names):

@@ -48,6 +48,11 @@ class Row:
     more: bool = False
     cells: dict[str, Figure | Cannot] = field(default_factory=dict[str, "Figure | Cannot"])
 
+    @property
+    def label(self) -> str:
+        """The title with its unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
     def best(self) -> set[str]:
         """Whose value is best, those within two percent of it too; empty without two values."""
         values = {
@@ -97,7 +102,7 @@ def table(rows: Sequence[Row], names: Sequence[str]) -> str:
     head = ["", *names]
     lines = [
         [
-            f"{row.id}: {row.title}, {row.unit}",
+            f"{row.id}: {row.label}",
             *(cell_text(row.cells.get(n)) + ("*" if n in row.best() else " ") for n in names),
         ]
         for row in rows
@@ -130,7 +135,7 @@ def markdown(rows: Sequence[Row], names: Sequence[str]) -> str:
         cells = [cell_text(row.cells.get(name)) for name in names]
         best = row.best()
         cells = [f"**{text}**" if name in best else text for name, text in zip(names, cells, strict=True)]
-        lines.append(f"| {row.title}, {row.unit} | " + " | ".join(cells) + " |")
+        lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
