@@ -129,14 +129,12 @@ class Audit:
         return self._seen[digest]
 
     def _judge(self, path: Path, found: Iterable[str]) -> None:
-        for key in sorted(found):
-            why = next(
-                (w for place, keys, w in ON_PURPOSE if fnmatch(str(path), place) and fnmatch(key, keys)), ""
-            )
-            if why:
+        for user in sorted(self.keys[key] for key in found):
+            fits = (why for place, of, why in ON_PURPOSE if fnmatch(str(path), place) and fnmatch(user, of))
+            if why := next(fits, ""):
                 self.allowed[why] += 1
             else:
-                self.leaks.append(Leak(str(path), self.keys[key]))
+                self.leaks.append(Leak(str(path), user))
 
 
 SQLITE = b"SQLite format 3\0"

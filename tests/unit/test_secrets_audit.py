@@ -104,6 +104,15 @@ def test_a_file_written_for_its_key_may_hold_it(tmp_path: Path) -> None:
     assert [Path(leak.place).name for leak in audited(tmp_path).leaks] == [".env.copy"]
 
 
+def test_what_is_allowed_for_one_tests_key_is_not_for_anothers(tmp_path: Path) -> None:
+    (tmp_path / "said").mkdir()
+    (tmp_path / "said" / "a.jsonl").write_text(f"printed {PLANTED}")
+    audit = Audit({PLANTED: "kernel/test_look.py"})
+    audit.search(tmp_path)
+    assert not audit.leaks and sum(audit.allowed.values()) == 1
+    assert audited(tmp_path).leaks
+
+
 def test_to_find_nothing_where_nothing_was_written_is_no_proof() -> None:
     assert missing("kernel", Counter({"ledger": 3, "journal": 1, "log": 1})) == [
         "kernel: no output was found in what it left"
