@@ -20,7 +20,7 @@ ELSEWHERE = """() => {
 def reply(body):
     """Says whose question it was, word by word; the second notebook's answer is the longer, dearer one."""
     asked = str(body["messages"][-1]["content"])
-    name, words = ("left", 30) if "of the left" in asked else ("right", 60)
+    name, words = ("left", 20) if "of the left" in asked else ("right", 40)
     return Script(pieces=(Say.of(*(f"{name}{n:02d} " for n in range(words))),))
 
 
@@ -54,7 +54,7 @@ def test_each_answer_lands_in_its_own_notebook(open_notebook, service):
     left.start(3)
     expect(left.output(3)).to_contain_text("right03")
     page.evaluate(ELSEWHERE)  # others speak to the kernel meanwhile, and it is idle for a moment
-    expect(left.output(3)).to_contain_text("right59")
+    expect(left.output(3)).to_contain_text("right39")
     left.wait_until_done(3)
     status, panel = page.locator(".cj-status-item"), page.locator(".cj-Panel")
     status.click()
@@ -75,7 +75,7 @@ def test_each_answer_lands_in_its_own_notebook(open_notebook, service):
     expect(panel.locator(".cj-head")).not_to_contain_text("chat")
     expect(status).to_contain_text(f"Claude: {price} notebook · {price} kernel")
 
-    for path, cell, name, count in ((left_path, 1, "left", 30), (right, 3, "right", 60)):
+    for path, cell, name, count in ((left_path, 1, "left", 20), (right, 3, "right", 40)):
         show(path)
         saved = left.save()
         answers = [
