@@ -284,7 +284,11 @@ def _blocks(told: Any, markdown: str) -> list[dict[str, Any]]:
                 continue
             at = end
             blocks.append({"type": "text", "start": start, "end": end})
-        elif isinstance(kind, str) and kind in _FIELDS and all(isinstance(item.get(f), str) for f in _FIELDS[kind]):
+        elif (
+            isinstance(kind, str)
+            and kind in _FIELDS
+            and all(isinstance(item.get(f), str) for f in _FIELDS[kind])
+        ):
             blocks.append(_plain(item))
     texts = [b for b in blocks if b["type"] == "text"]
     if (whole and texts) or not markdown:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-UNIT = """{heading}Sales per open store rose by **{n} %**, and with $x_{{{n}}}^2 + y^2 = r_{{{n}}}^2$ the rest follows. It is not that customers bought
-less; the *days* were fewer, as `sales.date.nunique()` shows for each of the stores that were closed in March.
+UNIT = """{heading}Sales per open store rose by **{n} %**, and with $x_{{{n}}}^2 + y^2 = r_{{{n}}}^2$ the rest follows.
+It is not that customers bought less; the *days* were fewer, as `sales.date.nunique()` shows for each of the stores that were closed in March.
 
 | store | Feb | Mar | open days |
 |---|---|---|---|
@@ -112,11 +112,7 @@ class Trace:
 def traced(browser: Browser, page: Page, keep: str | None = None) -> Iterator[Trace]:
     """Trace the page's main thread; the tasks are there when the block has ended."""
     trace = Trace()
-    categories = (
-        ["toplevel", "-*"]
-        if keep is None
-        else ["toplevel", "devtools.timeline", "-*"]
-    )
+    categories = ["toplevel", "-*"] if keep is None else ["toplevel", "devtools.timeline", "-*"]
     browser.start_tracing(page=page, categories=categories)
     try:
         yield trace
