@@ -74,9 +74,11 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, System |
         raise StorageError(f"{name} is not whole: it is no JSON (cut short, or edited).") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise StorageError(f"{name} is no saved conversation.")
-    if not isinstance(data.get("version"), int) or data["version"] > VERSION:
+    if not isinstance(data.get("version"), int):
+        raise StorageError(f"{name} has been edited: it has no version.")
+    if data["version"] > VERSION:
         raise StorageError(
-            f"{name} was saved by a newer claude-jupyter (version {data.get('version')}): pip install -U claude-jupyter."
+            f"{name} was saved by a newer claude-jupyter (version {str(data['version'])[:20]}): pip install -U claude-jupyter."
         )
     try:
         turns = tuple(turn_from_json(t) for t in data["turns"])
@@ -84,7 +86,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, System |
         system = None if text is None else System(text, int(data.get("system_since") or 0))
         return turns, str(data["name"]), _text_or_none(data, "model"), system
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise StorageError(f"{name} has been edited: {type(error).__name__} {error}.") from None
+        raise StorageError(f"{name} has been edited: {type(error).__name__} {str(error)[:200]}.") from None
 
 
 def _text_or_none(data: Mapping[str, Any], key: str) -> str | None:
