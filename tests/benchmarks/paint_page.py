@@ -11,7 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 UNIT = """{heading}Sales per open store rose by **{n} %**, and with $x_{{{n}}}^2 + y^2 = r_{{{n}}}^2$ the rest follows.
-It is not that customers bought less; the *days* were fewer, as `sales.date.nunique()` shows for each of the stores that were closed in March.
+It is not that customers bought less; the *days* were fewer, as `sales.date.nunique()` shows for each of
+the stores that were closed in March.
 
 | store | Feb | Mar | open days |
 |---|---|---|---|
