@@ -22,7 +22,7 @@ from .stub import stub
 GROUPS = ("start", "answer", "page", "session", "frame", "image", "map", "ledger")
 MODULES = {"start": "load"}
 HEADLINE = (
-    "load", "first", "bytes-80", "cpu", "first-paint", "last-paint", "last-paint-80", "busy", "longest",
+    "load", "first", "bytes-80", "cpu", "first-paint", "first-paint-later", "last-paint", "last-paint-80", "busy", "longest",
     "session", "frame-3", "frame-7", "image", "map", "map-cpu",
 )  # fmt: skip
 """The rows of the README's table."""

@@ -38,12 +38,16 @@ PARAGRAPH = "The quick brown fox jumps over the lazy dog, and *nothing* comes of
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server says: `size` bytes over `seconds`; with `at_once` it lets so many in at a time and refuses the others."""
+    """What the server says: `size` bytes over `seconds`, beginning after `wait` seconds.
+
+    With `at_once` it lets so many in at a time and refuses the others.
+    """
 
     size: int
     seconds: float
     number: int = 0
     at_once: int = 0
+    wait: float = 0
 
     @property
     def first(self) -> str:
@@ -73,6 +77,10 @@ class Told:
     last: float
     dollars: Decimal
     unknown: tuple[str, ...]
+
+
+class _Wait(float):
+    """Seconds before an answer begins."""
 
 
 class _Server(RawServer):
@@ -137,16 +145,17 @@ class _Server(RawServer):
         if isinstance(step, bytes):
             self.last = time.monotonic()
             self.first = self.first or self.last
-        elif not self.first:
+        elif not self.first and not isinstance(step, _Wait):
             self.first = time.monotonic()  # an answer that comes whole: when its stream would have begun
         return super()._step(connection, step)
 
 
 def _play(body: dict[str, Any], answer: Answer, *, chat: bool) -> Play:
+    before: list[Step] = [_Wait(answer.wait)] if answer.wait else []
     if not body.get("stream"):
         whole = _completion(answer.text) if chat else _message(answer.text)
         waits: list[Step] = [answer.seconds] if answer.seconds else []
-        return Play([*waits, json.dumps(whole).encode()], type="application/json")
+        return Play([*before, *waits, json.dumps(whole).encode()], type="application/json")
     events = _chunks(answer.text) if chat else text_events(answer.text, size=DELTA, model=MODEL)
     begun = 1 if chat else 4  # what goes out with the first delta
     ended = 2 if chat else 4
@@ -155,8 +164,10 @@ def _play(body: dict[str, Any], answer: Answer, *, chat: bool) -> Play:
     step = -(-len(middle) // count)
     pieces = [b"".join(middle[i : i + step]) for i in range(0, len(middle), step)]
     if not answer.seconds:
-        return Play([head, *pieces, tail])
-    return Play([head, *(part for piece in pieces for part in (answer.seconds / len(pieces), piece)), tail])
+        return Play([*before, head, *pieces, tail])
+    return Play(
+        [*before, head, *(part for piece in pieces for part in (answer.seconds / len(pieces), piece)), tail]
+    )
 
 
 def _message(text: str) -> dict[str, Any]:
@@ -213,10 +224,10 @@ class Stub:
         self._number = 0
         self.url: str = pipe.recv()
 
-    def say(self, size: int, seconds: float, *, at_once: int = 0) -> Answer:
+    def say(self, size: int, seconds: float, *, at_once: int = 0, wait: float = 0) -> Answer:
         """Answer like this from now on; what came before is forgotten."""
         self._number += 1
-        answer = Answer(size, seconds, self._number, at_once)
+        answer = Answer(size, seconds, self._number, at_once, wait)
         self._pipe.send(answer)
         self._pipe.recv()
         return answer
