@@ -79,4 +79,5 @@ def _cell(value: Any, longest: int) -> str:
         return ""
     if not isinstance(value, str):
         return json.dumps(value)
-    return literal(value if len(value) <= longest else value[: longest - 1] + "…")
+    # A backslash as an entity would be shown as one: what makes Markdown inert does not let it become a backslash again.
+    return literal(value if len(value) <= longest else value[: longest - 1] + "…").replace("&#92;", "\\\\")

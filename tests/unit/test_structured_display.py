@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from claude_jupyter.display.bundle import bundle, verbatim
@@ -60,6 +60,13 @@ def test_a_cut_answer_stays_as_it_came():
     assert readable('{"value": [{"n": 1}, {"n"') == '{"value": [{"n": 1}, {"n"'
 
 
+def test_a_path_of_windows_reads_as_one_in_a_table():
+    text = readable(json.dumps({"path": "C:\\tmp"}))
+    assert inert(text) == text and "| path | C:\\\\\u200btmp |" in text
+
+
+@example({"\\": None})
+@example({"a": "\\(x\\) $y$"})
 @given(JSON)
 def test_it_is_inert_as_it_is(value):
     text = readable(json.dumps(value))
