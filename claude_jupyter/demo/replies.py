@@ -140,7 +140,8 @@ def _fence(text: str) -> str:
 
 
 def _frame(frame: Frame) -> str:
-    lines = [f"`{frame.label}` is a {frame.title} of {frame.rows} × {frame.width} columns:"]
+    columns = "column" if frame.width == "1" else "columns"
+    lines = [f"`{frame.label}` is a {frame.title} of {frame.rows} × {frame.width} {columns}:"]
     if frame.columns:
         lines += ["", "| column | type | what the profile says |", "|---|---|---|"]
         lines += [
