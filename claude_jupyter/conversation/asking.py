@@ -6,10 +6,12 @@ The generator is the only loop there is; a cell, a coroutine, a background threa
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting, replayed
@@ -20,7 +22,7 @@ from claude_jupyter.conversation.billing import Bill
 from claude_jupyter.conversation.blocks import Blocks
 from claude_jupyter.conversation.calls import Result, Toolbox
 from claude_jupyter.conversation.closing import spoken, turn_messages
-from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.conversation.interrupts import surely, uninterrupted
 from claude_jupyter.conversation.receipts import receipt
 from claude_jupyter.conversation.recorded import identity, recording, recordings
 from claude_jupyter.conversation.repeats import manner
@@ -108,14 +110,14 @@ class Asking:
             self.stop.ask()
         except GeneratorExit:
             self.stop.ask()
-            with uninterrupted():
-                self._end()
+            surely(self._end)
             raise
         except ClaudeError as error:
             self.error = error
-        with uninterrupted():
-            last = tuple(self._end())
-        yield last
+        last: list[Part] = []
+        with contextlib.suppress(KeyboardInterrupt):  # too late to stop anything
+            surely(lambda: last.extend(self._end()))
+        yield tuple(last)
 
     def _round(self, number: int) -> Iterator[tuple[Part, ...]]:
         world = self.world
@@ -150,15 +152,10 @@ class Asking:
                 except KeyboardInterrupt:
                     self.stop.ask()
         except GeneratorExit:
-            with uninterrupted():
-                reply = self._left(events)
+            reply = surely(lambda: self._left(events))
             raise
         finally:
-            if events is not None:
-                events.close()
-            if bill is not None:
-                with uninterrupted():
-                    self._settle(bill, reply)
+            surely(partial(self._over, events, bill, reply))
         if reply is not None and reply.error is not None:
             raise reply.error
         if reply is not None and reply.complete and recorded is None and world.settings.replay == "auto":
@@ -201,6 +198,12 @@ class Asking:
         # About 3.5 letters a token in English prose and code; an interrupted answer never tells (ANTHROPIC_API section 5).
         return max(0, round(self._blocks.letters / 3.5) - self._usage.output)
 
+    def _over(self, events: Generator[Event] | None, bill: Bill | None, reply: Reply | None) -> None:
+        if events is not None:
+            events.close()
+        if bill is not None:
+            self._settle(bill, reply)
+
     def _settle(self, bill: Bill, reply: Reply | None) -> None:
         """Close the ledger row and add up what this round used."""
         self._moved = False
@@ -235,10 +238,14 @@ class Asking:
 
     def _move(self, content: Sequence[Block]) -> None:
         """Take a response that something has to follow into the rounds; a paused one goes on in the same message."""
-        if self._rounds and self._rounds[-1]["role"] == "assistant":
-            content = [*self._rounds.pop()["content"], *content]
-        self._rounds.append({"role": "assistant", "content": content})
-        self._moved = True
+
+        def move() -> None:
+            goes_on = bool(self._rounds) and self._rounds[-1]["role"] == "assistant"
+            before = self._rounds.pop()["content"] if goes_on else ()
+            self._rounds.append({"role": "assistant", "content": [*before, *content]})
+            self._moved = True
+
+        surely(move)
 
     def _misfits(self, content: Sequence[Block], reason: str) -> bool:
         """Read the structured value; what does not fit is told to Claude once."""

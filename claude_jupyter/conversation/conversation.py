@@ -13,7 +13,7 @@ from typing import Any
 from claude_jupyter.conversation import background, history
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool
-from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.conversation.interrupts import in_one_line, surely
 from claude_jupyter.conversation.listing import listed
 from claude_jupyter.conversation.many import Many
 from claude_jupyter.conversation.permits import Ask, on_loop
@@ -73,6 +73,7 @@ class Conversation(Many):
         if options.code and answer.code:
             self._world.insert(answer.code, answer)
 
+    @in_one_line
     def question(
         self,
         prompt: str | None,
@@ -215,13 +216,13 @@ class Conversation(Many):
 
     def run(self, asking: Asking, view: View, *, begun: bool = False) -> Answer:
         """Drive a prepared question to its end, showing it in `view`."""
-        if not begun:
-            view.begin(asking.answer)
         parts = asking.parts()
         while True:
             try:
-                news = next(parts, None)
-                if news is None:
+                if not begun:
+                    begun = True
+                    view.begin(asking.answer)
+                if (news := next(parts, None)) is None:
                     break
                 view.show(news)
             except KeyboardInterrupt:
@@ -231,15 +232,12 @@ class Conversation(Many):
     def finish(self, asking: Asking, view: View | None = None) -> Answer:
         """Keep what a question that is over gave, and show it; raises what went wrong."""
         try:
-            with uninterrupted():
-                answer = self._keep(asking)
-                if view is not None:
-                    view.end(answer)
-                self._world.finished(answer)
+            answer = surely(partial(self._close, asking, view))
         except KeyboardInterrupt:
             raise StoppedError("Stopped when the answer was there already; it is kept.") from None
-        if asking.error is not None:
-            raise asking.error
+        lost = view is not None and not answer.complete  # stopped in a line of ours
+        if error := asking.error or (StoppedError("Stopped. Run the cell again.") if lost else None):
+            raise error
         return answer
 
     def _in_background(self, asking: Asking, view: View, finished: Callable[[Answer], None] | None) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from claude_jupyter.errors import StoppedError
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @contextlib.contextmanager
@@ -28,3 +35,38 @@ def uninterrupted() -> Generator[None]:
             before(held[0], None)
         else:
             raise KeyboardInterrupt
+
+
+def surely(work: Callable[[], T]) -> T:
+    """Run `work` to its end also where an interrupt comes just before it, and hold that one back too.
+
+    For what closes something: `uninterrupted` alone could be hit on the way in, and the block would never run.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Afterwards, where one came.
+    """
+    made: list[T] = []
+    try:
+        with uninterrupted():
+            made.append(work())
+    except KeyboardInterrupt:
+        if not made:
+            with uninterrupted():
+                made.append(work())
+        raise
+    return made[0]
+
+
+def in_one_line(work: Callable[P, T]) -> Callable[P, T]:
+    """Tell an interrupt between two lines of ours, where nothing is under way, as any other stop."""
+
+    @wraps(work)
+    def told(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise StoppedError("Stopped. Run the cell again if there is no answer.") from None
+
+    return told

@@ -21,7 +21,7 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import StorageError, UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Message, Turn
+from claude_jupyter.turns import Answer, Message, Turn, View
 
 _UNDOABLE = 200
 
@@ -114,6 +114,14 @@ class Kept:
         return f"<Conversation {self.name!r}: {turns}, {self.usage.total:,} tokens>"
 
     # -- keeping what came ----------------------------------------------------------------------------------------------
+
+    def _close(self, asking: Asking, view: View | None) -> Answer:
+        """Take in a question that is over, and make its output durable."""
+        answer = self._keep(asking)
+        if view is not None:
+            view.end(answer)
+        self._world.finished(answer)
+        return answer
 
     def _keep(self, asking: Asking) -> Answer:
         """Take in a question that is over; the answer with what is to be said of its place in the history."""
