@@ -140,8 +140,7 @@ def assert_stopped(b: Bench, outcome: Outcome, moment: str, since: int, *, exact
     assert text.startswith(squeezed(outcome.text)) and thinking.startswith(squeezed(outcome.thinking)), moment
     assert not exact or (squeezed(outcome.text), squeezed(outcome.thinking)) == (text, thinking), moment
     if outcome.line:
-        assert_one_clear_line(outcome.line)
-        assert "Stopped" in outcome.line, (moment, outcome)
+        assert outcome.line.startswith("Stopped") and "\n" not in outcome.line, (moment, outcome)
         assert outcome.error is None or type(outcome.error).__name__ == "StoppedError"
     else:
         assert seen[-1].told and outcome.complete, (moment, outcome)
