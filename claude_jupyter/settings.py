@@ -151,8 +151,12 @@ class Settings(Configurable):
                 continue
             try:
                 setattr(self, name, _parse(trait, text))
-            except (TraitError, ValueError) as error:
+            except TraitError as error:
                 raise SettingError(f"{ENV_PREFIX}{name.upper()}={text}: {_plain(error)}") from None
+            except ValueError:
+                raise SettingError(
+                    f"{ENV_PREFIX}{name.upper()}={text}: {name} takes {_kind(trait)}"
+                ) from None
 
 
 def _parse(trait: TraitType[Any, Any], text: str) -> Any:
@@ -163,6 +167,11 @@ def _parse(trait: TraitType[Any, Any], text: str) -> Any:
     if text == "" and trait.allow_none:
         return None
     return trait.from_string(text)
+
+
+def _kind(trait: TraitType[Any, Any]) -> str:
+    kinds = {Int: "a whole number", Float: "a number", Bool: "True or False", Dict: "JSON", Union: "JSON"}
+    return next((words for kind, words in kinds.items() if isinstance(trait, kind)), "another value")
 
 
 def _plain(error: Exception) -> str:

@@ -123,7 +123,8 @@ def _notice(block: Block) -> str:
 
 def _lines_after(answer: Answer) -> Iterator[str]:
     if not answer.complete and not any(b["type"] == "notice" for b in answer.blocks):
-        yield "*This answer is unfinished.*"
+        began = any(b["type"] in ("text", "thinking", "tool") for b in answer.blocks)
+        yield "*This answer is unfinished.*" if began else "*No answer came.*"
     sources = dict[Any, str]()
     for block in answer.citations:
         sources.setdefault(block.get("n"), _source(block))

@@ -39,11 +39,12 @@ def test_the_environment_sets_every_setting(name, text, value, monkeypatch):
     "name, text, told",
     [
         ("BUDGET", "-1", "above 0"),
-        ("BUDGET", "abc", "abc"),
+        ("BUDGET", "abc", "budget takes a number"),
+        ("MAX_TOKENS", "many", "takes a whole number"),
         ("BUDGET", "0", "above 0"),
         ("EFFORT", "wild", "'low', 'medium', 'high'"),
         ("PROVIDER", "openai", "bedrock"),
-        ("PRICES", "{", "PRICES"),
+        ("PRICES", "{", "prices takes JSON"),
     ],
 )
 def test_a_wrong_value_in_the_environment_names_the_variable_and_what_it_takes(name, text, told, monkeypatch):
