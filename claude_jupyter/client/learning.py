@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 
 from claude_jupyter.client.capabilities import model_of
 from claude_jupyter.models import forget, known, learn
+from claude_jupyter.settings import private_folder
 
 VERSION: Final = 1
 _ANSWER_WITHIN: Final = 5.0
@@ -119,7 +120,7 @@ class Learner:
             endpoints = {}
         endpoints[endpoint] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "models": told}
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._path.parent)
             handle, temporary = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")  # mode 600
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump({"version": VERSION, "endpoints": endpoints}, file, default=str)
