@@ -12,28 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import polars as pl
 import psutil
 import pyarrow as pa
+from beside.work import columns
 
 from claude_jupyter.content import attach
 from claude_jupyter.content.rules import Rules
-
-
-def columns(rows: int) -> dict[str, Any]:
-    """Twenty columns: numbers, few and many different texts, dates, booleans."""
-    rng = np.random.default_rng(0)
-    words = np.array(["north", "south", "east", "west", "centre"])
-    data: dict[str, Any] = {f"number_{i}": rng.normal(size=rows) for i in range(8)}
-    data |= {f"count_{i}": rng.integers(0, 1000 * 10**i, rows) for i in range(5)}
-    data |= {f"place_{i}": words[rng.integers(0, len(words), rows)] for i in range(3)}
-    data["id"] = np.char.add("id", rng.integers(0, 10**9, rows).astype(str))
-    data["at"] = np.datetime64("2024-01-01", "ms") + np.arange(rows).astype("timedelta64[ms]")
-    data["on"] = rng.integers(0, 2, rows).astype(bool)
-    data["small"] = rng.integers(0, 100, rows).astype("int8")
-    return data
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 from support.figures import figure, median, title
 from support.kernel_fixtures import environment
-from support.lab import Frontend, Notebook, Server, jupyter_server
+from support.lab import Frontend, Notebook, Server, chromium, jupyter_server
 from support.raw_server import End, Play, RawServer, raw_server, text_events
 
 WATCH = """([index, needle]) => {
@@ -119,11 +118,7 @@ def main(frontends: Sequence[Frontend], rounds: int = 5) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(raw_server())
         playwright = stack.enter_context(sync_playwright())
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*root, "--disable-dev-shm-usage"]
-        )
+        browser = chromium(playwright)
         for frontend in frontends:
             for extension in (True, False):
                 place = folder / f"{frontend}-{extension}"

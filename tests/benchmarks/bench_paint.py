@@ -23,7 +23,7 @@ from paint_page import SCROLL, WATCH, Trace, text_of, traced
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 from support.figures import figure, median, title
 from support.kernel_fixtures import environment
-from support.lab import Notebook, Server, jupyter_server
+from support.lab import Notebook, Server, chromium, jupyter_server
 from support.raw_server import Play, RawServer, raw_server, text_events
 
 from claude_jupyter.costs.usage import Cost, Usage
@@ -274,11 +274,7 @@ def main(parts: Sequence[str], rounds: int = 3) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(raw_server())
         playwright = stack.enter_context(sync_playwright())
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*root, "--disable-dev-shm-usage"]
-        )
+        browser = chromium(playwright)
         title("Painting an answer")
         bundle_size()
         env = environment(server.url)

@@ -22,7 +22,16 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import CDPSession, ConsoleMessage, Error, Locator, Page, WebSocket
+from playwright.sync_api import (
+    Browser,
+    CDPSession,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Playwright,
+    WebSocket,
+)
 
 Frontend = Literal["lab", "notebook7"]
 TOKEN = "tests"
@@ -58,6 +67,15 @@ class Server:
         path = self.root / name
         nbformat.write(notebook, path)
         return path
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """The system's Chromium, or that of `CHROMIUM`; root may not have its sandbox."""
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return playwright.chromium.launch(
+        executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+        args=[*root, "--disable-dev-shm-usage"],
+    )
 
 
 def _free_port() -> int:

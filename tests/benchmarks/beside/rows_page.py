@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -68,14 +67,10 @@ def rows() -> list[Row]:
 def measure(bench: Bench) -> list[Row]:
     """Ours with its extension, and all the others in the same JupyterLab without it."""
     from playwright.sync_api import sync_playwright
-    from support.lab import jupyter_server
+    from support.lab import chromium, jupyter_server
 
     with sync_playwright() as playwright:
-        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
-            args=[*root, "--disable-dev-shm-usage"],
-        )
+        browser = chromium(playwright)
 
         def one(alternative: Alternative, home: Home) -> Measured:
             place = bench.folder / f"lab-{spec_name(alternative)}"

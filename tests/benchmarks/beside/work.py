@@ -17,7 +17,7 @@ SMALL = 100_000
 
 
 def columns(rows: int) -> dict[str, Any]:
-    """Twenty columns: numbers, few and many different texts, dates, booleans; the same as in `bench_frames.py`."""
+    """Twenty columns: numbers, few and many different texts, dates, booleans."""
     import numpy as np
 
     rng = np.random.default_rng(0)
