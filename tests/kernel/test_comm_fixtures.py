@@ -94,6 +94,7 @@ def steady(said: Any, answer: str) -> Any:
             "user": "somebody",
             "started": "2026-11-22T12:00:00+00:00",
             "seconds": 1.5,
+            "age": 0.0,  # seconds since the answer ended: as long as the machine took to ask
             "notebook_totals": True,
         }
         return {
