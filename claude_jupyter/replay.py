@@ -7,18 +7,16 @@ inputs: cache marks do not enter, and pictures enter by their pixels, because en
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from claude_jupyter.errors import ReplayError
+from claude_jupyter.files import write_whole
 
 FORMAT: Final = "claude-jupyter recording"
 VERSION: Final = 1
@@ -49,14 +47,12 @@ class Recordings:
         key = request_hash(params)
         path = self.folder / f"{key}.json"
         try:
-            text = path.read_text(encoding="utf-8")
+            data = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ReplayError(f"The recording {path.name} cannot be read: {error.strerror}.") from None
-        try:
-            data = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ReplayError(
                 f"The recording {path.name} is not whole. Delete it, and it is asked again."
             ) from None
@@ -84,18 +80,11 @@ class Recordings:
         """
         key = request_hash(params)
         data = {"format": FORMAT, "version": VERSION, "hash": key, "message": dict(message)}
-        temporary: str | None = None
+        text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file, ensure_ascii=False, indent=1, sort_keys=True)
-                file.write("\n")
-            Path(temporary).replace(self.folder / f"{key}.json")
+            write_whole(self.folder / f"{key}.json", f"{text}\n")
         except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
             raise ReplayError(
                 f"The recording cannot be kept in {self.folder.name}: {error.strerror}."
             ) from None

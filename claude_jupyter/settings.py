@@ -5,7 +5,6 @@ Also the places where user data lives. Nothing here reads a key: credentials are
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import sys
@@ -18,6 +17,7 @@ from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, Trait
 from traitlets.config import Configurable
 
 from claude_jupyter.errors import SettingError
+from claude_jupyter.files import private_folder
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
@@ -189,22 +189,6 @@ def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
     override = environ.get("CLAUDE_JUPYTER_DATA_DIR")
     path = Path(override) if override else Path(jupyter_data_dir()) / "claude_jupyter"
     return private_folder(path)
-
-
-def private_folder(path: Path) -> Path:
-    """A folder of the user's alone, made where it is missing with those above it: `mkdir`'s own parents are everybody's.
-
-    Raises
-    ------
-    OSError
-        Where it cannot be made.
-    """
-    for folder in [*reversed(path.parents), path]:
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
-    if not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-    return path
 
 
 def user_name(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:

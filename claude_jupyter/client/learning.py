@@ -7,8 +7,6 @@ for this, and waits for it half a second at most.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from claude_jupyter.client.capabilities import model_of
+from claude_jupyter.files import private_folder, write_whole
 from claude_jupyter.models import forget, known, learn
-from claude_jupyter.settings import private_folder
 
 VERSION: Final = 1
 _ANSWER_WITHIN: Final = 5.0
@@ -121,9 +119,6 @@ class Learner:
         endpoints[endpoint] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "models": told}
         try:
             private_folder(self._path.parent)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, suffix=".tmp")  # mode 600
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, "endpoints": endpoints}, file, default=str)
-            Path(temporary).replace(self._path)
+            write_whole(self._path, json.dumps({"version": VERSION, "endpoints": endpoints}, default=str))
         except OSError:
             return  # asked again by the next kernel

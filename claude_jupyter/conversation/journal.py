@@ -5,9 +5,7 @@ Append-only JSON lines; a line that was cut by a kill is passed over. `restore.p
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from claude_jupyter.conversation.repeats import earlier_keys
 from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
-from claude_jupyter.settings import private_folder
+from claude_jupyter.files import append_line, json_lines, private_folder, write_whole
 from claude_jupyter.turns import Turn
 
 _DAY = 86_400
@@ -169,9 +167,7 @@ class Journal:
         return len(paths)
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        # The newline before it ends a line that a kill or a full disk has cut.
-        line = "\n" + json.dumps(entry, ensure_ascii=False) + "\n"
-        append(self._folder() / f"{self.kernel}.jsonl", line.encode("utf-8", "surrogatepass"))
+        append_line(self._folder() / f"{self.kernel}.jsonl", entry)
 
     def say_once(self, what: str, error: OSError, loss: str) -> None:
         """Warn that something cannot be written, the first time."""
@@ -195,35 +191,9 @@ class Journal:
             return None  # edited by hand: the notebook's own answer serves instead
 
 
-def append(path: Path, data: bytes) -> None:
-    """Add to a file that is ours alone, all of it.
-
-    Raises
-    ------
-    OSError
-        Where the disk does not take it all.
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        written = os.write(handle, data)
-    finally:
-        os.close(handle)
-    if written < len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        # Not `splitlines`: it also parts at U+2028 and its like, which stand in answers.
-        lines = path.read_bytes().decode("utf-8", "surrogatepass").split("\n")
-    except (OSError, UnicodeDecodeError):
-        return
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # blank, cut by a kill, or edited
-        if isinstance(entry, dict) and entry.get("version") == 1 and isinstance(entry.get("turn", {}), dict):
+    for entry in json_lines(path):
+        if entry.get("version") == 1 and isinstance(entry.get("turn", {}), dict):
             yield entry
 
 
@@ -258,15 +228,7 @@ def _keep_image(path: Path, data: str) -> None:
         return
     except FileNotFoundError:
         pass
-    # Whole or not at all: what stands there under its hash is never written again.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        append(temporary, data.encode("ascii"))
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, data)  # what stands there under its hash is never written again
 
 
 def _inward(value: Any, images: Path) -> Any:

@@ -158,6 +158,11 @@ class Mapper:
                     error.message = self._kept_so_far(error.message.rstrip("."), stock)
                     error.args = (error.message,)
                 raise
+            except (
+                BaseException
+            ):  # a bug, or what user's own code raised: nothing may go on that nobody keeps
+                self._wind_up(results)
+                raise
 
     def _kept_so_far(self, what: str, stock: Stock) -> str:
         done = len(stock.keys) - stock.missing + self._answered

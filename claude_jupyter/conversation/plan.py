@@ -13,9 +13,17 @@ from claude_jupyter.client.events import Request
 from claude_jupyter.client.schemas import Returns
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.asking import Asking
-from claude_jupyter.conversation.calls import Tool, Toolbox
+from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.history import system_at
-from claude_jupyter.conversation.preparing import Ask, State, attached, chosen_model, rules_for
+from claude_jupyter.conversation.preparing import (
+    Ask,
+    State,
+    attached,
+    chosen_model,
+    offered,
+    rules_for,
+    toolbox_for,
+)
 from claude_jupyter.conversation.request import TTL, Question, build, content_of, prompt_of
 from claude_jupyter.conversation.results import Results
 from claude_jupyter.conversation.rows import Rows, fill
@@ -145,7 +153,7 @@ class Plan:
             model=self.model,
             provider=self.provider,
         )
-        toolbox = Toolbox(self.tools, lambda value, label: content.attach(value, label, self.rules))
+        toolbox = toolbox_for(self.world, self.tools, self.rules)
         return Asking(self.world, question, answer, toolbox, returns=self.returns, place=self.place)
 
     @property
@@ -226,11 +234,12 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     returns = Returns(options.returns) if options.returns is not None else None
     rows.refuse_slips(prompt)
     rows.refuse_taken(returns.fields if returns is not None else ())
-    shared = attached(world, Ask(prompt, (), options, None, None, number), rules, ())
     system = options.system if options.system is not None else system_at(state.turns, state.system)
-    tools = (*state.tools, *(Tool.of(t) for t in options.tool))
+    ask = Ask(prompt, (), options, None, None, number)
+    tools = offered(state, ask)
     if asking := [t.name for t in tools if t.confirm]:
         raise UsageError(f"map cannot stop to ask, and {asking[0]} asks first (confirm=True)")
+    shared = attached(world, ask, rules, ())
     cache = settings.cache
     # Having the service count each prompt would be one more request a row.
     books = replace(world.books, count=_uncounted)

@@ -88,12 +88,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     attachments = attached(world, ask, rules, earlier)
     prompt, redacted = rules.redact(ask.prompt)
     tools = offered(state, ask)
-    toolbox = Toolbox(
-        tools,
-        lambda value, label: content.attach(value, label, rules),
-        world.confirm,
-        redact=lambda text: rules.redact(text)[0],
-    )
+    toolbox = toolbox_for(world, tools, rules)
     returns = Returns(options.returns) if options.returns is not None else None
     blocks = (
         *answered_calls(earlier, ask.results, toolbox),
@@ -185,6 +180,16 @@ def offered(state: State, ask: Ask) -> tuple[Tool, ...]:
     if ask.options.web and any(t.name == "web_search" for t in tools):
         raise UsageError("--web brings a tool called web_search; rename yours")
     return tuple(tools)
+
+
+def toolbox_for(world: World, tools: Sequence[Tool], rules: Rules) -> Toolbox:
+    """The tools, whose results leave under the same rules as everything else."""
+    return Toolbox(
+        tools,
+        lambda value, label: content.attach(value, label, rules),
+        world.confirm,
+        redact=lambda text: rules.redact(text)[0],
+    )
 
 
 def rules_for(world: World, options: Options, model: str, earlier: Turns) -> Rules:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.request import TTL
 from claude_jupyter.costs.usage import Cost
-from claude_jupyter.settings import private_folder
+from claude_jupyter.files import private_folder, write_whole
 from claude_jupyter.turns import cell_hash
 
 if TYPE_CHECKING:
@@ -162,10 +160,7 @@ class Records:
             return
         try:
             private_folder(path.parent)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")  # mode 600
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, **asdict(record)}, file)
-            Path(temporary).replace(path)
+            write_whole(path, json.dumps({"version": VERSION, **asdict(record)}))
         except OSError as error:
             self._session[record.id] = record
             self._journal.warn(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from claude_jupyter.client.events import Request
 from claude_jupyter.conversation.history import digest_of
@@ -60,4 +61,5 @@ def earlier_keys(entries: Iterable[Mapping[str, object]]) -> Iterable[tuple[str,
     for entry in entries:
         key, usd = entry.get("asked"), entry.get("usd")
         if isinstance(key, str) and isinstance(usd, str):
-            yield key, Decimal(usd)
+            with suppress(InvalidOperation):  # edited by hand
+                yield key, Decimal(usd)

@@ -7,12 +7,11 @@ hashes, never what was sent. With `journal = "off"` they are kept in this proces
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from claude_jupyter.conversation.journal import Journal, append
-from claude_jupyter.settings import private_folder
+from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.files import append_line, json_lines, private_folder
 
 FOLDER: Final = "map"
 
@@ -67,24 +66,17 @@ class Results:
         self._found[key] = found
         if not self._writes or self._path is None:
             return
-        # The newline before it ends a line that a kill or a full disk has cut.
-        line = f"\n{json.dumps({'version': 1, 'hash': key, **found._asdict()}, ensure_ascii=False)}\n"
         try:
             if not self._touched:
                 private_folder(self._path.parent)
                 self._touched = True
-            append(self._path, line.encode("utf-8", "surrogatepass"))
+            append_line(self._path, {"version": 1, "hash": key, **found._asdict()})
         except OSError as error:
             self._failed = True
             self._journal.say_once("Results cannot be kept on disk", error, "them")
 
     def _read(self, path: Path) -> None:
-        try:
-            with path.open(encoding="utf-8", errors="surrogatepass") as lines:
-                for line in lines:
-                    with contextlib.suppress(ValueError, KeyError, TypeError):
-                        data: dict[str, Any] = json.loads(line)
-                        if data["version"] == 1:
-                            self._found[data["hash"]] = Found(str(data["text"]), bool(data["cut"]))
-        except OSError:
-            return  # nothing was kept yet, or it cannot be read: it is asked again
+        for data in json_lines(path):
+            with contextlib.suppress(KeyError):
+                if data["version"] == 1:
+                    self._found[str(data["hash"])] = Found(str(data["text"]), bool(data["cut"]))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +14,7 @@ from typing import Any, Final
 from claude_jupyter.conversation.history import System, Turns, sealed, without_thinking
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import StorageError
+from claude_jupyter.files import write_whole
 from claude_jupyter.turns import Answer, Attachment, Turn
 
 FORMAT: Final = "claude-jupyter conversation"
@@ -42,18 +41,9 @@ def save(
         "turns": [turn_to_json(t) for t in turns],
     }
     target = Path(path).expanduser()
-    text = json.dumps(data, ensure_ascii=False, indent=1)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        write_whole(target, json.dumps(data, ensure_ascii=False, indent=1))
     except OSError as error:
-        raise StorageError(f"{target.name} cannot be written: {error.strerror}.") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
-        Path(temporary).replace(target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
         raise StorageError(f"{target.name} cannot be written: {error.strerror}.") from None
 
 

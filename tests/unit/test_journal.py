@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import pytest
 from PIL import Image
 from support.world import stage
 
-from claude_jupyter.conversation import journal as journals
 from claude_jupyter.conversation.conversation import Conversation
 from claude_jupyter.conversation.history import sealed, sent
 from claude_jupyter.conversation.journal import Journal
@@ -103,6 +103,26 @@ def test_a_line_that_a_kill_has_cut_costs_itself_alone(journal, tmp_path):
     assert [t.answer.id for t in journal.turns("main")] == ["b"]
 
 
+def test_a_line_that_was_cut_within_a_letter_costs_itself_alone(journal, tmp_path):
+    for name in "ab":
+        journal.add("main", turn(name, text="für"))
+    path = tmp_path / "journal" / "k1.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex("ü".encode()) + 1])
+    journal.add("main", turn("c"))
+    assert [t.answer.id for t in journal.turns("main")] == ["a", "c"]
+
+
+def test_a_price_edited_by_hand_costs_the_hint_and_not_the_answer(journal, tmp_path):
+    with stage(["one", "two"]) as s:
+        s.world.journal, s.world.repeats = journal, Repeats(journal.asked)
+        s.claude.ask("q", once=True)
+        path = tmp_path / "journal" / "k1.jsonl"
+        path.write_text(re.sub('"usd": "[^"]*"', '"usd": "a few cents"', path.read_text()))
+        s.world.repeats = Repeats(journal.asked)
+        assert s.claude.ask("q", once=True).text == "two"
+
+
 def test_lines_edited_by_hand_are_passed_over(journal, tmp_path):
     path = tmp_path / "journal" / "k1.jsonl"
     journal.add("main", turn("a"))
@@ -133,7 +153,7 @@ def test_a_disk_that_takes_no_more_costs_one_warning_and_no_answer(tmp_path, mon
 
     with stage(["one", "two", "three"]) as s:
         s.world.journal = journal
-        monkeypatch.setattr(journals.os, "write", full)
+        monkeypatch.setattr(os, "write", full)
         s.claude.ask("a")
         s.claude.ask("b")
         monkeypatch.undo()
@@ -144,11 +164,17 @@ def test_a_disk_that_takes_no_more_costs_one_warning_and_no_answer(tmp_path, mon
 
 
 def test_a_picture_written_in_part_is_written_again(tmp_path, monkeypatch):
-    journal, write = make(tmp_path, warned=[]), os.write
+    journal, replace = make(tmp_path, warned=[]), Path.replace
     shown = turn("a", user=[picture(png()), {"type": "text", "text": "q"}])
-    monkeypatch.setattr(journals.os, "write", lambda handle, data: write(handle, data[:3]))
+
+    def full(path, _target):
+        path.write_bytes(path.read_bytes()[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
     journal.add("main", shown)
-    monkeypatch.undo()
+    assert not list((tmp_path / "journal" / "images").iterdir())
+    monkeypatch.setattr(Path, "replace", replace)
     journal.add("main", shown)
     assert [t.messages for t in journal.turns("main")] == [shown.messages]
 

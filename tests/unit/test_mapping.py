@@ -168,6 +168,8 @@ def test_a_cut_or_edited_file_of_results_costs_only_its_lines(tmp_path):
         path.write_text(lines[0] + "\n[]\nnull\n" + lines[1][:20])
         assert s.claude.map(["a", "b"], "{value}?") == ["<a?>", "<b?>"]
         assert len(s.bodies) == 3
+        path.write_bytes(lines[0].encode() + b"\n" + "ü".encode()[:1])  # cut within a letter
+        assert s.claude.map(["a", "b"], "{value}?") == ["<a?>", "<b?>"]
 
 
 def test_forget_deletes_what_was_kept(tmp_path):
@@ -351,6 +353,63 @@ def test_secrets_do_not_leave():
         s.claude.map(pd.DataFrame({"a": ["hunter2"]}), "hunter2 {a}")
         s.claude.map(["hunter2"], "hunter2")
         assert "hunter2" not in str(s.bodies)
+
+
+def test_secrets_in_what_a_tool_gives_do_not_leave():
+    def look() -> str:
+        """Look it up."""
+        return "the password is hunter2"
+
+    with stage([Script(calls=[Call("look", {})]), "Fine."]) as s:
+        s.world.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ())
+        assert s.claude.map(["a"], "{value}?", tool=look) == ["Fine."]
+        assert "[redacted PW]" in str(s.bodies[1]) and "hunter2" not in str(s.bodies)
+
+
+def test_a_tool_given_twice_is_one():
+    def look() -> str:
+        """Look it up."""
+        return "a cat"
+
+    with stage(["Fine."]) as s:
+        s.claude.tool(look)
+        assert s.claude.map(["a"], "{value}?", tool=look) == ["Fine."]
+        with pytest.raises(UsageError, match="web_search"):
+            s.claude.map(
+                ["a"], "{value}?", web=True, tool={"name": "web_search", "input_schema": {"type": "object"}}
+            )
+
+
+def test_a_fault_of_one_row_stops_the_others_and_keeps_what_came(tmp_path, monkeypatch):
+    from claude_jupyter.conversation.asking import Asking
+
+    parts = Asking.parts
+
+    slow, ready = threading.Event(), threading.Event()
+
+    def reply(body):
+        if text(body) != "slow?":
+            return "a"
+        slow.set()
+        return Script(text=["a", Wait(60)])
+
+    def odd(self):
+        if "bad" in str(self.question.content):
+            assert slow.wait(60) and ready.wait(60)
+            raise RuntimeError("a bug")
+        yield from parts(self)
+        if "two" in str(self.question.content):
+            ready.set()
+
+    monkeypatch.setattr(Asking, "parts", odd)
+    with stage(reply) as s:
+        journalled(s, tmp_path)
+        with pytest.raises(RuntimeError, match="a bug"):
+            s.claude.map(["two", "slow", "bad"], "{value}?")
+        rows = list(s.ledger.rows(Where()))
+        assert all(r["stop_reason"] for r in rows), "a request is still under way"
+        again = len(s.bodies)
+        assert s.claude.map(["two"], "{value}?") == ["a"] and len(s.bodies) == again
 
 
 def test_the_ledger_gets_the_cell_although_rows_are_asked_on_other_threads():

@@ -98,6 +98,8 @@ def test_pictures_enter_by_their_pixels_and_cache_marks_not_at_all():
     "damage, told",
     [
         (lambda text: text[:40], "not whole"),
+        (lambda text: "[" * 100_000, "not whole"),
+        (lambda text: text.encode()[:40] + "ü".encode()[:1], "not whole"),
         (lambda text: text.replace('"version": 1', '"version": 9'), "newer"),
         (lambda _: "{}", "no recording"),
         (lambda text: text.replace('"hash": "', '"hash": "0'), "does not fit"),
@@ -107,9 +109,17 @@ def test_a_damaged_recording_is_one_clear_line(tmp_path, damage, told):
     recordings, params = Recordings(tmp_path), {"model": "m", "messages": []}
     recordings.keep(params, {"content": []})
     (path,) = tmp_path.iterdir()
-    path.write_text(damage(path.read_text()))
+    damaged = damage(path.read_text())
+    path.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
     with pytest.raises(ReplayError, match=told):
         recordings.find(params)
+
+
+def test_any_text_that_json_can_carry_is_kept(tmp_path):
+    recordings, params = Recordings(tmp_path), {"model": "m", "messages": []}
+    message = {"content": [{"type": "text", "text": "half an emoji: \ud83d"}]}
+    recordings.keep(params, message)
+    assert recordings.find(params) == message
 
 
 def test_what_is_no_parameter_enters_too():

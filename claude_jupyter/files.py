@@ -1,0 +1,79 @@
+"""How files of ours are written and read: private, whole or line by line, so that a kill or a full disk costs the least."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def private_folder(path: Path) -> Path:
+    """A folder of the user's alone, made where it is missing with those above it: `mkdir`'s own parents are everybody's.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be made.
+    """
+    for folder in [*reversed(path.parents), path]:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all, readable by its owner only.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written; what was there before stays.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")  # mode 600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", "surrogatepass"))
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Add a value to a file of JSON lines that is ours alone, all of it.
+
+    Raises
+    ------
+    OSError
+        Where the disk does not take it all.
+    """
+    # The newline before it ends a line that a kill or a full disk has cut.
+    data = f"\n{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "surrogatepass")
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        written = os.write(handle, data)
+    finally:
+        os.close(handle)
+    if written < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects in a file of JSON lines; a line that was cut, or edited, is passed over, and so is a file that cannot be read."""
+    with contextlib.suppress(OSError), path.open("rb") as lines:
+        # As bytes: a text file would part at more than newlines, and a line cut within a letter would end it.
+        for line in lines:
+            try:
+                entry = json.loads(line.decode("utf-8", "surrogatepass"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict):
+                yield entry
