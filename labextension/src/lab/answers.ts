@@ -4,11 +4,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
-import { mount, type Mount } from '../answer/mount';
-import { lend } from '../page';
-import { Keeper } from './keeping';
-import { labServices } from './services';
-import { provide } from './renderer';
+import { atFirstNotebook, drawing, provide } from './host';
 
 export const answers: JupyterFrontEndPlugin<void> = {
   id: 'claude-jupyter:answers',
@@ -17,11 +13,9 @@ export const answers: JupyterFrontEndPlugin<void> = {
   requires: [IRenderMimeRegistry],
   optional: [IEditorLanguageRegistry, INotebookTracker],
   activate: (_app, rendermime, languages, tracker) => {
-    const services = labServices(rendermime, languages, tracker);
-    provide(services);
-    lend((where: Mount) => mount(where, services));
+    provide({ rendermime, languages, tracker });
     if (tracker) {
-      new Keeper(tracker);
+      atFirstNotebook(tracker, () => void drawing());
     }
   }
 };

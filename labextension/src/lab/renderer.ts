@@ -1,25 +1,12 @@
-/** An output with an answer in it. Of a live answer it takes over the very elements that the widget drew, and goes on with them. */
+/** The renderer of the answer mime type: an output that draws itself as soon as the code for it is there. */
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
-import type { Services } from '../answer/services';
-import { AnswerView } from '../answer/view';
-import { page, type Live } from '../page';
-import { idOf } from './outputs';
-import { isUnfinished } from '../snapshot';
-import { unseal } from '../seal';
-import { joinTexts, MIME, readAnswer, textsOf, type Answer } from '../protocol';
-
-let provided: Services | null = null;
-
-/** The plugin that lends JupyterLab's services comes later than the first renderer can. */
-export function provide(services: Services): void {
-  provided = services;
-}
+import type { Drawing } from './drawing';
+import { drawing } from './host';
 
 export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
-  private view: Pick<AnswerView, 'dispose'> | null = null;
-  private live: Live | null = null;
+  private drawing: Drawing | null = null;
 
   constructor(private readonly options: IRenderMime.IRendererOptions) {
     super();
@@ -27,124 +14,15 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const { data, metadata } = model;
-    const unfinished = isUnfinished(metadata);
-    if (unfinished && this.live && !this.live.ended && idOf(model) === this.live.answer.id) {
-      return; // it is drawn as it arrives
+    const { Drawing } = await drawing();
+    if (!this.isDisposed) {
+      this.drawing ??= new Drawing(this.node, this.options);
+      await this.drawing.draw(model);
     }
-    const markdown = text(data['text/markdown']);
-    const answer = readAnswer(data[MIME]);
-    const texts = answer && textsOf(answer, markdown);
-    if (!answer || !texts) {
-      return this.whole(markdown || text(data['text/plain']), model.trusted);
-    }
-    const live = page().live.get(answer.id);
-    if (live && !live.ended) {
-      if (unfinished ? !live.adopted || live === this.live : (!live.adopted || live === this.live) && same(live, answer, text(data['text/plain']))) {
-        this.adopt(live);
-        if (!unfinished) {
-          end(live);
-          live.view.finish(answer);
-        }
-        return;
-      }
-      if (!unfinished) {
-        end(live);
-      }
-    }
-    const height = this.node.offsetHeight;
-    this.clear();
-    const node = document.createElement('div');
-    this.node.append(node);
-    this.node.style.minHeight = height ? `${height}px` : ''; // no collapse while it is drawn again
-    const view = new AnswerView(node, this.services(model.trusted));
-    this.view = view;
-    if (unfinished) {
-      texts.forEach((sealed, b) => texts.set(b, unseal(sealed)));
-    }
-    view.show(answer, texts);
-    await view.whenPainted();
-    this.node.style.minHeight = '';
   }
 
   override dispose(): void {
-    this.clear();
+    this.drawing?.clear();
     super.dispose();
   }
-
-  private adopt(live: Live): void {
-    if (this.live === live) {
-      return;
-    }
-    this.clear();
-    live.adopted = true;
-    this.live = live;
-    this.view = live.view;
-    const focused = live.view.node.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
-    this.node.append(live.view.node);
-    if (focused) {
-      setTimeout(() => focused.focus({ preventScroll: true })); // when the output is on the page
-    }
-  }
-
-  /** An answer that this version cannot read, or whose Markdown was edited: its Markdown. */
-  private async whole(markdown: string, trusted: boolean): Promise<void> {
-    this.clear();
-    const node = document.createElement('div');
-    node.className = 'cj-Answer cj-md';
-    this.node.append(node);
-    const services = this.services(trusted);
-    await services.render(markdown, node);
-    services.typeset?.(node);
-  }
-
-  private clear(): void {
-    if (this.live && !this.live.ended) {
-      this.live.adopted = false; // another output may take it on: a cell that is moved is made anew
-    } else {
-      this.view?.dispose();
-    }
-    this.live = null;
-    this.view = null;
-    this.node.replaceChildren();
-  }
-
-  private services(trusted: boolean): Services {
-    const services = provided ?? plain(this.options);
-    return trusted ? services : { ...services, ...UNTRUSTED };
-  }
-}
-
-/** In a notebook that is not trusted nothing that is clicked may act. */
-const UNTRUSTED: Pick<Services, 'untrusted' | 'copy'> & Partial<Services> = {
-  untrusted: 'Trust this notebook first',
-  copy: () => Promise.reject(new Error('not trusted')),
-  insertBelow: () => undefined
-};
-
-const text = (value: unknown): string =>
-  typeof value === 'string' ? value : Array.isArray(value) ? value.join('') : '';
-
-function end(live: Live): void {
-  live.ended = true;
-  page().live.delete(live.answer.id);
-}
-
-/** Whether what was drawn live is what was saved. */
-function same(live: Live, answer: Answer, plain: string): boolean {
-  const drawn = live.view.texts();
-  const count = answer.blocks.filter(block => block.type === 'text').length;
-  return drawn !== null && drawn.length === count && joinTexts(drawn) === plain;
-}
-
-/** Where the plugin that lends JupyterLab's services is switched off: text as it is. */
-function plain(options: IRenderMime.IRendererOptions): Services {
-  return {
-    render: (markdown, node) => {
-      node.textContent = markdown;
-      node.style.whiteSpace = 'pre-wrap';
-    },
-    typeset: node => void options.latexTypesetter?.typeset(node),
-    copy: value => navigator.clipboard.writeText(value)
-  };
 }

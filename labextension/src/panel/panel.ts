@@ -13,10 +13,7 @@ const BARS = 40; // newest turns in the chart
 export class ClaudePanel extends Widget {
   constructor(private readonly links: Links) {
     super();
-    this.id = 'claude-jupyter-panel';
     this.addClass('cj-Panel');
-    this.title.caption = 'Claude: transcript and costs';
-    this.title.label = 'Claude';
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', 'Claude: transcript and costs');
     links.changed.connect(this.draw, this);

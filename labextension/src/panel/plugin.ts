@@ -1,12 +1,11 @@
-/** Status bar and side panel, fed by the link with each notebook's kernel. */
+/** Status bar and side panel, fed by the link with each notebook's kernel. What is in them comes with the first notebook. */
 
 import { ILayoutRestorer, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
-import { StatusItem } from '../costs/status';
-import { Links } from '../links';
-import { ClaudePanel } from './panel';
+import { Panel } from '@lumino/widgets';
+import { atFirstNotebook } from '../lab/host';
 
 const OPEN = 'claude-jupyter:open-panel';
 
@@ -23,23 +22,38 @@ export const costs: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null
   ) => {
-    const links = new Links(tracker, app.serviceManager.contents);
-    const panel = new ClaudePanel(links);
+    let filled = false;
+    const open = (): void => app.shell.activateById(panel.id);
+    const fill = async (): Promise<void> => {
+      if (!filled) {
+        filled = true;
+        const { fillPanel } = await import('./contents');
+        fillPanel(panel, tracker, app.serviceManager.contents, status, open);
+      }
+    };
+    const panel = new SidePanel(() => void fill());
     app.shell.add(panel, 'right', { rank: 900 });
     restorer?.add(panel, panel.id);
     app.commands.addCommand(OPEN, {
       label: 'Claude: Show Transcript and Costs',
       describedBy: { args: { type: 'object', properties: {} } },
-      execute: () => app.shell.activateById(panel.id)
+      execute: open
     });
     palette?.addItem({ command: OPEN, category: 'Claude' });
-    const item = new StatusItem(links, () => void app.commands.execute(OPEN));
-    status?.registerStatusItem('claude-jupyter:status', {
-      item,
-      isActive: () => item.isActive,
-      activeStateChanged: item.activeChanged,
-      align: 'right',
-      rank: 50
-    });
+    atFirstNotebook(tracker, () => void fill());
   }
 };
+
+/** The place of the panel, which is empty until it is looked at or a notebook is open. */
+class SidePanel extends Panel {
+  constructor(private readonly fill: () => void) {
+    super();
+    this.id = 'claude-jupyter-panel';
+    this.title.caption = 'Claude: transcript and costs';
+    this.title.label = 'Claude';
+  }
+
+  protected override onBeforeShow(): void {
+    this.fill();
+  }
+}
