@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from claude_jupyter.costs.usage import dollars
-from claude_jupyter.display.inert import inert_parts, literal
+from claude_jupyter.display.inert import apart, inert_parts, literal
 from claude_jupyter.display.structured import readable
 from claude_jupyter.turns import Answer, Attachment, Block
 
@@ -118,7 +118,7 @@ def _markdown(answer: Answer) -> tuple[str, dict[int, tuple[int, int]]]:
 
 def _notice(block: Block) -> str:
     text = literal(_encodable(str(block["text"]))[:_LONGEST_NOTICE]) if block["type"] == "notice" else ""
-    return f"*{text}*" if text else ""
+    return f"*{apart(text)}*" if text else ""
 
 
 def _lines_after(answer: Answer) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.display.bundle import from_cache
-from claude_jupyter.display.inert import inert_parts, literal
+from claude_jupyter.display.inert import apart, inert_parts, literal
 from claude_jupyter.display.structured import readable
 from claude_jupyter.turns import Turn
 
@@ -38,14 +38,14 @@ def transcript(
             plain.append("-- begun afresh: the turns above are not sent any more --")
         facts = _facts(turn)
         question = _shortened(turn.prompt)
-        quoted = "\n".join(f"> {literal(line)}" for line in question.splitlines())
-        marked.append(f"**{number}** · *{literal(facts)}*\n\n{quoted}\n\n{answer}")
+        quoted = apart("\n".join(f"> {literal(line)}" for line in question.splitlines()))
+        marked.append(f"**{number}** · *{apart(literal(facts))}*\n\n{quoted}\n\n{answer}")
         plain.append(f"[{number}] {facts}\nYou: {question}\nClaude: {turn.answer.text}")
     count = f"{len(turns)} turn{'' if len(turns) == 1 else 's'}"
     total = f"{count} · {usage.total:,} tokens · {dollars(cost, estimated=cost.estimated)}"
     if cost.saved > 0:
         total += f" · caching saved {dollars(cost.saved)}"
-    marked.append(f"---\n*{total}*")
+    marked.append(f"---\n*{apart(literal(total))}*")
     plain.append(total)
     return {"text/markdown": "\n\n".join(marked), "text/plain": "\n\n".join(plain)}, {}
 

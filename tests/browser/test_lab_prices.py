@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
@@ -34,3 +37,27 @@ def test_nor_in_the_widget_alone(open_notebook, service):
     expect(notebook.output(1).locator(".cj-Answer")).to_contain_text("It costs $5 to $7, or $8 to $9, where")
     notebook.interrupt()
     notebook.wait_until_done(1)
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_nor_in_a_transcript_and_in_notices(open_notebook, service, extension: bool):
+    notice = "Stopped: this kernel has spent $1.98 of its $2.00 budget."
+    block = f"({{'type': 'notice', 'level': 'stopped', 'text': {notice!r}}},)"
+    service("An answer.")
+    notebook = open_notebook(
+        [
+            "%load_ext claude_jupyter\nimport by_hand",
+            "%%claude\nDoes it cost $5,\nor is it $6?",
+            "%%claude\nAnd why?",
+            "from claude_jupyter import claude\nclaude.turns[1].answer.cost.parts\nclaude",
+            f"by_hand.say('Text.', blocks={block})",
+        ],
+        extension=extension,
+    )
+    shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
+    for cell in range(5):
+        notebook.run(cell)
+    expect(notebook.output(3)).to_contain_text("Does it cost $5, or is it $6?")
+    expect(notebook.output(4)).to_contain_text("spent $1.98 of its $2.00 budget")
+    for cell in (3, 4):
+        expect(notebook.output(cell).locator("mjx-container")).to_have_count(0)

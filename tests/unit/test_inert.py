@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_jupyter.display.inert import inert, inert_parts, literal
+from claude_jupyter.display.inert import apart, inert, inert_parts, literal
 
 ORDINARY = [
     "# Result\n\nThe mean is **3.2** (n = 48,210), *not* ~~4~~; see `df.mean()` and \"quotes\".\n\n---\n",
@@ -153,6 +153,11 @@ def test_literal_text_shows_as_it_is():
     )
     assert literal("1. *a* <b>") == "1&#46; &#42;a&#42; &#60;b&#62;"
     assert literal("https://x www.y") == "https&#58;//x www&#46;y"
+
+
+def test_two_prices_of_literal_text_are_no_formula_between_them():
+    assert apart(literal("spent $1")) == "spent &#36;1"
+    assert apart(literal("$1 of $2")) == "<span>&#36;</span>1 of <span>&#36;</span>2"
 
 
 @given(st.text(alphabet="<>![]()`~$\\\"'@:#&;|-*_ \t\nabiXmg=/1.", max_size=200))

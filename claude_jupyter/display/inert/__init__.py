@@ -15,7 +15,7 @@ from claude_jupyter.display.inert.code import GAP
 from claude_jupyter.display.inert.regions import ODD, State, lines_of, regions
 from claude_jupyter.display.inert.text import Reader, open_labels
 
-__all__ = ["inert", "inert_parts", "literal"]
+__all__ = ["apart", "inert", "inert_parts", "literal"]
 
 
 def inert(markdown: str) -> str:
@@ -69,6 +69,14 @@ def literal(text: str) -> str:
     """Text on one line that shows as it is, whatever it holds: nothing in it is Markdown, HTML, mathematics or an address."""
     words = " ".join(text.translate(ODD).split())
     return re.sub(r"^\d+[.)]|^[-+=:]|[^\w\s.,;?(%)='/:·–—…≥-]|_|:(?=/)|(?<=www)\.", _entities, words)
+
+
+def apart(marked: str) -> str:
+    """Literal text with each dollar sign in an element of its own, where it has several.
+
+    An entity keeps them from parsers of Markdown only. What typesets looks at the page, and takes two in one element for mathematics.
+    """
+    return marked.replace("&#36;", "<span>&#36;</span>") if marked.count("&#36;") > 1 else marked
 
 
 def _entities(m: re.Match[str]) -> str:
