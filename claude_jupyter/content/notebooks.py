@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from claude_jupyter.content import markup, outputs
+from claude_jupyter.content import markup, outputs, printed
 from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.content.tokens import characters_of
@@ -48,9 +48,9 @@ def attach(data: bytes, label: str, rules: Rules) -> Attachment:
         if isinstance(cell, Mapping)
     ]
     text, cut = redacted_middle("\n\n".join(parts), characters_of(NOTEBOOK_TOKENS), redactor)
-    notes = [f"{label}: the middle left out"] if cut else []
+    notes = ["the middle left out"] if cut else []
     if len(pictures) > IMAGES:
-        notes.append(f"{label}: {IMAGES} of its {len(pictures)} pictures are shown")
+        notes.append(f"{IMAGES} of its {len(pictures)} pictures are shown")
     shown = text_attachment(
         text, label, "notebook", rules, sent=_sent(len(parts), min(len(pictures), IMAGES)), notes=notes, redactor=redactor,
         rows=rules.row_limit != 0 and any(cell.get("outputs") for cell in cells if isinstance(cell, Mapping)),
@@ -76,7 +76,7 @@ def _with_pictures(
                     base64.b64decode(_joined(value)), f"{label} {name}", rules, media_type=kind
                 )
         except (AttachmentError, ValueError, binascii.Error) as error:
-            notes.append(f"{label}: {name} could not be shown ({error})")
+            notes.append(f"{name} could not be shown ({error})")
             continue
         blocks.extend(drawn.blocks)
         tokens += drawn.tokens
@@ -116,14 +116,17 @@ def _output(
 ) -> str:
     kind = output.get("output_type")
     if kind == "stream":
-        return (
-            OUTPUT if rules.row_limit == 0 else "output: " + _short(_joined(output.get("text", "")), redactor)
-        )
+        text = _joined(output.get("text", ""))
+        if rules.row_limit == 0:
+            return TABLE if printed.looks_like_table(text) else OUTPUT
+        return "output: " + _short(text, rules, redactor)
     if kind in ("error", "pyerr"):
         if rules.row_limit == 0:
             return f"error: {output.get('ename')}: [message withheld: --rows none]"
         trace = "\n".join(map(str, output.get("traceback") or []))
-        return "error: " + (_short(trace, redactor) or f"{output.get('ename')}: {output.get('evalue')}")
+        return "error: " + (
+            _short(trace, rules, redactor) or f"{output.get('ename')}: {output.get('evalue')}"
+        )
     bundle = output.get("data", output)
     if not isinstance(bundle, Mapping):
         return ""
@@ -152,13 +155,16 @@ def _output(
         if rules.row_limit == 0:
             words.append(TABLE if "<table" in html else OUTPUT)
         else:
-            words.append("output: " + _short(_joined(text), redactor))
+            words.append("output: " + _short(_joined(text), rules, redactor, table="<table" in html))
     elif html and not words:
         words.append(
-            TABLE if rules.row_limit == 0 else "output (HTML): " + _short(markup.words(html), redactor)
+            TABLE
+            if rules.row_limit == 0
+            else "output (HTML): " + _short(markup.words(html), rules, redactor, table="<table" in html)
         )
     return "\n".join(words)
 
 
-def _short(text: str, redactor: Redactor) -> str:
-    return redacted_middle(outputs.clean(text).strip("\n"), OUTPUT_CHARACTERS, redactor)[0]
+def _short(text: str, rules: Rules, redactor: Redactor, *, table: bool = False) -> str:
+    shown = printed.told(text, rules.row_limit, table=table).strip("\n")
+    return redacted_middle(shown, OUTPUT_CHARACTERS, redactor)[0]

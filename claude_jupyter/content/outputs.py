@@ -23,13 +23,18 @@ def clean(text: str) -> str:
     >>> clean("\\x1b[31m 10%\\r100%\\x1b[0m\\n")
     '100%\\n'
     """
+    return fold(plain(text))
+
+
+def plain(text: str) -> str:
+    """The text as it stands on the screen at the end, every line of it."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n")
     if "\r" in text or "\b" in text:
         text = "\n".join(_overwritten(line) for line in text.split("\n"))
     # A cell's file in warnings: a path of this machine, and another one in each kernel.
     if "ipykernel_" in text:
         text = _CELL_FILE.sub("cell", text)
-    return fold(without_base64(text))
+    return without_base64(text)
 
 
 def _overwritten(line: str) -> str:
@@ -76,31 +81,3 @@ def fold(text: str) -> str:
 
 def _shape(line: str) -> str:
     return _NUMBERS.sub("#", line[:300])
-
-
-def first_rows(table: str, rows: int) -> str:
-    """A table's text with at most so many rows under its heading, as `--rows` says; what was cut is counted.
-
-    >>> first_rows("   a\\n0  1\\n1  2\\n2  3", 2)
-    '   a\\n0  1\\n1  2\\n[… 1 more line left out: --rows 2 …]'
-    """
-    lines = table.rstrip("\n").split("\n")
-    rule = next(
-        (i for i, line in enumerate(lines[:12]) if re.match(r"\s*[╞├|+][═╪─┼╡┤=:|+\s-]+\s*$", line)), 0
-    )
-    head, body = lines[: rule + 1], lines[rule + 1 :]
-    more = len(body) - rows
-    if more <= 0:
-        return table
-    words = f"[… {more:,} more {'line' if more == 1 else 'lines'} left out: --rows {rows} …]"
-    return "\n".join([*head, *body[:rows], words])
-
-
-def looks_like_table(text: str) -> bool:
-    """Whether a printed text has the columns of a dataframe's or relation's own printing."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    if any(line.lstrip()[:1] in "┌│╞└╭" for line in lines[:6]) or "pyarrow.Table" in text:
-        return True
-    return len(lines) > 1 and bool(
-        re.search(r"^\[\d+ rows x \d+ columns\]$|^Name: .*dtype: ", text, re.MULTILINE)
-    )

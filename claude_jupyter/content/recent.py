@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from claude_jupyter.content import images, outputs
+from claude_jupyter.content import images, outputs, printed
 from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
 from claude_jupyter.content.recorded import Cell, Shown
 from claude_jupyter.content.rules import Rules
@@ -138,11 +138,11 @@ def _cell(cell: Cell, pictures: Sequence[Attachment | str], rules: Rules) -> Att
     parts = [redactor(_source(cell)).rstrip()]
     if cell.text.strip():
         parts.append(
-            "--- printed:\n" + _output(cell.text, outputs.looks_like_table(cell.text), rules, redactor, notes)
+            "--- printed:\n" + _output(cell.text, printed.looks_like_table(cell.text), rules, redactor, notes)
         )
     for shown in cell.shown:
         if not shown.is_image:
-            table = shown.table or outputs.looks_like_table(shown.data)
+            table = shown.table or printed.looks_like_table(shown.data)
             parts.append(
                 f"--- {'value' if shown.value else 'shown'}:\n"
                 + _output(shown.data, table, rules, redactor, notes)
@@ -151,28 +151,26 @@ def _cell(cell: Cell, pictures: Sequence[Attachment | str], rules: Rules) -> Att
     if drawn:
         parts.append(f"--- {'picture' if len(drawn) == 1 else 'pictures'}:\n" + redactor(", ".join(drawn)))
     if len(cell.images) > len(pictures) > 0:
-        notes.append(f"{cell.label}: {len(pictures)} of its {len(cell.images)} pictures are shown")
+        notes.append(f"{len(pictures)} of its {len(cell.images)} pictures are shown")
     if cell.error:
         parts.append("--- error:\n" + _error(cell, rules, redactor, notes))
     text, cut = clip_middle("\n".join(parts), CELL)
     return text_attachment(
         text, cell.label, "cell", rules, sent=_sent(cell, len(drawn)), as_kind="cell", redactor=redactor,
-        notes=[*notes, *([f"{cell.label}: shortened"] if cut else [])],
+        notes=[*notes, *(["shortened"] if cut else [])],
         rows=rules.row_limit != 0 and (bool(cell.error) or _shows_table(cell)),
     )  # fmt: skip
 
 
 def _shows_table(cell: Cell) -> bool:
     texts = (cell.text, *(s.data for s in cell.shown if not s.is_image))
-    return any(s.table for s in cell.shown) or any(map(outputs.looks_like_table, texts))
+    return any(s.table for s in cell.shown) or any(map(printed.looks_like_table, texts))
 
 
 def _output(text: str, table: bool, rules: Rules, redactor: Redactor, notes: list[str]) -> str:
     if rules.row_limit == 0:
         return TABLE_WITHHELD if table else OUTPUT_WITHHELD
-    text = redactor(outputs.without_base64(text) if table else outputs.clean(text)).strip("\n")
-    if table and rules.row_limit is not None:
-        text = outputs.first_rows(text, rules.row_limit)
+    text = redactor(printed.told(text, rules.row_limit, table=table)).strip("\n")
     text, cut = clip_middle(text, OUTPUT)
     if cut:
         notes.append("a long output shortened")

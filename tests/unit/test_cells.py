@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import io
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from claude_jupyter.content import outputs, recent
+from claude_jupyter.content import outputs, printed, recent
 from claude_jupyter.content.cells import HEAD, TAIL, _Printed
 from claude_jupyter.content.recorded import Cell, Shown, shown_in, weight
 from claude_jupyter.content.rules import Rules
@@ -30,7 +31,7 @@ def text_of(cell: Cell, rules: Rules = RULES) -> str:
 
 
 @pytest.mark.parametrize(
-    ("printed", "read"),
+    ("text", "read"),
     [
         ("plain\n", "plain\n"),
         ("\x1b[1;31mred\x1b[0m and \x1b]8;;http://x\x07link\x1b]8;;\x07\n", "red and link\n"),
@@ -44,8 +45,8 @@ def text_of(cell: Cell, rules: Rules = RULES) -> str:
         ('File "C:\\T\\ipykernel_31\\334.py", line 2\n', 'File "cell", line 2\n'),
     ],
 )
-def test_a_terminal_s_ways_are_read_as_it_shows_them(printed: str, read: str) -> None:
-    assert outputs.clean(printed) == read
+def test_a_terminal_s_ways_are_read_as_it_shows_them(text: str, read: str) -> None:
+    assert outputs.clean(text) == read
 
 
 def test_many_similar_lines_are_folded_and_counted() -> None:
@@ -152,7 +153,7 @@ def test_of_very_many_pictures_the_newest_are_shown_and_the_cell_says_so() -> No
     cell = Cell("x", None, 7, shown=tuple(Shown("image/png", picture(10 + i)) for i in range(14)))
     told, *pictures = recent.last_cells([cell], RULES)
     assert [a.size for a in pictures] == [(14 + i, 30) for i in range(10)]
-    assert "In[7]: 10 of its 14 pictures are shown" in told.notes
+    assert "10 of its 14 pictures are shown" in told.notes
 
 
 def test_images_before_are_counted_from_picture_to_picture() -> None:
@@ -179,8 +180,24 @@ def test_rows_govern_tables_and_none_withholds_all_output() -> None:
 
 def test_polars_tables_keep_their_heading() -> None:
     table = "shape: (4, 1)\n┌─────┐\n│ a   │\n│ --- │\n│ i64 │\n╞═════╡\n│ 1   │\n│ 2   │\n│ 3   │\n│ 4   │\n└─────┘"
-    cut = outputs.first_rows(table, 2)
-    assert "│ i64 │\n╞═════╡\n│ 1   │\n│ 2   │\n[… 3 more lines left out: --rows 2 …]" in cut
+    cut = printed.told(table, 2)
+    assert "│ i64 │\n╞═════╡\n│ 1   │\n│ 2   │\n[… 2 more lines left out: --rows 2 …]" in cut
+
+
+def test_a_frame_printed_among_other_lines_is_held_to_the_rows_and_withheld_under_none() -> None:
+    text = (
+        "before\n"
+        + pd.DataFrame({"who": [f"CANARY{i}" for i in range(30)], "n": range(30)}).to_string()
+        + "\nafter\n"
+    )
+    cell = Cell("print(…)", None, 7, text)
+    two = text_of(cell, Rules(rows="2"))
+    assert "CANARY1" in two and "CANARY2" not in two
+    assert "before" in two and "[… 28 more lines left out: --rows 2 …]\nafter" in two
+    assert "CANARY9" in text_of(cell, RULES) and "CANARY10" not in text_of(cell, RULES)
+    assert all(f"CANARY{i}" in text_of(cell, Rules(rows="all")) for i in range(30))
+    assert "[table withheld: --rows none]" in text_of(cell, Rules(rows="none"))
+    assert recent.last_cells([cell], RULES)[0].rows, "a later --rows none is refused in this chat"
 
 
 def test_secrets_are_replaced_wherever_a_cell_shows_them() -> None:
