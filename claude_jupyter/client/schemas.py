@@ -32,6 +32,26 @@ _TABLE: Mapping[str, Any] = {
 }
 
 
+_NO_SCHEMA = ("Schema must have a 'type'", "Unable to generate pydantic-core schema")
+_ANNOTATIONS = ("typing", "typing_extensions", "types", "annotationlib")
+
+
+def is_dataframe(kind: Any) -> bool:
+    """Whether a frame is asked for: "dataframe", or a library's class of that name."""
+    return (
+        kind.__name__ == "DataFrame" if isinstance(kind, type) else type(kind) is str and kind == "dataframe"
+    )
+
+
+def _is_type(kind: Any) -> bool:
+    """Whether it is a class or an annotation, and no value: those may be anything, down to a frame that cannot be compared."""
+    return isinstance(kind, type) or type(kind).__module__ in _ANNOTATIONS
+
+
+def _named(kind: Any) -> str:
+    return repr(kind) if hasattr(kind, "__args__") else getattr(kind, "__name__", repr(kind))
+
+
 class Returns:
     """A type that an answer is to have.
 
@@ -53,12 +73,13 @@ class Returns:
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
-        self._table = kind == "dataframe" or getattr(kind, "__name__", "") == "DataFrame"
+        self._table = is_dataframe(kind)
         if self._table:
             self.schema: Mapping[str, Any] = _TABLE
             return
-        if isinstance(kind, str):
-            raise UsageError(f'returns takes a type or "dataframe", not {kind!r}')
+        if not _is_type(kind):
+            given = repr(kind) if isinstance(kind, str) else f"a value of type {type(kind).__name__}"
+            raise UsageError(f'returns takes a type or "dataframe", not {given}')
         self._adapt()
 
     def _adapt(self) -> None:
@@ -70,11 +91,12 @@ class Returns:
             self._adapter: TypeAdapter[Any] = TypeAdapter(_known(self.kind))
             schema = anthropic.transform_schema(self._adapter.json_schema())
         except (PydanticUserError, TypeError, ValueError, NameError) as error:
-            name = getattr(self.kind, "__name__", repr(self.kind))
-            raise UsageError(f"{name} cannot be a result: {' '.join(str(error).split())[:200]}") from None
+            problem = " ".join(str(error).split())
+            if problem.startswith(_NO_SCHEMA):
+                problem = "it does not say what it holds. Take a Pydantic model, a dataclass, list[str], Literal[…] or dataframe."
+            raise UsageError(f"{_named(self.kind)} cannot be a result: {problem[:200]}") from None
         if problem := _problem(schema):
-            name = getattr(self.kind, "__name__", repr(self.kind))
-            raise UsageError(f"{name} cannot be a result: {problem}")
+            raise UsageError(f"{_named(self.kind)} cannot be a result: {problem}")
         # The service takes an object at the top; anything else travels in one with the key "value".
         self._wrapped = schema.get("type") != "object"
         if self._wrapped:

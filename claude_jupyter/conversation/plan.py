@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from claude_jupyter import content, models
 from claude_jupyter.client.events import Request
-from claude_jupyter.client.schemas import Returns
+from claude_jupyter.client.schemas import Returns, is_dataframe
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool
@@ -219,7 +219,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     for name in _POINTLESS:
         if getattr(options, name):
             raise UsageError(f"map takes no {name}=: it gives back the results of all rows")
-    if options.returns == "dataframe":
+    if is_dataframe(options.returns):
         raise UsageError(
             'map takes no returns="dataframe": each row has one result; name a model of its fields'
         )
@@ -252,7 +252,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
         chat=state.name,
         turn=number,
         model=model,
-        system=system,
+        system=rules.redact(system)[0],
         tools=tools,
         returns=returns,
         rules=rules,

@@ -87,6 +87,10 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     rules = rules_for(world, options, model, earlier)
     attachments = attached(world, ask, rules, earlier)
     prompt, redacted = rules.redact(ask.prompt)
+    default = state.system._replace(text=rules.redact(state.system.text)[0])
+    if options.system is not None:  # also as it is kept, for the turns that follow
+        said, names = rules.redact(options.system)
+        options, redacted = replace(options, system=said), tuple(dict.fromkeys((*redacted, *names)))
     tools = offered(state, ask)
     toolbox = toolbox_for(world, tools, rules)
     returns = Returns(options.returns) if options.returns is not None else None
@@ -103,8 +107,8 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         options=options,
         earlier=earlier,
         model=model,
-        system=options.system if options.system is not None else history.system_at(preceding, state.system),
-        default_system=state.system,
+        system=options.system if options.system is not None else history.system_at(preceding, default),
+        default_system=default,
         tools=tuple(dict(t.definition) for t in tools),
         format=returns.schema if returns is not None else None,
         ttl=state.ttl,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 from pydantic import BaseModel
 from support.world import stage
@@ -372,6 +373,9 @@ def test_a_type_that_the_service_cannot_fill_is_refused_before_anything_is_sent(
             (Tree, "Tree holds itself"),
             (Bag, "named fields"),
             (dict[str, int], "named fields"),
+            (list, "list cannot be a result: it does not say what it holds"),
+            (object(), "not a value of type object"),
+            (pd.DataFrame({"a": [1, 2]}), "not a value of type DataFrame"),
         ):
             with pytest.raises(UsageError, match=says):
                 s.claude.ask("q", returns=kind)

@@ -13,6 +13,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.world import stage
 
 from claude_jupyter.content.secrets import Redactor, find_key
 
@@ -242,3 +243,21 @@ def test_time_is_linear_in_the_length(unit):
 )
 def test_a_cell_that_sets_a_literal_key_is_found(source, name):
     assert find_key(source) == name
+
+
+def test_system_prompts_are_redacted_as_prompts_are():
+    with stage("Yes.") as s:
+        s.world.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ("PW",) * t.count("hunter2"))
+        s.claude.system = "Be brief, hunter2."
+        s.claude.ask("One?")
+        told = s.claude.ask("Two?", system="The password is hunter2.")
+        s.claude.ask("Three?")
+        s.claude.map(["a"], "{value}?", system="hunter2")
+        assert "hunter2" not in str(s.bodies) and "hunter2" not in str(s.claude.turns)
+        systems = [body["system"][0]["text"] for body in s.bodies]
+        assert systems == [
+            "Be brief, [redacted PW].",
+            *["The password is [redacted PW]."] * 2,
+            "[redacted PW]",
+        ]
+        assert any("Redacted in the prompt: PW" in b.get("text", "") for b in told.blocks)
