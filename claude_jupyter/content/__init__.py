@@ -16,7 +16,7 @@ from typing import Any, Final
 from claude_jupyter.content.guard import guarded, libraries, method, mro, type_name
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import ClaudeError, UsageError
-from claude_jupyter.turns import Attachment
+from claude_jupyter.turns import Answer, Attachment
 
 PARTS: Final = 20
 """At most so many figures, frames and the like of one list, tuple or dict."""
@@ -166,6 +166,8 @@ def _by_kind(
 
     if issubclass(type(value), str):
         return (_text(str.__str__(value), label, rules),)
+    if isinstance(value, Answer):
+        return (objects.attach(value.text, label, rules),)
     if isinstance(value, bytes | bytearray | memoryview):
         from claude_jupyter.content import documents
 
@@ -313,7 +315,7 @@ def _rich(value: Any, depth: int, seen: tuple[int, ...]) -> bool:
         return documents.media_type(bytes(value[:64])) is not None
     if isinstance(value, list | tuple | Mapping):
         return _opens(value, depth, seen)
-    if isinstance(value, File | PurePath | BaseException) or _registration(value) is not None:
+    if isinstance(value, File | PurePath | BaseException | Answer) or _registration(value) is not None:
         return True
     if libraries(value) & {"matplotlib", "PIL", "plotly", "altair", "bokeh", "plotnine", "seaborn"}:
         return True

@@ -88,7 +88,7 @@ def from_path(path: Path, rules: Rules, *, label: str = "") -> Attachment:
     suffix = path.suffix.lower()
     label = label or path.name
     try:
-        if suffix in TABLES:
+        if suffix in TABLES and size:
             return tables.attach(path, rules, label)
         if size > LARGEST:
             raise AttachmentError(
@@ -233,7 +233,7 @@ def _by_url(url: str, label: str, kind: Any, rules: Rules) -> Attachment:
         ),
         sent="by URL, fetched by the service",
         tokens=tokens_of_text(words) + most,
-        notes=(f"{label}: tokens are a guess, its size is not known here", *redactor.notes),
+        notes=("tokens are a guess, its size is not known here", *redactor.notes),
     )
 
 

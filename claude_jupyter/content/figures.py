@@ -213,7 +213,7 @@ def _by_repr(value: Any, label: str, rules: Rules) -> Attachment | None:
     from claude_jupyter.content import objects
 
     shown = objects.attach(value, label, rules)
-    return replace(shown, notes=(*shown.notes, f"{label}: {problem}; shown as text"))
+    return replace(shown, notes=(*shown.notes, f"{problem}; shown as text"))
 
 
 def _image_in(made: Any) -> bytes | None:

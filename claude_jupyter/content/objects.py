@@ -67,7 +67,7 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
 def placeholder(value: Any, label: str, rules: Rules, problem: str) -> Attachment:
     """Stands for a value that could not be shown: its type and why."""
     text = f"<{type_name(type(value))}: {problem}>"
-    return text_attachment(text, label, "placeholder", rules, sent=problem, notes=(f"{label}: {problem}",))
+    return text_attachment(text, label, "placeholder", rules, sent=problem, notes=(f"{problem}",))
 
 
 def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: int) -> Attachment:
@@ -83,8 +83,8 @@ def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: i
     ]
     if left_out:
         lines.append(f"[{left_out:,} more not shown]")
-    sent = f"{len(plain):,} more values" if plain else f"{left_out:,} not shown"
-    notes = (f"{label}: {left_out:,} more not shown",) if left_out else ()
+    sent = f"{len(plain):,} more value{'s' * (len(plain) != 1)}" if plain else f"{left_out:,} not shown"
+    notes = (f"{left_out:,} more not shown",) if left_out else ()
     return _shown("\n".join(lines), label, "values", rules, sent, notes, redactor=redactor)
 
 
@@ -163,7 +163,7 @@ def _text(value: str, label: str, rules: Rules) -> Attachment:
     redactor = Redactor(rules)
     text, cut = redacted_middle(str.__str__(value), characters_of(TEXT_TOKENS), redactor)
     sent = f"{len(value):,} characters" + (", shortened" if cut else "")
-    notes = (f"{label}: {len(value):,} characters, the middle left out",) if cut else ()
+    notes = (f"{len(value):,} characters, the middle left out",) if cut else ()
     return text_attachment(text, label, "text", rules, sent=sent, notes=notes, redactor=redactor)
 
 
@@ -180,7 +180,7 @@ def _shown(
     redactor = redactor or Redactor(rules)
     text, cut = redacted_middle(text, characters_of(tokens), redactor)
     if cut:
-        notes = (*notes, f"{label}: shortened to about {tokens:,} tokens")
+        notes = (*notes, f"shortened to about {tokens:,} tokens")
     return text_attachment(text, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
 
 

@@ -188,7 +188,7 @@ def _sent(total: int | None, shown: int, withheld: bool) -> str:
     if withheld:
         return "schema only, no rows"
     if total is None:
-        return f"schema + first {shown:,} rows"
+        return f"schema + first {shown:,} rows" if shown else "schema, no rows"
     if shown == total:
         return f"schema + all {total:,} rows" if total else "schema, 0 rows"
     return f"schema + {shown:,} of {total:,} rows"

@@ -59,7 +59,7 @@ def attach(path: Path, rules: Rules, label: str) -> Attachment:
                 f"{label} cannot be read as {path.suffix[1:]}: {_first_line(error)}"
             ) from None
         shown = _as_text(path, rules, label)
-        problem = f"{label} does not read as a table ({type_name(type(error), short=True)}): shown as text"
+        problem = f"does not read as a table ({type_name(type(error), short=True)}): shown as text"
         return replace(shown, notes=(*shown.notes, problem))
     return _profile(frame, note, label, rules)
 
@@ -113,8 +113,8 @@ def _large(path: Path) -> bool:
     return path.stat().st_size > WHOLE
 
 
-def _note(path: Path, rows: int) -> str:
-    return f"{path.name} is large: its first {rows:,} rows were read"
+def _note(rows: int) -> str:
+    return f"large: its first {rows:,} rows were read"
 
 
 def _pandas_text(pandas: Any, path: Path) -> tuple[Any, str]:
@@ -131,8 +131,8 @@ def _pandas_text(pandas: Any, path: Path) -> tuple[Any, str]:
             mark = stream.read(2)
         encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         frame = pandas.read_csv(path, **options, encoding=encoding)
-        return frame, f"{path.name}: read as {encoding}"
-    return frame, _note(path, len(frame)) if large else ""
+        return frame, f"read as {encoding}"
+    return frame, _note(len(frame)) if large else ""
 
 
 def _polars_text(polars: Any, path: Path) -> tuple[Any, str]:
@@ -144,7 +144,7 @@ def _polars_text(polars: Any, path: Path) -> tuple[Any, str]:
         infer_schema_length=10_000,
         encoding="utf8-lossy",
     )
-    return frame, _note(path, len(frame)) if large else ""
+    return frame, _note(len(frame)) if large else ""
 
 
 def _pyarrow_text(arrow: Any, path: Path) -> tuple[Any, str]:
@@ -154,14 +154,14 @@ def _pyarrow_text(arrow: Any, path: Path) -> tuple[Any, str]:
         return csv.read_csv(path, parse_options=options), ""
     with csv.open_csv(path, parse_options=options) as stream:
         table = arrow.Table.from_batches([stream.read_next_batch()])
-    return table, _note(path, table.num_rows)
+    return table, _note(table.num_rows)
 
 
 def _duckdb_text(duckdb: Any, path: Path) -> tuple[Any, str]:
     relation = duckdb.connect().read_csv(str(path), sep=_separator(path))
     large = _large(path)
     table = (relation.limit(HEAD_ROWS) if large else relation).to_arrow_table()
-    return table, _note(path, table.num_rows) if large else ""
+    return table, _note(table.num_rows) if large else ""
 
 
 def _is_feather(path: Path) -> bool:
@@ -174,7 +174,7 @@ def _pyarrow_columnar(arrow: Any, path: Path) -> tuple[Any, str]:
         if not _large(path) or reader.num_record_batches < 2:
             return reader.read_all(), ""
         table = arrow.Table.from_batches([reader.get_batch(0)])
-        return table, _note(path, table.num_rows)
+        return table, _note(table.num_rows)
     file = importlib.import_module("pyarrow.parquet").ParquetFile(path)
     rows, columns = file.metadata.num_rows, max(file.metadata.num_columns, 1)
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
@@ -200,7 +200,7 @@ def _duckdb_columnar(duckdb: Any, path: Path) -> tuple[Any, str]:
     relation = duckdb.connect().read_parquet(str(path))
     limit = max(EXACT_CELLS // max(len(relation.columns), 1), 1000)
     table = relation.limit(limit).to_arrow_table()
-    return table, f"{path.name}: its first {limit:,} rows were read" if table.num_rows == limit else ""
+    return table, f"its first {limit:,} rows were read" if table.num_rows == limit else ""
 
 
 def _pandas_columnar(pandas: Any, path: Path) -> tuple[Any, str]:

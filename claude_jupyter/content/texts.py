@@ -18,12 +18,12 @@ def text_file(
 ) -> Attachment:
     """A text file or source, its middle left out where it is very long."""
     redactor = Redactor(rules)
-    lines = text.count("\n") + 1
+    lines = text.count("\n") + (not text.endswith("\n"))
     shown, cut = redacted_middle(without_base64(text), characters_of(TEXT_TOKENS), redactor)
-    notes = [f"{label}: {len(text):,} characters, the middle left out"] if cut else []
+    notes = [f"{len(text):,} characters, the middle left out"] if cut else []
     odd = "" if encoding == "utf-8" else f", read as {encoding}"
     if odd:
-        notes.append(f"{label}{odd}")
+        notes.append(odd.removeprefix(", "))
     return text_attachment(
         shown,
         label,
@@ -45,8 +45,11 @@ def decode(data: bytes) -> tuple[str, str | None]:
                 break
     start = data[:4096]
     if b"\x00" in start:
-        for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
-            if zeros.count(0) > 0.7 * len(zeros):
+        for encoding, zeros, letters in (
+            ("utf-16-le", start[1::2], start[::2]),
+            ("utf-16-be", start[::2], start[1::2]),
+        ):
+            if zeros.count(0) > 0.7 * len(zeros) and letters.count(0) < 0.1 * len(letters):
                 try:
                     return data.decode(encoding), encoding
                 except UnicodeDecodeError:

@@ -21,7 +21,7 @@ import claude_jupyter.content as content
 from claude_jupyter.content import attach, file, register
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, UsageError
-from claude_jupyter.turns import Attachment
+from claude_jupyter.turns import Answer, Attachment
 
 RULES = Rules()
 
@@ -39,6 +39,26 @@ def one(value: Any, label: str = "v", rules: Rules = RULES) -> Attachment:
 
 def text(value: Any, label: str = "v", rules: Rules = RULES) -> str:
     return "\n".join(b["text"] for a in attach(value, label, rules) for b in a.blocks if b["type"] == "text")
+
+
+def test_an_answer_is_its_text() -> None:
+    told = Answer(
+        "a1", blocks=({"type": "thinking", "text": "Hm."}, {"type": "text", "text": "It **rains**."})
+    )
+    assert text(told) == '<attachment label="v" kind="text">\nIt **rains**.\n</attachment>'
+    assert [a.label for a in attach([told, told], "v", RULES)] == ["v[0]", "v[1]"]
+
+
+def test_notes_leave_the_label_to_whoever_shows_them() -> None:
+    for value in (
+        "x" * 200_000,
+        [png()] * 30,
+        dict.fromkeys(range(5000), "y" * 90),
+        Path(__file__).read_text() * 9,
+    ):
+        assert all(
+            "v" not in note.split(":")[0].split() for a in attach(value, "v", RULES) for note in a.notes
+        )
 
 
 @pytest.fixture
@@ -114,7 +134,7 @@ def test_a_long_list_of_pictures_is_cut_with_a_word_on_it() -> None:
     shown = attach([png()] * 50, "p", RULES)
     assert sum(a.kind == "image" for a in shown) == content.PARTS
     assert "30 more not shown" in shown[-1].blocks[0]["text"]
-    assert shown[-1].notes == ("p: 30 more not shown",)
+    assert shown[-1].notes == ("30 more not shown",)
 
 
 def test_plain_containers_are_one_short_text() -> None:

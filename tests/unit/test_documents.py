@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from claude_jupyter.content import attach, attach_file, tables
+from claude_jupyter.content import attach, attach_file, tables, texts
 from claude_jupyter.content.pdf import page_count
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, MissingExtraError
@@ -373,3 +373,21 @@ def test_providers_that_take_no_urls_get_the_bytes(server: str, provider: str) -
     for missing in ("/none.png", "/page.png"):
         with pytest.raises(AttachmentError):
             one(f"{server}{missing}", rules)
+
+
+def test_the_lines_of_a_text_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    for text, said in (
+        ("one\n", "1 line"),
+        ("one\ntwo\n", "2 lines"),
+        ("one\ntwo", "2 lines"),
+        ("one\n\n", "2 lines"),
+    ):
+        (tmp_path / "t.txt").write_text(text)
+        assert attach_file(tmp_path / "t.txt", RULES)[0].sent == said
+    (tmp_path / "none.csv").write_text("")
+    assert attach_file(tmp_path / "none.csv", RULES)[0].sent == "empty"
+
+
+def test_zeros_are_no_text_in_two_bytes_a_letter() -> None:
+    assert texts.decode(b"\x93NUMPY" + bytes(4000)) == ("", None)
+    assert texts.decode("für".encode("utf-16-le")) == ("für", "utf-16-le")
