@@ -287,6 +287,8 @@ class Turn:
         True where `-n` began afresh: turns before it are not sent from here on.
     hidden
         True where the user hid it: kept in the transcript, not sent.
+    unseen
+        True where no output shows it: a stream that was read in Python.
     system
         The system prompt from this turn on (None: unchanged).
     prefix
@@ -311,6 +313,7 @@ class Turn:
     prompt: str = ""
     starts: bool = False
     hidden: bool = False
+    unseen: bool = False
     system: str | None = None
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,9 @@ def _leave_the_machine() -> None:
         (HOME / folder).mkdir(parents=True, exist_ok=True)
         os.environ[name] = str(HOME / folder)
     os.environ["JUPYTER_PLATFORM_DIRS"] = "1"
+    # A shell starts what it puts in the background deaf to Ctrl-C, and so are that one's own children.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _leave_the_machine()

@@ -8,14 +8,15 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from claude_jupyter.client.wire import Stop
 
-_PATIENCE = 1.0
-"""Seconds that the end of the kernel waits for partial answers to be written down."""
+_PATIENCE = 2.0
+"""Seconds that the end of the kernel waits for partial answers to be written down: after 2.5 Jupyter ends it by force."""
 
 
 class _Job(NamedTuple):
@@ -71,8 +72,9 @@ def stop_all() -> None:
         stops, threads = list(_running), list(_threads.values())
     for stop in stops:
         stop.ask()
+    until = time.monotonic() + _PATIENCE
     for thread in threads:
-        thread.join(_PATIENCE)
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def _drain(chat: str) -> None:

@@ -18,6 +18,7 @@ from claude_jupyter.client import batches as wire
 from claude_jupyter.client.events import Reply
 from claude_jupyter.client.schemas import Returns
 from claude_jupyter.conversation.billing import Bill
+from claude_jupyter.conversation.interrupts import uninterrupted
 from claude_jupyter.conversation.mapping import read
 from claude_jupyter.conversation.plan import Plan, Stock, ask_first, estimates
 from claude_jupyter.conversation.records import Record, Records
@@ -147,27 +148,23 @@ class Batch:
         records = Records(self.world.journal)
         self.record = records.newest(self.record)
         for part in [p for p in self.record.parts if p not in self.record.collected]:
-            usage, costs, problems = Usage(), [], dict(self.record.problems)
-            for line in wire.results(self.world.service, part):
-                if line.message is None:
-                    problems[line.id] = line.problem or "No result."
-                    continue
-                used, cost = self._bill(line.message)
-                usage = usage + used
-                costs = [Cost.total((*costs, cost))]
-                text, problem = _text_of(line.message)
-                if problem is not None:
-                    problems[line.id] = problem
-                else:
-                    results.keep(line.id, Found(text, line.message.get("stop_reason") == "max_tokens"))
-            total = Cost.total(costs)
-            self.record = self.record.with_part(part, problems, total)
-            if self.record.done:
-                self.record = _let_go(self.world, self.record)
-            records.keep(self.record)
-            self.count(usage, total)
+            taking, whole = _Taking(self, results), False
+            try:
+                for line in wire.results(self.world.service, part):
+                    if line.id not in self.record.taken:
+                        with uninterrupted():
+                            taking.take(line)
+                whole = True
+            finally:
+                # Where the line broke or somebody stopped it, the next collection goes on from here.
+                self.record = taking.record.with_part(part) if whole else taking.record
+                if self.record.done:
+                    self.record = _let_go(self.world, self.record)
+                records.keep(self.record)
+                self.count(taking.usage, taking.cost)
 
-    def _bill(self, message: Mapping[str, Any]) -> tuple[Usage, Cost | None]:
+    def bill(self, message: Mapping[str, Any]) -> tuple[Usage, Cost | None]:
+        """Write the ledger's row of one result."""
         record, books = self.record, self.world.books
         call = Call(
             model=record.model,
@@ -202,6 +199,38 @@ class Batch:
         return made
 
 
+class _Taking:
+    """The results of one part as they are taken in: kept, billed, and noted in the record."""
+
+    def __init__(self, batch: Batch, results: Results) -> None:
+        self._batch = batch
+        self._results = results
+        self._taken: list[str] = []
+        self._problems: dict[str, str] = {}
+        self.usage = Usage()
+        self.cost = Cost()
+
+    def take(self, line: wire.Line) -> None:
+        """Take in one result."""
+        self._taken.append(line.id)
+        if line.message is None:
+            self._problems[line.id] = line.problem or "No result."
+            return
+        used, cost = self._batch.bill(line.message)
+        self.usage = self.usage + used
+        self.cost = Cost.total((self.cost, cost))
+        text, problem = _text_of(line.message)
+        if problem is not None:
+            self._problems[line.id] = problem
+        else:
+            self._results.keep(line.id, Found(text, line.message.get("stop_reason") == "max_tokens"))
+
+    @property
+    def record(self) -> Record:
+        """The batch's record with what was taken in."""
+        return self._batch.record.with_results(self._taken, self._problems, self.cost)
+
+
 class Batches(tuple[Batch, ...]):
     """Batches, newest first; a line each when shown."""
 
@@ -233,17 +262,13 @@ def submit(plan: Plan, count: Counter) -> Batch:
             plan.world.show(f"These rows are under way already, as {older.id}: nothing was sent.")
             return Batch(plan.world, older.as_asked(stock.keys), count, plan)
     ask_first(plan, stock, batch=True)
-    parts: list[str] = []
     record = Record.of(plan, kind, stock, _set_aside(plan, stock))
     try:
-        chunks = _chunks(_items(plan, results, stock))
-        parts.extend(str(wire.create(plan.world.service, chunk)["id"]) for chunk in chunks)
+        for chunk in _chunks(_items(plan, results, stock)):
+            record = record.with_sent(str(wire.create(plan.world.service, chunk)["id"]))
+            records.keep(record)  # at once, whatever happens to the next one
     finally:
-        # Parts that were sent are written down, whatever happens to later ones.
-        record = record.with_parts(parts)
-        if parts:
-            records.keep(record)
-        else:
+        if not record.parts:
             record = _let_go(plan.world, record)
     results.release()
     return Batch(plan.world, record, count, plan)

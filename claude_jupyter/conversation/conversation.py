@@ -298,7 +298,7 @@ class Conversation(Many):
         keep_events: bool = False,
         after: str | None = None,
     ) -> Asking:
-        number, state = self._number_and_state()
+        number, state = self._number_and_state(sends=not options.dry_run)
         state = replace(state, offered=self._offered)
         if after is not None:
             at = next(i for i, t in enumerate(state.turns) if t.answer.id == after)

@@ -19,9 +19,9 @@ P = ParamSpec("P")
 def uninterrupted() -> Generator[None]:
     """Hold back Ctrl-C (SIGINT) while the block runs, then deliver it; of blocks in each other to the outermost.
 
-    Only the main thread gets signals, so elsewhere this does nothing.
+    Only the main thread gets signals, so elsewhere this does nothing, nor in a process that ignores it.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _is_deaf():
         yield
         return
     held: list[int] = []
@@ -35,6 +35,10 @@ def uninterrupted() -> Generator[None]:
             before(held[0], None)
         else:
             raise KeyboardInterrupt
+
+
+def _is_deaf() -> bool:
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 def surely(work: Callable[[], T]) -> T:

@@ -16,6 +16,7 @@ from claude_jupyter.conversation.asking import Asking
 from claude_jupyter.conversation.calls import Tool
 from claude_jupyter.conversation.history import Turns
 from claude_jupyter.conversation.repeats import asked_key
+from claude_jupyter.conversation.request import TTL
 from claude_jupyter.conversation.restore import restored
 from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
@@ -52,6 +53,7 @@ class Kept:
         self._asked = max((t.answer.turn for t in turns), default=0)
         self._last: Answer | None = turns[-1].answer if turns else None
         self._last_end: float | None = None
+        self._last_ttl: TTL | None = None
         self._broken: Turn | None = None
         self._afresh = False
         self._lock = threading.RLock()
@@ -117,17 +119,17 @@ class Kept:
 
     def _close(self, asking: Asking, view: View | None) -> Answer:
         """Take in a question that is over, and make its output durable."""
-        answer = self._keep(asking)
+        answer = self._keep(asking, unseen=view is None)
         if view is not None:
             view.end(answer)
         self._world.finished(answer)
         return answer
 
-    def _keep(self, asking: Asking) -> Answer:
+    def _keep(self, asking: Asking, *, unseen: bool) -> Answer:
         """Take in a question that is over; the answer with what is to be said of its place in the history."""
         answer, question = asking.answer, asking.question
         with self._lock:
-            self._last, self._last_end = answer, time.monotonic()
+            self._last, self._last_end, self._last_ttl = answer, time.monotonic(), question.ttl
             self._usage = self._usage + answer.usage
             self._cost = Cost.total((self._cost, answer.cost))
             self._counted.add(answer.id)
@@ -148,6 +150,7 @@ class Kept:
                     execution=asking.place.execution,
                     prompt=question.prompt,
                     starts=question.options.new,
+                    unseen=unseen,
                     system=question.options.system,
                 )
             )
@@ -173,13 +176,14 @@ class Kept:
         return key, hint
 
     def _commit(self, turn: Turn, key: str | None = None) -> None:
-        self._afresh = False
-        before, after = self._turns, history.placed(self._turns, turn)
-        self._change(after)
-        self._world.journal.add(self.name, turn, key)
-        if after[-1] is not turn and len(after) > len(before):
-            # Of several asked at once a later one was done first: the journal's own order is not theirs.
-            self._world.journal.edit(self.name, after, after)
+        with self._lock:
+            self._afresh = False
+            before, after = self._turns, history.placed(self._turns, turn)
+            self._change(after)
+            self._world.journal.add(self.name, turn, key)
+            if after[-1] is not turn and len(after) > len(before):
+                # Of several asked at once a later one was done first: the journal's own order is not theirs.
+                self._world.journal.edit(self.name, after, after)
 
     def _change(self, turns: Turns) -> None:
         with self._lock:
@@ -226,13 +230,14 @@ class Kept:
             For a number that no turn has.
         """
         numbers = [turn] if isinstance(turn, int) else list(turn)
-        turns = list(self._turns)
-        for number in numbers:
-            at = number - 1 if number > 0 else len(turns) + number
-            if number == 0 or not 0 <= at < len(turns):
-                raise UsageError(f"there is no turn {number}: this chat has {len(turns)}")
-            turns[at] = replace(turns[at], hidden=not turns[at].hidden)
-        self._edit(tuple(turns))
+        with self._lock:
+            turns = list(self._turns)
+            for number in numbers:
+                at = number - 1 if number > 0 else len(turns) + number
+                if number == 0 or not 0 <= at < len(turns):
+                    raise UsageError(f"there is no turn {number}: this chat has {len(turns)}")
+                turns[at] = replace(turns[at], hidden=not turns[at].hidden)
+            self._edit(tuple(turns))
         return self
 
     def begin(self) -> Self:

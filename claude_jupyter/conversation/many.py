@@ -22,7 +22,6 @@ class Many(Kept):
     """A chat that can be asked about many rows."""
 
     _paused = False
-    _asked_ttl: TTL | None = None
 
     def map(
         self,
@@ -76,15 +75,17 @@ class Many(Kept):
         """The batches of `map(…, batch=True)`, of this kernel and others, newest first."""
         return listed_batches(self._world, self._count)
 
-    def _number_and_state(self) -> tuple[int, State]:
+    def _number_and_state(self, *, sends: bool = True) -> tuple[int, State]:
+        """Which question of the chat the next one is, and the chat as it finds it; what is not sent takes no number."""
         with self._lock:
-            self._asked += 1
-            warm, ttl = self._is_warm(self._asked_ttl), self._ttl()
-            expired = self._asked_ttl is not None and self._last_end is not None and not warm
-            self._asked_ttl = ttl
+            number = self._asked + 1
+            if sends:
+                self._asked = number
+            warm = self._is_warm()
+            expired = self._last_ttl is not None and not warm
             tools = tuple(self._tools)
-            return self._asked, State(
-                self.name, self._turns, tools, self._model, self._default_system, ttl, warm, expired
+            return number, State(
+                self.name, self._turns, tools, self._model, self._default_system, self._ttl(), warm, expired
             )
 
     def _count(self, usage: Usage, cost: Cost) -> None:
@@ -103,8 +104,8 @@ class Many(Kept):
             self._paused = True
         return "1h" if self._paused else "5m"
 
-    def _is_warm(self, ttl: TTL | None) -> bool:
-        """Whether the last question's cache entries, made to live so long, are likely to be there still."""
-        if ttl is None or self._last_end is None:
+    def _is_warm(self) -> bool:
+        """Whether the last question's cache entries are likely to be there still."""
+        if self._last_ttl is None or self._last_end is None:
             return False
-        return time.monotonic() - self._last_end < _LIVES[ttl]
+        return time.monotonic() - self._last_end < _LIVES[self._last_ttl]

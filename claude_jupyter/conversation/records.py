@@ -37,6 +37,8 @@ class Record:
         Where its answers are kept (`results.py`).
     collected
         The parts whose results were taken in (and written to the ledger).
+    taken
+        The hashes of those of the next part that were taken in, where that broke off.
     problems
         What went wrong, by hash.
     spent
@@ -58,6 +60,7 @@ class Record:
     ttl: TTL
     parts: tuple[str, ...] = ()
     collected: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     spent: Mapping[str, str] = field(default_factory=dict[str, str])
     unknown: int = 0
@@ -100,21 +103,25 @@ class Record:
             return None
         return Cost({name: Decimal(usd) for name, usd in self.spent.items()})
 
-    def with_parts(self, parts: Sequence[str]) -> Record:
-        """With the ids that the service gave."""
-        return replace(self, parts=tuple(parts))
+    def with_sent(self, part: str) -> Record:
+        """With the id that the service gave to one more part."""
+        return replace(self, parts=(*self.parts, part))
 
-    def with_part(self, part: str, problems: Mapping[str, str], cost: Cost) -> Record:
-        """With one part collected."""
+    def with_results(self, taken: Sequence[str], problems: Mapping[str, str], cost: Cost) -> Record:
+        """With some results of a part, by their hashes."""
         names = {*self.spent, *cost.parts}
         spent = {n: str(Decimal(self.spent.get(n, "0")) + cost.parts.get(n, Decimal(0))) for n in names}
         return replace(
             self,
-            collected=(*self.collected, part),
-            problems=dict(problems),
+            taken=(*self.taken, *taken),
+            problems={**self.problems, **problems},
             spent=spent,
             unknown=self.unknown + cost.unknown,
         )
+
+    def with_part(self, part: str) -> Record:
+        """With all results of one part."""
+        return replace(self, collected=(*self.collected, part), taken=())
 
     def as_asked(self, keys: tuple[str, ...]) -> Record:
         """The same batch for rows in this order."""
@@ -176,7 +183,7 @@ def _read(path: Path) -> Record | None:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if data.pop("version") != VERSION:
             return None
-        lists: dict[str, Any] = {n: tuple(data[n]) for n in ("keys", "parts", "collected")}
+        lists: dict[str, Any] = {n: tuple(data.get(n, ())) for n in ("keys", "parts", "collected", "taken")}
         return Record(**(data | lists))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # cut or edited: the service's own list still has the batch

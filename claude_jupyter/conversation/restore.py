@@ -62,10 +62,13 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]
     ]
     if not found:
         return turns
-    saved = notebook.stat().st_mtime
+    saved, there = notebook.stat().st_mtime, {cell.get("id") for cell in cells}
     shown: Turns = tuple(found)
+    known_there = {t.answer.id for t in found}
     for turn in turns:
-        if turn.answer.id not in {t.answer.id for t in found} and _ended(turn.answer) > saved:
+        # What a stream was told no output can show, however often the notebook was saved since.
+        unseen = turn.unseen and turn.cell in (None, *there)
+        if turn.answer.id not in known_there and (unseen or _ended(turn.answer) > saved):
             shown = _with(shown, turn)
     return shown
 

@@ -96,6 +96,7 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
         "prompt": turn.prompt,
         "starts": turn.starts,
         "hidden": turn.hidden,
+        "unseen": turn.unseen,
         "system": turn.system,
         "prefix": turn.prefix,
         "digest": turn.digest,
@@ -126,6 +127,7 @@ def turn_from_json(data: Mapping[str, Any]) -> Turn:
             prompt=str(data.get("prompt") or ""),
             starts=bool(data.get("starts")),
             hidden=bool(data.get("hidden")),
+            unseen=bool(data.get("unseen")),
             system=data.get("system"),
             prefix=str(data.get("prefix") or ""),
         )

@@ -24,9 +24,9 @@ COUNT = """() => {
 
 @pytest.fixture
 def words(service):
-    """An answer of about four seconds, with code that would run if it were not made harmless."""
+    """An answer of about eight seconds, with code that would run if it were not made harmless."""
     chunks = ("<img src=x onerror=alert(1)> [a](javascript:alert(1)) ", *WORDS)
-    return service(Script(pieces=(Say(chunks=chunks),)), pace=0.05)
+    return service(Script(pieces=(Say(chunks=chunks),)), pace=0.1)
 
 
 def outputs(saved):

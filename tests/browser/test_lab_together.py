@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from support.asking import assert_durable
@@ -78,8 +77,9 @@ def test_an_answer_is_there_once_for_both(pages):
     two.page.wait_for_function(f"() => ({TOTAL})().calls === 2")
     one.page.wait_for_function(f"() => ({TOTAL})().calls === 2")
     assert one.page.evaluate(TOTAL) == two.page.evaluate(TOTAL)
-    two.page.wait_for_timeout(1500)  # the server writes the file by itself
-    saved = nbformat.read(one.path, as_version=4)
+    # The server writes the file by itself.
+    two.wait_for(lambda: all("word079" in str(c.outputs) for c in one.read().cells[1:3]))
+    saved = one.read()
     for cell in (1, 2):
         (output,) = saved.cells[cell].outputs
         assert_durable(output.data)

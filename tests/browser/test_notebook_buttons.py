@@ -130,13 +130,12 @@ def test_the_panel_in_notebook_7(open_notebook, service):
     press("Fork")
     expect(panel.locator(".cj-head")).to_contain_text("chat main-2")
     press("Export")
-    page.wait_for_timeout(500)
-    (exported,) = notebook.server.root.glob("claude-main*.md")
-    assert "The first answer." in exported.read_text()
+    exported = notebook.wait_for(lambda: [*notebook.server.root.glob("claude-main*.md")])
+    notebook.wait_for(lambda: "The first answer." in exported[0].read_text())
 
     notebook.start(3)
     expect(notebook.output(3)).to_contain_text("Some words.")
     page.evaluate(EXECUTE, "claude-jupyter:stop")
-    notebook.wait_until_done(3, timeout=10)
+    notebook.wait_until_done(3)
     expect(notebook.output(3).locator(".cj-Answer")).to_have_attribute("data-state", "stopped")
     assert not [e for e in notebook.watch.errors if "KeyboardInterrupt" not in e]

@@ -21,5 +21,5 @@ def test_a_cell_is_interrupted(open_notebook):
     notebook.start(0)
     expect(notebook.output(0)).to_contain_text("on")
     notebook.interrupt()
-    notebook.wait_until_done(0, timeout=10)
+    notebook.wait_until_done(0)
     expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")

@@ -49,7 +49,7 @@ def saved_answer(notebook: Notebook, cell: int = 1):
 
 
 def test_text_appears_before_the_end_and_is_saved_as_markdown(service, open_notebook, extension):
-    service(Script(pieces=(Say(chunks=tuple(WORDS)),)), pace=0.03)
+    service(Script(pieces=(Say(chunks=tuple(WORDS)),)), pace=0.06)
     notebook = open_notebook([LOAD, "%%claude\nWrite some words."], extension=extension)
     notebook.run(0)
     notebook.start(1)
@@ -102,7 +102,7 @@ def test_the_stop_button_stops_a_silent_stream(service, open_notebook, extension
     notebook.start(1)
     expect(notebook.output(1)).to_contain_text("word009")
     notebook.output(1).get_by_role("button", name=re.compile("stop", re.IGNORECASE)).click()
-    notebook.wait_until_done(1, timeout=10)
+    notebook.wait_until_done(1)
     data = saved_answer(notebook)
     assert data["text/plain"].strip() == "".join(WORDS[:10]).strip()
     assert data[ANSWER]["complete"] is False
@@ -118,7 +118,7 @@ def test_the_toolbar_interrupts_an_answer(service, open_notebook):
     notebook.start(1)
     expect(notebook.output(1)).to_contain_text("word009")
     notebook.interrupt()
-    notebook.wait_until_done(1, timeout=10)
+    notebook.wait_until_done(1)
     saved_answer(notebook)
 
 

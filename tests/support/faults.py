@@ -108,8 +108,8 @@ REFUSALS: Final[Sequence[Fault]] = (
     Fault("200, comments", page(b": wait\n\n" * 20, kind="text/event-stream"), "APIResponseError"),
     Fault("200, no UTF-8", page(b"\x00\xff\xfe \x80\x81" * 50, kind="text/event-stream"), "APIResponseError"),
     Fault("gzip, garbage", page(b"no gzip at all" * 9, kind="text/event-stream", **{"content-encoding": "gzip"}), "APIResponseError"),
-    Fault("headers, then silence", lambda ask: ask().play([End.HANG]), "APITimeoutError", timeout=0.5, words="timeout"),
-    Fault("silence before headers", instead(Play(before_headers=End.HANG)), "APITimeoutError", timeout=0.5, words="timeout"),
+    Fault("headers, then silence", lambda ask: ask().play([End.HANG]), "APITimeoutError", timeout=1.0, words="timeout"),
+    Fault("silence before headers", instead(Play(before_headers=End.HANG)), "APITimeoutError", timeout=1.0, words="timeout"),
     Fault("redirect to nowhere", page(b"", 307, "text/plain"), "APIError"),
 )  # fmt: skip
 
@@ -267,7 +267,7 @@ BREAKS: Final[Sequence[Fault]] = (
     Fault("an event that is a list", half(event([1, 2])), "APIResponseError", partial=True),
     Fault("an event that is null", half(event(None)), "APIResponseError", partial=True),
     Fault("no UTF-8 in the middle", half(b"event: content_block_delta\ndata: \xff\xfe\n\n"), "APIResponseError", partial=True),
-    Fault("silence", half(End.HANG), "APITimeoutError", partial=True, timeout=0.5),
+    Fault("silence", half(End.HANG), "APITimeoutError", partial=True, timeout=1.0),
     Fault("no message_delta, no message_stop", without("message_delta", "message_stop"), "APIConnectionError", partial=True),
     Fault("an error event without an error", half(event({"type": "error"})), "InternalServerError", partial=True),
     *(Fault(f"error event: {kind}", half(fails(kind)), name, partial=True) for kind, name in _ERRORS.items()),

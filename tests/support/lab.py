@@ -14,11 +14,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import nbformat
@@ -33,6 +33,7 @@ from playwright.sync_api import (
     WebSocket,
 )
 
+T = TypeVar("T")
 Frontend = Literal["lab", "notebook7"]
 TOKEN = "tests"
 MODULES: dict[Frontend, str] = {"lab": "jupyterlab", "notebook7": "notebook"}
@@ -285,13 +286,18 @@ class Notebook:
         """Save as Ctrl+S does; the file."""
         before = self.path.stat().st_mtime_ns
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        deadline = time.monotonic() + 15
-        while self.path.stat().st_mtime_ns == before:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the notebook was not saved")
-            self.page.wait_for_timeout(50)
-        self.page.wait_for_function(f"() => !{self.PANEL}.context.model.dirty", timeout=15_000)
+        self.wait_for(lambda: self.path.stat().st_mtime_ns != before, "the notebook was not saved")
+        self.page.wait_for_function(f"() => !{self.PANEL}.context.model.dirty")
         return self.read()
+
+    def wait_for(self, found: Callable[[], T], told: str = "not seen within a minute") -> T:
+        """Wait until `found()` is true, while the page goes on; its value."""
+        deadline = time.monotonic() + 60
+        while not (value := found()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(told)
+            self.page.wait_for_timeout(50)
+        return value
 
     def read(self) -> nbformat.NotebookNode:
         """The file as it is on disk, checked against the format."""

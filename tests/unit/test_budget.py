@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -183,11 +184,11 @@ def test_budgets_hold_also_when_the_ledger_cannot_be_written(tmp_path: Path):
 DAILY = D("1.00")
 
 
-def _race(path: Path, number: int, vfs: str | None, start: float) -> None:
+def _race(path: Path, number: int, vfs: str | None, start: Barrier) -> None:
     """A kernel that asks until the daily budget refuses it; answers are of any length that they may have."""
     ledger = Ledger(path, warn=_fail, kernel=f"k{number}", vfs=vfs)
     rng = random.Random(number)
-    time.sleep(max(0, start - time.time()))
+    start.wait(60)
     wanted: Estimate = estimate(OPUS, 2_000, 4_000)
     for turn in range(60):
         call = Call(OPUS, user="ada", kernel=f"k{number}", chat="main", turn=turn)
@@ -206,7 +207,7 @@ def _race(path: Path, number: int, vfs: str | None, start: float) -> None:
 def test_ten_kernels_racing_never_pass_the_daily_budget(tmp_path: Path, vfs: str | None):
     path = tmp_path / "ledger.db"
     context = multiprocessing.get_context("fork")
-    start = time.time() + 0.3
+    start = context.Barrier(10)
     kernels = [context.Process(target=_race, args=(path, n, vfs, start)) for n in range(10)]
     for kernel in kernels:
         kernel.start()

@@ -82,6 +82,7 @@ def test_a_pause_longer_than_the_entries_live_is_told_with_its_price(monkeypatch
     with stage(ANSWER, clock=clock) as s:
         converse(s, 2, 20_000)
         clock.now += 301
+        s.claude.ask("After lunch?", dry_run=True)  # looks ahead, and warms nothing
         answer = s.claude.ask("After lunch?")
         notice = answer.blocks[-1]["text"]
         written = answer.usage.cache_write

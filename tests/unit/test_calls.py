@@ -147,12 +147,12 @@ def test_a_tool_that_never_returns_is_left_when_stopped_elsewhere_than_on_the_ma
 
         thread = threading.Thread(target=work)
         thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not any(isinstance(p, Put) and p.data.get("input") is not None for p in s.view.parts):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         s.stops[0].ask()
-        thread.join(10)
+        thread.join(50)  # the tool itself would take a minute
         assert not thread.is_alive() and caught
         forever.set()
         s.claude.ask("next")

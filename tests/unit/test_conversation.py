@@ -29,6 +29,29 @@ def texts(messages):
     return [(m["role"], "".join(b.get("text", "") for b in m["content"])) for m in messages]
 
 
+def test_what_is_not_sent_is_no_question():
+    with stage() as s:
+        s.claude.ask("q", dry_run=True)
+        s.claude.count("q")
+        assert s.claude.ask("q").turn == 1
+
+
+def test_an_answer_that_comes_while_turns_are_hidden_stays():
+    with stage(["One.", "Two."]) as s:
+        s.claude.ask("first")
+        other = threading.Thread(target=s.claude.ask, args=("second",))
+
+        class Slow(int):
+            def __gt__(self, _other):
+                other.start()
+                other.join(1)
+                return True
+
+        s.claude.hide([Slow(1)])
+        other.join(60)
+        assert [(t.answer.text, t.hidden) for t in s.claude.turns] == [("One.", True), ("Two.", False)]
+
+
 def test_an_answer_has_text_usage_and_price():
     with stage(Script(text="Forty-two.")) as s:
         answer = s.claude.ask("What is six times seven?")

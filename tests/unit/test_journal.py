@@ -461,6 +461,22 @@ def test_answers_that_came_after_the_notebook_was_saved_come_from_the_journal(tm
         assert texts(Conversation(s.world, "main").restore()) == ["One."]
 
 
+def test_a_stream_shows_nothing_and_is_brought_back_although_the_notebook_does_not_hold_it(tmp_path):
+    with stage(["One.", "Two.", "Three."]) as s:
+        s.world.journal = make(tmp_path)
+        s.run("A", "1")
+        one = s.claude.ask("first")
+        s.run("B", "2")
+        assert list(s.claude.stream("second"))
+        s.run("C", "3")
+        three = s.claude.ask("third")
+        cells = [("A", "", shown(one)), ("B", ""), ("C", "", shown(three))]
+        s.world.notebook = notebook(tmp_path, *cells)
+        assert texts(Conversation(s.world, "main").restore()) == ["One.", "Two.", "Three."]
+        s.world.notebook = notebook(tmp_path, cells[0], cells[2])  # the cell that read it was deleted
+        assert texts(Conversation(s.world, "main").restore()) == ["One.", "Three."]
+
+
 def test_forked_and_loaded_turns_are_journalled_too(tmp_path):
     with stage(["One.", "Two."]) as s:
         s.world.journal = make(tmp_path)

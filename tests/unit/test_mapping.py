@@ -231,7 +231,8 @@ def test_a_busy_service_slows_it_down_and_loses_nothing():
 
         def leave():
             nonlocal inside
-            inside -= 1
+            with lock:
+                inside -= 1
 
         threading.Timer(0.02, leave).start()
         return Script(text=["a", Wait(0.02)])

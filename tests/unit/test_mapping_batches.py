@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import stat
 from contextlib import contextmanager
 from decimal import Decimal
@@ -19,7 +21,7 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.calls import Where
 from claude_jupyter.costs.ledger import Ledger
 from claude_jupyter.demo.script import Script
-from claude_jupyter.errors import BudgetError, NotFoundError, OverloadedError, UsageError
+from claude_jupyter.errors import APIConnectionError, BudgetError, NotFoundError, OverloadedError, UsageError
 
 
 class Review(BaseModel):
@@ -171,6 +173,60 @@ def test_it_is_split_where_it_is_too_large_for_one(tmp_path, monkeypatch):
         assert [len(b["requests"]) for b in batches_sent(s)] == [2, 2, 1]
         assert batch.collect(wait=True) == [f"<{c}>" for c in "abcde"]
         assert len(s.claude.batches) == 1
+
+
+def test_parts_that_were_sent_are_written_down_before_the_next_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(wire, "MOST", 1)
+    create, written = wire.create, []
+
+    def creating(service, items):
+        folder = tmp_path / "batches"
+        written.append(len(json.loads(next(folder.iterdir()).read_text())["parts"]) if folder.is_dir() else 0)
+        return create(service, items)
+
+    monkeypatch.setattr(wire, "create", creating)
+    with running(tmp_path) as s:
+        s.claude.map(list("abc"), "{value}", batch=True)
+        assert written == [0, 1, 2]
+
+
+@pytest.mark.parametrize("error", [APIConnectionError("The line broke."), KeyboardInterrupt()])
+def test_a_collection_that_broke_off_goes_on_and_bills_nothing_twice(tmp_path, monkeypatch, error):
+    results = wire.results
+
+    def broken(service, name):
+        lines = results(service, name)
+        yield next(lines)
+        yield next(lines)
+        raise error
+
+    with running(tmp_path) as s:
+        batch = s.claude.map(list("abc"), "{value}", batch=True)
+        monkeypatch.setattr(wire, "results", broken)
+        with pytest.raises(type(error)):
+            batch.collect()
+        monkeypatch.undo()
+        other, ledger = another_kernel(s, tmp_path)
+        assert other.batches[0].collect() == ["<a>", "<b>", "<c>"]
+        assert len(list(s.ledger.rows(Where()))) == 2 and len(list(ledger.rows(Where()))) == 1
+        (found,) = s.claude.batches
+        spent = [Decimal(r["cost_usd"]) for one in (s.ledger, ledger) for r in one.rows(Where())]
+        assert found.cost == sum(spent) > 0
+        assert s.claude.usage.total + other.usage.total == s.server.usage.total
+
+
+def test_a_ledger_that_cannot_let_go_costs_no_result(tmp_path, monkeypatch):
+    with running(tmp_path) as s:
+        s.settings.daily_budget = 1.0
+        ledger = s.world.books.accounts = Ledger(tmp_path / "ledger.db", warn=print)
+        batch = s.claude.map(["a"], "{value}", batch=True)
+
+        def locked(*_):
+            raise sqlite3.OperationalError("database is locked")
+
+        monkeypatch.setattr("claude_jupyter.costs.ledger.let_go", locked)
+        assert batch.collect() == ["<a>"] and s.claude.batches[0].record.done
+        ledger.close()
 
 
 def test_what_is_not_done_says_how_far_it_is(tmp_path, monkeypatch):

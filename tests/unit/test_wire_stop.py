@@ -16,7 +16,7 @@ from claude_jupyter.client.wire import Stop
 from claude_jupyter.demo import server as demo
 from claude_jupyter.settings import Settings
 
-EVENTS = text_events("word " * 50, size=10)
+EVENTS = text_events("word " * 500, size=10)
 PARAMS = {"model": "claude-sonnet-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": "q"}]}
 MOMENTS = {
     "before the headers": Play(before_headers=End.HANG),
@@ -33,7 +33,7 @@ def service_for(server: RawServer) -> Service:
 
 
 def until(found) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not found():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -59,7 +59,7 @@ def test_a_stop_at_any_moment_leaves_nothing_behind(play: Play, warm: bool):
             until(lambda: server.first_byte)
         time.sleep(0.1)
         stop.ask()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         reply = events[-1]
         assert isinstance(reply, Reply) and reply.stopped and reply.error is None
