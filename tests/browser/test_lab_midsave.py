@@ -113,3 +113,19 @@ def test_a_kernel_that_ends_in_mid_answer_leaves_what_had_arrived(open_notebook,
     output = outputs(notebook.save())
     assert "word009 word010" in output.data["text/plain"]
     assert output.data[ANSWER]["stop_reason"] == "stopped"
+
+
+@pytest.mark.parametrize("frontend", ["lab"], indirect=True)
+def test_the_table_of_contents_grows_with_the_answer(open_notebook, service):
+    chunks = [f"## Part {i:02d}\n\n{'some words ' * 9}\n\n" for i in range(40)]
+    service(Script(pieces=(Say(chunks=tuple(chunks)),)), pace=0.1)
+    notebook = open_notebook([LOAD, ASK])
+    notebook.run(0)
+    notebook.page.evaluate("() => window.jupyterapp.commands.execute('toc:show-panel')")
+    entries = notebook.page.locator(".jp-TableOfContents .jp-tocItem-content")
+    notebook.start(1)
+    expect(entries.filter(has_text="Part 05")).to_have_count(1)
+    assert notebook.is_running(1)
+    notebook.wait_until_done(1)
+    expect(entries.filter(has_text="Part")).to_have_count(40)
+    assert notebook.watch.errors == []

@@ -12,6 +12,8 @@ import { LOST, snapshotOf, UNFINISHED } from '../snapshot';
 import { idOf } from './outputs';
 
 const EVERY = 1000; // ms
+/** The page is told of a text that is longer by this factor: its table of contents then grows in steps, not all at once in the end. */
+const STEP = 1.5;
 const GRACE = 3000; // ms after a widget is closed: the final output may be on its way
 
 /** As JupyterLab's own cells write their outputs (4.2 and later): no page that shows the cell is told. */
@@ -27,6 +29,7 @@ interface Place {
 
 export class Keeper {
   private readonly written = new WeakMap<Live, number>();
+  private readonly told = new WeakMap<Live, number>(); // characters
   private readonly sealers = new WeakMap<Live, Sealer[]>();
   private readonly places = new WeakMap<Live, Place>();
   private timer: ReturnType<typeof setInterval> | null = null;
@@ -72,10 +75,12 @@ export class Keeper {
       this.sealers.set(live, sealers);
       const snapshot = snapshotOf(live.answer, live.view.arrived(), UNFINISHED, sealers);
       const output = { output_type: 'display_data', ...snapshot } as unknown as IOutput;
-      if (!live.adopted) {
-        place.model.outputs.set(place.index, output); // its renderer takes the view over
+      const { length } = String(snapshot.data['text/plain']);
+      if (!live.adopted || length > STEP * (this.told.get(live) ?? 0)) {
+        this.told.set(live, length);
+        place.model.outputs.set(place.index, output); // its renderer takes the view over, or goes on with it
       } else {
-        // Into the document alone, past the page: nothing is drawn again, and no table of contents reads all of it anew.
+        // Into the document alone, past the page: no table of contents reads all of it anew each second.
         (place.model.sharedModel as QuietCell).updateOutputs(place.index, place.index + 1, [output], 'silent-change');
         if (!notebook.dirty) {
           notebook.dirty = true; // saved since
