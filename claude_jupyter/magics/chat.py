@@ -53,7 +53,7 @@ def run(line: str, claude: Conversation) -> Any:
             raise UsageError(f"there is no chat {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
         chat, words = claude.chats[name], words[:at] + words[at + 2 :]
     word, arguments = (words[0], words[1:]) if words else ("list", [])
-    if word in ("--help", "help"):
+    if word in ("help", "-h") or "--help" in words:
         return USAGE
     if word not in _COMMANDS:
         near = difflib.get_close_matches(word, _COMMANDS, n=1)
@@ -180,3 +180,5 @@ _COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
     "export": _export,
     "forget": _forget,
 }
+WORDS = tuple(_COMMANDS)
+"""What the line may begin with."""

@@ -1,4 +1,4 @@
-"""Tab completion of `%%claude` and `%claude` in every frontend, through the kernel: options and their values, names, files,
+"""Tab completion of `%%claude`, `%claude` and `%claude_fix` in every frontend, through the kernel: options and their values, names, files,
 and inside `{…}` of the question; in prose nothing.
 
 One matcher of IPython's completer, before all others and in place of them, so that a question never waits for Jedi. No property
@@ -11,15 +11,16 @@ import glob
 import os
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from claude_jupyter.content import expressions
 from claude_jupyter.content.guard import type_name
 from claude_jupyter.content.protected import protected
 from claude_jupyter.content.recognise import sort_of
+from claude_jupyter.magics import companions
+from claude_jupyter.magics.offers import Candidate, Known, Offer, starting
 from claude_jupyter.magics.words import words
 from claude_jupyter.models import MODELS
 from claude_jupyter.options import BY_LONG, BY_SHORT, OPTIONS, Option
@@ -29,32 +30,9 @@ LIMIT: Final = 200
 _NAME_LETTERS: Final = string.ascii_letters + string.digits + "_"
 
 
-class Candidate(NamedTuple):
-    """One completion: the text that stands in place of the fragment, and its kind as frontends show it."""
-
-    text: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What completes what: the characters before the cursor that are replaced, and by what, best first."""
-
-    fragment: str
-    candidates: tuple[Candidate, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is around: the namespace, what of it is the shell's own, and the chats by name."""
-
-    namespace: Mapping[str, Any]
-    hidden: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    chats: Callable[[], Iterable[str]] = lambda: ("main",)
-
-
 _CELL: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+[ \t]*%%claude(?=[ \t\r\n]|$)")
-_LINE: Final = re.compile(r"(?:[^#\n]*[^=!<>#\n]=)?[ \t]*%claude[ \t]+")
+_LINE: Final = re.compile(r"(?:[^#\n]*[^=!<>#\n]=)?[ \t]*%claude(?:_fix)?[ \t]+")
+_COMPANION: Final = re.compile(rf"[ \t]*%claude_({'|'.join(companions.MAGICS)})[ \t]+")
 _LONGEST_LINE: Final = 2000
 
 
@@ -72,7 +50,12 @@ def offer(text: str, cursor: int, known: Known) -> Offer | None:
             return _in_braces(text[end + 1 :], cursor - end - 1, known)
         return _on_the_line(text[start:cursor], text[cursor:end], known, names=True) or Offer("")
     begin = text.rfind("\n", 0, cursor) + 1
-    line = None if text.startswith("%%") else _LINE.match(text, begin, cursor)
+    if text.startswith("%%"):
+        return None
+    if companion := _COMPANION.match(text, begin, cursor):
+        before = text[companion.end() : cursor]
+        return companions.offer(companion[1], before, known, lambda word: _paths(word, ""))
+    line = _LINE.match(text, begin, cursor)
     if line is None:
         return None
     end = text.find("\n", cursor) if "\n" in text[cursor:] else len(text)
@@ -183,27 +166,23 @@ def _values(option: Option, word: str, after: str, known: Known) -> Offer:
                 if option.name == "returns" and found.fragment == word
                 else ()
             )
-            return Offer(found.fragment, (*_starting(types, word, "class"), *found.candidates))
+            return Offer(found.fragment, (*starting(types, word, "class"), *found.candidates))
         case "out":
             return Offer(word, tuple(_names(word, known)))
         case "model":
-            return Offer(word, tuple(_starting((*option.choices, *(m.id for m in MODELS)), word, "model")))
+            return Offer(word, tuple(starting((*option.choices, *(m.id for m in MODELS)), word, "model")))
         case "chat":
-            return Offer(word, tuple(_starting(sorted(known.chats()), word, "chat")))
+            return Offer(word, tuple(starting(sorted(known.chats()), word, "chat")))
         case "param":
-            return Offer(word, tuple(_starting((f"{key}=" for key in _PARAMS), word, "param")))
+            return Offer(word, tuple(starting((f"{key}=" for key in _PARAMS), word, "param")))
         case _:
-            return Offer(word, tuple(_starting(option.choices, word, "value")))
+            return Offer(word, tuple(starting(option.choices, word, "value")))
 
 
 _PARAMS: Final = (
     "service_tier", "metadata", "tool_choice", "speed", "inference_geo", "timeout", "betas", "extra_headers", "extra_body",
     "thinking", "output_config", "top_k", "top_p",
 )  # fmt: skip
-
-
-def _starting(texts: Iterable[str], word: str, kind: str) -> Iterator[Candidate]:
-    return (Candidate(text, kind) for text in texts if text.startswith(word))
 
 
 def _paths(word: str, after: str) -> Offer:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from claude_jupyter.errors import MissingExtraError, StorageError, UsageError
+
+USAGE = """%claude_key             ask for a key with a hidden input, and keep it in this kernel
+%claude_key --save      keep it in the system's keyring as well
+%claude_key --forget    take it out of this kernel and out of the keyring"""
+_OPTION = re.compile(r"--?[a-z]{1,12}")
 
 
 def enter_key(line: str, home: Any) -> str:
@@ -13,12 +19,12 @@ def enter_key(line: str, home: Any) -> str:
     Parameters
     ----------
     line
-        Empty, `--save` (also into the system's keyring) or `--forget` (out of kernel and keyring).
+        Empty, `--save` (also into the system's keyring), `--forget` (out of kernel and keyring) or `--help`.
 
     Returns
     -------
     str
-        One line that says what was done.
+        What was done, in one line; or what can be done.
 
     Raises
     ------
@@ -30,6 +36,10 @@ def enter_key(line: str, home: Any) -> str:
         home.world.service.key = None
         _forget()
         return "The key is forgotten."
+    if word in ("--help", "-h", "help"):
+        return USAGE
+    if _OPTION.fullmatch(word) and word != "--save":
+        raise UsageError(f"%claude_key has no {word}, only --save and --forget")
     if word not in ("", "--save"):
         raise UsageError(
             "%claude_key takes no key on its line (it would stay in the notebook), only --save or --forget"
@@ -68,7 +78,8 @@ def _save(key: str) -> None:
         (data_dir() / "keyring").touch(mode=0o600)
     except Exception as error:
         raise StorageError(
-            f"The keyring did not take the key ({type(error).__name__}); it is in use in this kernel only."
+            f"The keyring did not take the key ({type(error).__name__}); "
+            "it is in use in this kernel only; for others set ANTHROPIC_API_KEY."
         ) from None
 
 

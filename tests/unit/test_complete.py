@@ -118,7 +118,7 @@ def test_in_prose_nothing_at_all_is_offered(marked):
 @pytest.mark.parametrize(
     "marked",
     [
-        "sal|", "x = sal|", "%clau|", "%%clau|", "%%claude|", "%claude|", "%claude_cost --|", "%%bash\n%claude --|", "%time -|",
+        "sal|", "x = sal|", "%clau|", "%%clau|", "%%claude|", "%claude|", "%%bash\n%claude --|", "%time -|",
         "x = 1\nprint(sal|)\n%claude why", "|", "%claude a\nsal|", "x == %claude --|", "# %claude --|",
     ],
 )  # fmt: skip
@@ -157,3 +157,22 @@ def test_columns_of_other_libraries(kind):
     }[kind]
     found = at('%%claude other["|', other=frame)
     assert [c.text for c in found.candidates] == ([] if kind == "lazy" else ['"c d"]'])
+
+
+def test_the_companions_are_completed_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talk.json").touch()
+    assert texts("%claude_fix -m o|") == ["opus"]
+    assert texts("%claude_fix keep the |") == []
+    assert texts("%claude_chat sh|") == ["show"]
+    assert texts("%claude_chat |")[:3] == ["list", "show", "new"]
+    assert texts("%claude_chat show |") == ["ideas", "main"]
+    assert texts("%claude_chat -c id|") == ["ideas"]
+    assert texts("%claude_chat -c ideas un|") == ["undo"]
+    assert texts("%claude_chat load t|") == ["talk.json"]
+    assert texts("%claude_cost --b|") == ["--by"]
+    assert texts("%claude_cost --all --by m|") == ["model"]
+    assert "--all" not in texts("%claude_cost --all |") and "--plot" in texts("%claude_cost --all |")
+    assert texts("%claude_cost --csv |") == ["talk.json"]
+    assert texts("x = 1\n  %claude_key --s|") == ["--save"]
+    assert at("%claude_keys --s|") is None and at("%%claude_chat sh|") is None
