@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence, Sized
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
-from claude_jupyter.content import markup
+from claude_jupyter.content import markup, sources
 from claude_jupyter.content.fence import Redactor, clip, redacted_middle, text_attachment
 from claude_jupyter.content.guard import guarded, is_installed, libraries, method, mro, root_module, type_name
 from claude_jupyter.content.outputs import without_base64
@@ -284,6 +284,8 @@ def _is_callable_wrapper(value: Any) -> bool:
 
 def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
     source = guarded(lambda: inspect.getsource(inspect.unwrap(value))).value
+    if source is None and kind == "class":
+        source = guarded(lambda: sources.of_class(value)).value
     brief = not _is_users(value) and isinstance(source, str) and len(source) > characters_of(OBJECT_TOKENS)
     if isinstance(source, str) and source.strip() and not brief:
         text = inspect.cleandoc("\n" + source) if source[:1].isspace() else source

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path, PurePath
 from typing import Any, Final, TypeVar
 
 from claude_jupyter.content import expressions
@@ -154,7 +155,7 @@ class _Resolver:
         if found is None:
             return None
         value = found[0]
-        if is_textlike(value):
+        if is_textlike(value) or self._is_name(value, conversion):
             text = self._rendered(value, conversion, spec or "")
         elif spec:
             own = type(value).__format__ is not object.__format__ and not holds_rows(value)
@@ -166,18 +167,26 @@ class _Resolver:
             self.values[source] = text
         return text
 
+    def _is_name(self, value: Any, conversion: str | None) -> bool:
+        """Whether a path stands for itself: a folder, or with `!s` and `!r` a file too."""
+        if not isinstance(value, PurePath):
+            return False
+        return conversion is not None or self._guarded("", Path(value).is_dir) is True
+
     def _look_up(self, source: str) -> tuple[Any] | None:
         node = expressions.read(source)
         if node is None or not expressions.is_path(node):
             return None
         name = expressions.root(node)
-        if name not in self.namespace or name in self._hung or _is_the_shells(name, self.namespace[name]):
+        if name not in self.namespace or _is_the_shells(name, self.namespace[name]):
             return None
         if expressions.is_instant(node, self.namespace):
             try:
                 return (expressions.look_up(node, self.namespace),)
             except Exception:
                 return None
+        if name in self._hung:
+            return None
         return self._guarded(name, lambda: (expressions.look_up(node, self.namespace),))
 
     def _rendered(self, value: Any, conversion: str | None, spec: str) -> str | None:

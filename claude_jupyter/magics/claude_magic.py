@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
 from traitlets import TraitError, validate
 
 from claude_jupyter.content.prompt import fill
@@ -44,18 +51,23 @@ class ClaudeMagics(Settings, Magics):
         return self._home.claude
 
     @no_var_expand
+    @needs_local_scope
     @line_cell_magic
-    def claude(self, line: str, cell: str | None = None) -> Answer | Receipt | None:
+    def claude(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> Answer | Receipt | None:
         """Ask Claude."""
         asked = parse_line(line) if cell is None else parse_cell(line, cell)
         if asked.help:
             print(help_text.text())  # noqa: T201
             return None
-        return self._ask(asked)
+        return self._ask(asked, local_ns)
 
-    def _ask(self, asked: Asked) -> Answer | Receipt:
+    def _ask(self, asked: Asked, local_ns: Mapping[str, Any] | None) -> Answer | Receipt:
         assert self.shell is not None
-        space: dict[str, Any] = self.shell.user_ns
+        user_ns: dict[str, Any] = self.shell.user_ns
+        # Within a function its own names come first, as in any line there.
+        space = user_ns if local_ns is None or local_ns is user_ns else {**user_ns, **local_ns}
         filled = fill(asked.prompt, space, named=[n.source for n in asked.names])
         labels: list[str] = []
         values: list[Any] = []
@@ -71,7 +83,7 @@ class ClaudeMagics(Settings, Magics):
 
         def finished(answer: Answer) -> None:
             if options.out:
-                space[options.out] = answer.value if options.returns is not None else answer
+                user_ns[options.out] = answer.value if options.returns is not None else answer
             if options.code and answer.code:
                 self._home.shell.insert(answer.code, answer)
 

@@ -1,0 +1,45 @@
+"""What a name means where the question stands: in a function its own, of a cell's class its source, of a folder its path."""
+
+from __future__ import annotations
+
+from support.asking import ask, sent_text
+
+
+def test_within_a_function_its_own_names_come_first(kernel, server):
+    done = kernel.run(
+        "thing, other = 'global', 'too'\n"
+        "def explain(thing):\n    %claude -o told What is {thing}, {other}?\n"
+        "explain('local')\nprint(told.text, thing)"
+    )
+    assert done.ok, done.error
+    assert sent_text(server) == "What is local, too?"
+    assert done.stdout == "Yes. global\n"
+
+
+def test_a_class_of_a_cell_is_shown_by_its_newest_source(kernel, server):
+    first = "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: int\n"
+    for cell, lines in ((first, 3), (first + "    y: int = 2\n", 4), (first, 3)):
+        assert kernel.run(cell).ok
+        done = ask(kernel, line="Point")
+        assert done.ok, done.error
+        assert "@dataclass\nclass Point:\n    x: int\n" in sent_text(server)
+        assert ("    y: int = 2" in sent_text(server)) is (lines == 4)
+    assert kernel.run("class Outer:\n    class Inner:\n        def f(self): return 1\n").ok
+    assert ask(kernel, line="Outer.Inner").ok
+    assert "class Inner:\n    def f(self): return 1" in sent_text(server)
+
+
+def test_a_folder_stands_in_the_sentence_and_so_does_a_file_that_is_converted(kernel, server):
+    done = kernel.run("import pathlib\nfolder, file = pathlib.Path('/'), pathlib.Path('not-yet.png')")
+    assert done.ok
+    done = ask(kernel, "Read from {folder}, save to {file!s}.")
+    assert done.ok, done.error
+    assert sent_text(server) == "Read from /, save to not-yet.png."
+    assert "no file not-yet.png" in ask(kernel, "What is in {file}?").error
+
+
+def test_the_companions_say_what_they_take(kernel):
+    told = kernel.run("%claude_key --help")
+    assert told.ok and "--save" in told.stdout and "--forget" in told.stdout
+    assert "has no --sav, only --save and --forget" in kernel.run("%claude_key --sav").error
+    assert "%claude_chat fork NAME" in kernel.run("%claude_chat show --help").stdout
