@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,16 @@ def assembled(settings: Settings, shell: Shell, namespace: dict[str, Any], cells
         cell=shell.cell_hash,
         count=service.counted,
     )
+
+    def renamed(_change: Any) -> None:
+        books.owner = replace(books.owner, user=config.user_name(settings))
+
+    def moved(_change: Any) -> None:
+        # A request under way closes its row where it opened it (`billing.Bill`).
+        books.accounts = _ledger(settings, data, shell)
+
+    settings.observe(renamed, "user")
+    settings.observe(moved, "ledger")
 
     def redact(text: str) -> tuple[str, tuple[str, ...]]:
         key = service.key

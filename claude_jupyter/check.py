@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from claude_jupyter import __version__
 from claude_jupyter.client.providers import credential, make_client
 from claude_jupyter.errors import ClaudeError
 from claude_jupyter.models import known, resolve
-from claude_jupyter.settings import Settings, data_dir
+from claude_jupyter.settings import Settings, configured, data_dir
 
 ENDPOINT: Final = "https://api.anthropic.com"
 _EXTENSION: Final = "claude-jupyter"
@@ -45,9 +45,9 @@ def look(environ: Mapping[str, str], folder: Path) -> list[Line]:
     """Look at everything a first question needs."""
     python = Line("python", "ok", f"{platform.python_version()}, claude-jupyter {__version__}")
     try:
-        settings = Settings(config=_configuration(environ))
-    except Exception as error:
-        return [python, Line("settings", "missing", str(error).splitlines()[0])]
+        settings = configured(environ)
+    except ClaudeError as error:
+        return [python, Line("settings", "missing", error.message.splitlines()[0])]
     return [
         python,
         _sdk(),
@@ -60,18 +60,6 @@ def look(environ: Mapping[str, str], folder: Path) -> list[Line]:
         _ledger(settings, environ),
         _lab(),
     ]
-
-
-def _configuration(environ: Mapping[str, str]) -> Any:
-    """`c.ClaudeMagics` of the default IPython profile, read without IPython."""
-    from traitlets.config import Config
-    from traitlets.config.loader import PyFileConfigLoader
-
-    home = Path(environ.get("IPYTHONDIR") or Path.home() / ".ipython") / "profile_default"
-    if not (home / "ipython_config.py").is_file():
-        return Config()
-    loaded = PyFileConfigLoader("ipython_config.py", path=str(home)).load_config()
-    return Config({"Settings": loaded.get("ClaudeMagics", {})})
 
 
 def _version(name: str) -> str | None:

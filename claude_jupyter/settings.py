@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any, Final
 
 from jupyter_core.paths import jupyter_data_dir
 from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, TraitType, Unicode, Union, validate
-from traitlets.config import Configurable
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from claude_jupyter.errors import SettingError
 from claude_jupyter.files import private_folder
@@ -25,6 +27,7 @@ THINKING: Final = ("show", "hide", "off")
 PROVIDERS: Final = ("anthropic", "bedrock", "vertex", "foundry", "aws", "google_cloud", "demo")
 CACHES: Final = ("auto", "5m", "1h", "off")
 ENV_PREFIX: Final = "CLAUDE_JUPYTER_"
+_TRAIT: Final = re.compile(r"^The (?:value of the )?'(\w+)' trait of an? \w+ instance ")
 
 
 class Rows(TraitType[str, str | int]):
@@ -56,7 +59,7 @@ class Settings(Configurable):
     Raises
     ------
     SettingError
-        For a value of the environment that is not allowed; `traitlets.TraitError` for one of a config file or `%config`.
+        For a value of the environment or of a config file that is not allowed; `traitlets.TraitError` for one set later.
     """
 
     model = Unicode(
@@ -119,8 +122,27 @@ class Settings(Configurable):
     ledger = Unicode("", help="Path of the ledger; empty: ledger.db in the data folder.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except TraitError as error:
+            raise SettingError(f"c.ClaudeMagics in a config file: {_plain(error)}") from None
         self.load_environment(os.environ)
+
+    @validate("model")
+    def _valid_model(self, proposal: Mapping[str, Any]) -> str:
+        value = proposal["value"].strip()
+        if not value:
+            raise TraitError(
+                f"model takes a model id ({DEFAULT_MODEL}) or a line (opus, sonnet, haiku, fable), not nothing"
+            )
+        return value
+
+    @validate("base_url")
+    def _valid_address(self, proposal: Mapping[str, Any]) -> str | None:
+        value = (proposal["value"] or "").strip() or None
+        if value is not None and not re.match(r"https?://[^/\s]", value):
+            raise TraitError("base_url takes an address that begins with http:// or https://, or None")
+        return value
 
     @validate("budget", "notebook_budget", "daily_budget")
     def _valid_budget(self, proposal: Mapping[str, Any]) -> float | None:
@@ -152,7 +174,8 @@ class Settings(Configurable):
             try:
                 setattr(self, name, _parse(trait, text))
             except TraitError as error:
-                raise SettingError(f"{ENV_PREFIX}{name.upper()}={text}: {_plain(error)}") from None
+                told = _plain(error).removeprefix(f"{name}: ")
+                raise SettingError(f"{ENV_PREFIX}{name.upper()}={text}: {told}") from None
             except ValueError:
                 raise SettingError(
                     f"{ENV_PREFIX}{name.upper()}={text}: {name} takes {_kind(trait)}"
@@ -175,7 +198,31 @@ def _kind(trait: TraitType[Any, Any]) -> str:
 
 
 def _plain(error: Exception) -> str:
-    return str(error).split(" of a Settings instance ")[-1].split(" of a ClaudeMagics instance ")[-1]
+    """traitlets' own words, without those for programmers: `effort: expected any of …`."""
+    return _TRAIT.sub(r"\1: ", str(error))
+
+
+def configured(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that a kernel of the default IPython profile would have, for the commands of a shell.
+
+    Raises
+    ------
+    SettingError
+        For a value that is not allowed, or a config file that cannot be read.
+    """
+    home = Path(environ.get("IPYTHONDIR") or Path.home() / ".ipython").expanduser() / "profile_default"
+    found = Config()
+    for name in ("ipython_config", "ipython_kernel_config"):
+        for kind, loader in ((".json", JSONFileConfigLoader), (".py", PyFileConfigLoader)):
+            if not (home / f"{name}{kind}").is_file():
+                continue
+            try:
+                found.merge(loader(f"{name}{kind}", path=str(home)).load_config())
+            except Exception as error:  # the file is a program of the user's
+                raise SettingError(
+                    f"{name}{kind} cannot be read ({type(error).__name__}: {error})."
+                ) from None
+    return Settings(config=Config({"Settings": found.get("ClaudeMagics", {})}))
 
 
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -46,6 +46,7 @@ _ADVICE: dict[int, str] = {
     529: "The service is overloaded. Wait a little, then run the cell again, or use another model.",
 }
 _TOO_LONG = re.compile(r"prompt is too long|exceed(s|ed)? (the )?(context|maximum)|context window", re.I)
+_CREDIT = re.compile(r"credit balance|billing", re.I)
 _KEY = re.compile(r"sk-[A-Za-z0-9_-]{8,}")
 
 NO_KEY = (
@@ -126,6 +127,10 @@ def _status(error: Any, model: str) -> errors.APIError:
         message = f"There is no model {model!r}{nearest_models(model)}"
         if models.known(model):
             message = f"This key cannot use the model {model!r} ({said}). Choose another with -m; claude.models lists them."
+    elif status == 404 and not said.lower().startswith("file"):
+        message = f"There is nothing at that address (404: {said or 'not found'}). Check base_url (or ANTHROPIC_BASE_URL)."
+    elif status == 400 and _CREDIT.search(said):  # the service says 400, not 402, where credit is used up
+        message = f"{_ADVICE[402]} ({said})"
     elif status == 400 and _TOO_LONG.search(said):
         message = f"The conversation is too long for {model} ({said}). Begin afresh with -n, use --once, or attach less."
     elif status == 429 and "spend" in (getattr(error, "error_code", None) or said).lower():

@@ -10,6 +10,7 @@ _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[@-Z\\-_=>])"
 )
 _CELL_FILE: Final = re.compile(r"(?<![^\s\"'(])[^\s\"'(]{0,300}ipykernel_\d+[\\/]\d+\.py")
+_ADDRESS: Final = re.compile(r"(<[^<>\n]{1,300}?) at 0x[0-9A-Fa-f]{6,16}\b")
 _BASE64: Final = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?[A-Za-z0-9+/]{300,}={0,2}")
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*|[█▏▎▍▌▋▊▉#=\-.>]{2,}")
 FOLD: Final = 12
@@ -34,6 +35,9 @@ def plain(text: str) -> str:
     # A cell's file in warnings: a path of this machine, and another one in each kernel.
     if "ipykernel_" in text:
         text = _CELL_FILE.sub("cell", text)
+    # `<Line2D at 0x7f…>`: tells Claude nothing, and is another one in each kernel, so that no recording would be found.
+    if " at 0x" in text:
+        text = _ADDRESS.sub(r"\1", text)
     return without_base64(text)
 
 

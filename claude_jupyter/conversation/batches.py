@@ -177,10 +177,11 @@ class Batch:
             turn=record.turn,
             at=datetime.now(UTC),
         )
-        row = books.accounts.start(call) if books.accounts is not None else None
+        accounts = books.accounts
+        row = accounts.start(call) if accounts is not None else None
         usage = {**(message.get("usage") or {}), "service_tier": "batch"}
         reply = Reply(message, True, False, None, None, None, 0.0)
-        return Bill(books, call, row, {}, record.ttl).close(reply, usage)
+        return Bill(books, accounts, call, row, {}, record.ttl).close(reply, usage)
 
     def _made(self, results: Results, returns: Any) -> Any:
         record, plan = self.record, self.plan

@@ -86,17 +86,16 @@ class Books:
             at=datetime.now(UTC),
         )
         row: str | None = None
-        if self.accounts is not None:
+        accounts = self.accounts
+        if accounts is not None:
             budgets = budget.Budgets.of(self.settings)
             if budgets != budget.Budgets() and call.provider not in UNBILLED:
                 wanted = self.estimate(request, question, counted=True)
-                row, allowed = budget.admit(
-                    self.accounts, call, budgets, wanted, overrides=self.settings.prices
-                )
+                row, allowed = budget.admit(accounts, call, budgets, wanted, overrides=self.settings.prices)
                 request = clamped(request, allowed)
             else:
-                row = self.accounts.start(call)
-        return request, Bill(self, call, row, request.params, question.ttl or "5m")
+                row = accounts.start(call)
+        return request, Bill(self, accounts, call, row, request.params, question.ttl or "5m")
 
     def estimate(
         self, request: Request, question: Question, *, counted: bool = False, exact: int | None = None
@@ -171,9 +170,10 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One request under way, to be closed once."""
+    """One request under way, to be closed once, in the ledger in which it was opened."""
 
     books: Books
+    accounts: Accounts | None
     call: Call
     row: str | None
     params: Mapping[str, Any]
@@ -201,7 +201,7 @@ class Bill:
         cost = (
             prices.price(usage, self.call.model, estimated=not reply.complete, **told) if billed else Cost()
         )
-        if self.row is not None and self.books.accounts is not None:
+        if self.row is not None and self.accounts is not None:
             outcome = Outcome(
                 usage=counted,
                 cost=cost,
@@ -213,9 +213,9 @@ class Bill:
                 request_id=reply.request_id,
                 service_tier=usage.get("service_tier"),
                 usage_json=usage or None,
-                price_date=prices.price_date(),
+                price_date=prices.priced_on(self.call.model, self.call.at, told["overrides"]),
             )
-            self.books.accounts.finish(self.row, outcome)
+            self.accounts.finish(self.row, outcome)
         return counted, cost
 
 

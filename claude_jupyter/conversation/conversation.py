@@ -298,6 +298,10 @@ class Conversation(Many):
         keep_events: bool = False,
         after: str | None = None,
     ) -> Asking:
+        if prompt is not None and not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(
+                f'the question comes first and is text, not {type(prompt).__name__}: claude.ask("What is odd here?", value)'
+            )
         number, state = self._number_and_state(sends=not options.dry_run)
         state = replace(state, offered=self._offered)
         if after is not None:
@@ -389,5 +393,6 @@ def _without(names: Sequence[str], method: str, options: Options) -> Options:
 
 
 def _checked_name(name: str) -> None:
-    if not name.strip() or any(c in name for c in '/\\:*?"<>|') or not name.isprintable() or len(name) > 80:
+    told = isinstance(name, str) and name.isprintable() and name.strip()  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not told or any(c in name for c in '/\\:*?"<>|') or len(name) > 80:
         raise UsageError(f"{name!r} cannot name a chat: use letters, digits, blanks, - and _")

@@ -223,6 +223,10 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
         raise UsageError(
             'map takes no returns="dataframe": each row has one result; name a model of its fields'
         )
+    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f'the prompt is text, not {type(prompt).__name__}: claude.map(df, "What is {{column}} about?")'
+        )
     if not prompt.strip():
         raise UsageError('the prompt is empty: claude.map(df, "What is {column} about?")')
     settings = world.settings

@@ -289,6 +289,6 @@ def _label(value: Any, namespace: Mapping[str, Any], place: int) -> str:
 
 def _notes(attachments: Sequence[Attachment], redacted: Sequence[str]) -> Iterator[str]:
     for a in attachments:
-        yield from (f"{a.label}: {note}" for note in a.notes)
+        yield from (f"{a.label}: {note.removeprefix(f'{a.label}: ')}" for note in a.notes)
     if redacted:
         yield f"Redacted in the prompt: {', '.join(redacted)}."

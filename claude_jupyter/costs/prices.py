@@ -152,6 +152,12 @@ def price_date() -> str:
     return _DATES.get(version("genai-prices")) or _latest_change()
 
 
+def priced_on(model: str, at: datetime, overrides: Prices | None) -> str:
+    """What the ledger keeps as the date of a price: the published prices' own, or `own` where the `prices` setting names it."""
+    rates = list_price(model, at=at, overrides=overrides)
+    return rates.date if rates else price_date()
+
+
 def check_prices(table: Prices) -> None:
     """Check a whole `prices` setting.
 
@@ -179,7 +185,8 @@ def _rated(
     else:
         billed = rounds(usage, ttl=ttl)
         batch = batch or usage.get("service_tier") == "batch"
-        speed, geo = speed or usage.get("speed"), geo or usage.get("inference_geo")
+        # What was asked for is not always what was given: the response tells the speed that was billed.
+        speed, geo = usage.get("speed") or speed, usage.get("inference_geo") or geo
     factor = (_BATCH if batch else Decimal(1)) * (_US if geo == "us" else Decimal(1))
     for other, tokens in billed:
         rates = _rates(other or model, at, tokens.prompt, speed == "fast", overrides)

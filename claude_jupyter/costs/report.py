@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import difflib
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +27,19 @@ from claude_jupyter.costs.opening import open_ledger
 from claude_jupyter.costs.summary import BY, By, Report, report
 from claude_jupyter.costs.usage import TTL, Usage
 from claude_jupyter.errors import ClaudeError, StorageError, UsageError
-from claude_jupyter.settings import Settings, user_name
+from claude_jupyter.settings import configured, user_name
 
-__all__ = ["Asked", "main", "options", "parse", "recorded_notebook", "report", "reprice", "write_csv"]
+__all__ = [
+    "Asked",
+    "main",
+    "options",
+    "parse",
+    "recorded_kernel",
+    "recorded_notebook",
+    "report",
+    "reprice",
+    "write_csv",
+]
 
 _FIGURES: Final = (
     "requests", "turns", "input_tokens", "cache_write_5m", "cache_write_1h", "cache_read", "output_tokens",
@@ -53,10 +65,28 @@ class Asked:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[0].upper()}{message[1:]}. See `{self.prog} --help`.")
+        """argparse's own words as ours are: the option first, then what it takes."""
+        told = message.removeprefix("argument ").replace(": expected one argument", " needs a value")
+        told = told.replace(": not allowed with argument", " cannot go with").replace(": takes", " takes")
+        if wrong := re.match(r"--by: invalid choice: '(.*?)'", told):
+            told = f"--by takes {', '.join(BY)}, not {wrong[1]!r}"
+            self._refuse(told, wrong[1], BY)
+        self._refuse(told)
+
+    def refuse(self, word: str) -> NoReturn:
+        """A word that is no option."""
+        if not word.startswith("-"):
+            self._refuse(f"{self.prog} takes options only, not {word!r}")
+        name = word.partition("=")[0]
+        known = [option for action in self._actions for option in action.option_strings]
+        self._refuse(f"there is no option {name}", name, known)
+
+    def _refuse(self, told: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
+        near = difflib.get_close_matches(word, known, 1)
+        raise UsageError(f"{told}; did you mean {near[0]}?" if near else f"{told}; see `{self.prog} --help`")
 
 
-def options(prog: str = "%claude_cost") -> argparse.ArgumentParser:
+def options(prog: str = "%claude_cost") -> _Parser:
     """The options, for help and completion."""
     parser = _Parser(
         prog=prog,
@@ -65,19 +95,24 @@ def options(prog: str = "%claude_cost") -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Prices are list prices; the ledger is the table `calls` of ledger.db, a SQLite file of yours.",
     )
-    parser.add_argument("--by", choices=BY, help="what a line stands for (default: cell; in a shell: day)")
+    parser.add_argument(
+        "--by",
+        choices=BY,
+        help="what a line stands for (default: cell, or turn where cells have no ids; in a shell: day)",
+    )
     parser.add_argument(
         "--since", type=_since, metavar="DATE", help="from this day on: 2026-11-01, today, yesterday or 7d"
     )
-    parser.add_argument(
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument(
         "--notebook", metavar="PATH", help="only this notebook (default in a notebook: this one)"
     )
-    parser.add_argument(
+    scope.add_argument(
         "--kernel", nargs="?", const="", metavar="ID", help="only this kernel, or the one with this id"
     )
-    parser.add_argument("--all", action="store_true", dest="everything", help="all notebooks and kernels")
+    scope.add_argument("--all", action="store_true", dest="everything", help="all notebooks and kernels")
     parser.add_argument("--plot", action="store_true", help="also a picture: bars over time")
-    parser.add_argument("--csv", type=Path, metavar="PATH", help="write the table to a CSV file")
+    parser.add_argument("--csv", type=_path, metavar="PATH", help="write the table to a CSV file")
     parser.add_argument(
         "--reprice", action="store_true", help="price past requests again first, as when a price became known"
     )
@@ -94,7 +129,10 @@ def parse(words: Sequence[str], prog: str = "%claude_cost") -> Asked:
         For one that is not known, or a value that is not allowed.
     """
     parser = options(prog)
-    given = vars(parser.parse_args(list(words)))
+    found, rest = parser.parse_known_args(list(words))
+    if rest:
+        parser.refuse(rest[0])
+    given = vars(found)
     wanted = given.pop("help")
     return Asked(**given, help=parser.format_help() if wanted else "")
 
@@ -152,6 +190,15 @@ def recorded_notebook(ledger: Accounts, given: str | None) -> str | None:
     return ends[0] if len(ends) == 1 else given
 
 
+def recorded_kernel(ledger: Accounts, given: str | None) -> str | None:
+    """A kernel's id, of which the tables show the beginning only."""
+    if not given:
+        return given
+    known = [s.key[0] for s in ledger.sums(("kernel",), Where()) if s.key[0]]
+    begun = [kernel for kernel in known if kernel.startswith(given)]
+    return begun[0] if given not in known and len(begun) == 1 else given
+
+
 def reprice(ledger: Accounts, *, overrides: prices.Prices | None = None, where: Where | None = None) -> int:
     """Price past requests again, each at the prices of its own day; what was recorded then is kept beside.
 
@@ -182,17 +229,17 @@ def _main(asked: Asked) -> int:
         raise UsageError(
             "--kernel takes the id of a kernel here; `claude-jupyter cost --by kernel` lists them."
         )
-    settings = Settings()
+    settings = configured()
     ledger = open_ledger(settings.ledger, warn=lambda line: print(line, file=sys.stderr))  # noqa: T201
     if asked.reprice:
         _say(f"{reprice(ledger, overrides=settings.prices):,} requests were priced anew.")
     limit = Decimal(str(settings.daily_budget)) if settings.daily_budget else None
     found = report(
         ledger,
-        by=asked.by or ("cell" if asked.notebook or asked.kernel else "day"),
+        by=asked.by or (None if asked.notebook or asked.kernel else "day"),
         since=asked.since,
         notebook=recorded_notebook(ledger, asked.notebook),
-        kernel=asked.kernel,
+        kernel=recorded_kernel(ledger, asked.kernel),
         user=user_name(settings),
         daily_budget=limit,
         everything=asked.csv is not None,
@@ -232,13 +279,12 @@ def _priced_again(
         cost = prices.price(usage, row["model"] or "", **told)
         if cost is None:
             continue
-        rates = prices.list_price(row["model"] or "", at=told["at"], overrides=overrides)
         yield (
             row["id"],
             Outcome(
                 usage=Usage.from_wire(wire) if ttl else counted,
                 cost=cost,
-                price_date=rates.date if rates else prices.price_date(),
+                price_date=prices.priced_on(row["model"] or "", told["at"], overrides),
             ),
         )
 
@@ -277,6 +323,13 @@ def _since(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"takes a day, for example {today:%Y-%m}-01, today, yesterday or 7d, not {text!r}"
         ) from None
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # ~somebody who is not here
+        raise argparse.ArgumentTypeError(f"takes the path of a file, not {text!r} ({error})") from None
 
 
 def _plain(usd: Any) -> str:

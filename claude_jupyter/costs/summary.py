@@ -87,7 +87,7 @@ class Report:
 def report(
     ledger: Accounts,
     *,
-    by: By = "cell",
+    by: By | None = None,
     since: datetime | None = None,
     notebook: str | None = None,
     kernel: str | None = None,
@@ -103,7 +103,7 @@ def report(
     Parameters
     ----------
     by
-        What a line stands for.
+        What a line stands for; None: a cell, or a turn where no cell is known (a terminal, nbclient).
     notebook, kernel
         Only requests of this notebook (its path at kernel start) or this kernel; all where neither is given.
     scope
@@ -118,6 +118,8 @@ def report(
     where = Where(kernel=kernel, notebook=notebook, since=since)
     alone = notebook is not None or kernel is not None
     total = Sum.total(ledger.sums(("model",), where))
+    if by is None:
+        by = "cell" if any(s.key[0] for s in ledger.sums(("cell",), where)) else "turn"
     keys = _keys(by, alone)
     recent = by == "turn" and not alone and not everything
     days = ledger.sums(("day",), where)

@@ -8,7 +8,15 @@ from typing import Any
 
 from claude_jupyter.conversation.conversation import RESUME
 from claude_jupyter.costs import chart, table
-from claude_jupyter.costs.report import Asked, parse, recorded_notebook, report, reprice, write_csv
+from claude_jupyter.costs.report import (
+    Asked,
+    parse,
+    recorded_kernel,
+    recorded_notebook,
+    report,
+    reprice,
+    write_csv,
+)
 from claude_jupyter.errors import StorageError
 from claude_jupyter.magics.words import unquoted, words
 from claude_jupyter.turns import cell_hash
@@ -38,7 +46,7 @@ def cost(line: str, home: Any) -> None:
     limit = settings.daily_budget
     found = report(
         books.accounts,
-        by=asked.by or "cell",
+        by=asked.by,
         since=asked.since,
         user=books.owner.user,
         here=(books.owner.kernel, books.owner.notebook),
@@ -61,7 +69,8 @@ def _scope(asked: Asked, books: Any) -> dict[str, Any]:
     if asked.everything:
         return {}
     if asked.kernel is not None:
-        return {"kernel": asked.kernel or owner.kernel, "scope": "" if asked.kernel else "this kernel"}
+        kernel = recorded_kernel(books.accounts, asked.kernel) or owner.kernel
+        return {"kernel": kernel, "scope": "" if asked.kernel else "this kernel"}
     if asked.notebook is not None:
         return {"notebook": recorded_notebook(books.accounts, asked.notebook)}
     if owner.notebook is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -287,6 +288,33 @@ def test_a_price_that_is_not_known_is_said_and_refused_under_a_budget(
     assert len(server.requests) == 1
     kernel.run("%config ClaudeMagics.prices = {'claude-nova-1-0': {'input': 3, 'output': 15}}")
     assert facts(ask(kernel, "Why?", line))["cost"] == "0.000045"
+    kernel.run(
+        "import sqlite3, os; db = sqlite3.connect(os.environ['CLAUDE_JUPYTER_DATA_DIR'] + '/ledger.db')"
+    )
+    dates = kernel.value("[row[0] for row in db.execute('SELECT price_date FROM calls ORDER BY at, rowid')]")
+    assert dates[-1] == "own" and dates[0].startswith("20")
+
+
+def test_without_cell_ids_the_bill_is_by_turn(start: Callable[..., Kernel]) -> None:
+    kernel = start()
+    ask(kernel, "One?")
+    ask(kernel, "Two?")
+    told = report(kernel.run("%claude_cost"))
+    assert "main · 1" in told and "main · 2" in told and "outside" not in told
+    assert "outside of cells" in report(kernel.run("%claude_cost --by cell"))
+
+
+def test_the_ledger_and_whose_it_is_can_be_said_later(start: Callable[..., Kernel], tmp_path: Path) -> None:
+    kernel = start(user="ada")
+    ask(kernel, "One?")
+    kernel.run(f"%config ClaudeMagics.ledger = {str(tmp_path / 'second.db')!r}")
+    ask(kernel, "Two?")
+    assert "this kernel $0.00" in report(kernel.run("%claude_cost"))
+    kernel.run("%config ClaudeMagics.user = 'grace'")
+    ask(kernel, "Three?")
+    assert [row["user"] for row in ledger(tmp_path)] == ["ada"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "second.db")) as db:
+        assert [row[0] for row in db.execute("SELECT user FROM calls ORDER BY at, rowid")] == ["ada", "grace"]
 
 
 # -- asking first --------------------------------------------------------------------------------------------------------

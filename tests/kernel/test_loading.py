@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from support.asking import assert_one_clear_line
+
 HEAVY = (
     "anthropic",
     "ipywidgets",
@@ -55,3 +58,18 @@ def test_two_loads_say_nothing(fresh_kernel):
     done = kernel.run("%load_ext claude_jupyter")
     assert done.ok
     assert "claude" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("effort = 'wild'", ["effort", "low"]),
+        ("budget = -1", ["budget"]),
+        ("prices = {'m': {'input': 1}}", ["output"]),
+    ],
+)
+def test_a_wrong_value_in_a_config_file_is_one_line(line, words, fresh_kernel, tmp_path):
+    (tmp_path / "profile_default").mkdir()
+    (tmp_path / "profile_default" / "ipython_config.py").write_text(f"c.ClaudeMagics.{line}\n")
+    kernel = fresh_kernel({"IPYTHONDIR": str(tmp_path)}, load=False)
+    assert_one_clear_line(kernel.run("%load_ext claude_jupyter"), "config file", *words)

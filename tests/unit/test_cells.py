@@ -49,6 +49,15 @@ def test_a_terminal_s_ways_are_read_as_it_shows_them(text: str, read: str) -> No
     assert outputs.clean(text) == read
 
 
+def test_addresses_in_reprs_are_left_out_and_others_stay() -> None:
+    shown = (
+        "[<matplotlib.lines.Line2D at 0x7f7912f7b890>] <bound method F.g of <F object at 0x7F79AB12CD00>>\n"
+    )
+    assert outputs.clean(shown) == "[<matplotlib.lines.Line2D>] <bound method F.g of <F object>>\n"
+    told = "segfault at 0x7f7912f7b890\n"
+    assert outputs.clean(told) == told
+
+
 def test_many_similar_lines_are_folded_and_counted() -> None:
     lines = "start\n" + "".join(f"Epoch {i}: loss {1 / (i + 1):.3f}\n" for i in range(320)) + "end\n"
     folded = outputs.clean(lines)

@@ -41,10 +41,18 @@ def raised(server, key=KEY, **how):
     [
         (400, "invalid_request_error", "messages.0: bad", errors.BadRequestError, "messages.0: bad"),
         (400, "invalid_request_error", "prompt is too long: 9 tokens > 8", errors.BadRequestError, "-n"),
+        (
+            400,
+            "invalid_request_error",
+            "Your credit balance is too low",
+            errors.BadRequestError,
+            "billing page",
+        ),
         (401, "authentication_error", "invalid key", errors.AuthenticationError, "%claude_key"),
         (402, "billing_error", "no credit", errors.PaymentRequiredError, "billing"),
         (403, "permission_error", "no", errors.PermissionDeniedError, "%claude_key"),
         (404, "not_found_error", "model: claude-opuss", errors.NotFoundError, "no model"),
+        (404, "not_found_error", "Not Found", errors.NotFoundError, "base_url"),
         (409, "conflict_error", "busy", errors.ConflictError, "again"),
         (413, "request_too_large", "big", errors.ContentTooLargeError, "32 MB"),
         (422, "invalid_request_error", "odd", errors.UnprocessableEntityError, "odd"),

@@ -251,6 +251,13 @@ def test_an_empty_question_and_a_wrong_option_are_refused_before_anything_is_sen
     with stage() as s:
         with pytest.raises(UsageError, match="empty"):
             s.claude.ask("  ")
+        for wrong in (3, b"q", ["q"]):
+            with pytest.raises(UsageError, match="is text, not"):
+                s.claude.ask(wrong)
+            with pytest.raises(UsageError, match="is text, not"):
+                s.claude.map(["a"], wrong)
+            with pytest.raises(UsageError, match="cannot name a chat"):
+                s.claude.chat(wrong)
         with pytest.raises(UsageError, match="effort"):
             s.claude.ask("q", efort="low")
         with pytest.raises(UsageError, match="temperature"):

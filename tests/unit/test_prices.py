@@ -100,6 +100,11 @@ def test_fast_in_the_us():
     assert price(usage, "claude-opus-5-5", at=AT, speed="fast", geo="us") == D("1.32")
 
 
+def test_the_speed_and_place_that_were_given_are_billed_not_those_asked_for():
+    wire = {"input_tokens": 100_000, "output_tokens": 10_000, "speed": "standard", "inference_geo": "global"}
+    assert price(wire, "claude-opus-5-5", at=AT, speed="fast", geo="us") == D("0.6")
+
+
 def test_the_us_surcharge_is_on_tokens_only():
     assert price(Usage(input=1_000_000, web_searches=100), "claude-opus-5-5", at=AT, geo="us") == D("5.4")
     assert price(Usage(input=1_000_000), "claude-opus-5-5", at=AT, geo="global") == 4

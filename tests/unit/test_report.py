@@ -17,7 +17,7 @@ import pytest
 from claude_jupyter.costs import chart, prices, table
 from claude_jupyter.costs.calls import Call, Outcome, Where
 from claude_jupyter.costs.ledger import Ledger
-from claude_jupyter.costs.report import main, parse, report, reprice, write_csv
+from claude_jupyter.costs.report import main, parse, recorded_kernel, report, reprice, write_csv
 from claude_jupyter.costs.summary import BY, By, Report
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import StorageError, UsageError
@@ -368,3 +368,46 @@ def test_the_command_on_a_ledger_of_a_newer_version(shell: Path, capsys: pytest.
         db.execute("PRAGMA user_version = 99")
     assert main([]) == 1
     assert "newer claude-jupyter" in capsys.readouterr().err
+
+
+def test_the_command_reads_the_ledger_that_a_config_file_names(
+    shell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("CLAUDE_JUPYTER_DATA_DIR", str(tmp_path / "empty"))
+    (tmp_path / "profile_default").mkdir()
+    (tmp_path / "profile_default" / "ipython_config.py").write_text(
+        f"c.ClaudeMagics.ledger = {str(shell / 'ledger.db')!r}\n"
+    )
+    assert main(["--by", "model"]) == 0
+    assert SONNET in capsys.readouterr().out
+
+
+def test_a_kernel_is_found_by_what_the_table_shows_of_it(ledger: Ledger):
+    for kernel in ("3f2a9c10-1d2e-4f3a-8b4c-5d6e7f809112", "3f2a0000-1d2e-4f3a-8b4c-5d6e7f809112"):
+        ask(ledger, 1, kernel=kernel)
+        label = report(ledger, by="kernel", kernel=kernel).lines[0].label
+        assert recorded_kernel(ledger, label.removeprefix("kernel ")) == kernel
+    for left in ("3f2a", "another", "", None):  # of several, of none, of this one, and not given
+        assert recorded_kernel(ledger, left) == left
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--bye", "cell"], "there is no option --bye; did you mean --by?"),
+        (["--by", "modle"], "not 'modle'; did you mean model?"),
+        (["--csv"], "--csv needs a value"),
+        (["--kernel", "k", "--all"], "--all cannot go with --kernel"),
+        (["work.ipynb"], "takes options only, not 'work.ipynb'"),
+    ],
+)
+def test_a_wrong_option_names_what_was_meant(words: list[str], told: str):
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert told in str(caught.value)
+
+
+def test_a_csv_file_can_stand_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse(["--csv", "~/bill.csv"]).csv == tmp_path / "bill.csv"

@@ -6,7 +6,7 @@ import pytest
 from traitlets import TraitError
 
 from claude_jupyter.errors import SettingError
-from claude_jupyter.settings import Settings
+from claude_jupyter.settings import Settings, configured
 
 
 def test_rows_are_a_number_none_or_all():
@@ -51,4 +51,56 @@ def test_a_wrong_value_in_the_environment_names_the_variable_and_what_it_takes(n
     monkeypatch.setenv(f"CLAUDE_JUPYTER_{name}", text)
     with pytest.raises(SettingError, match=rf"^CLAUDE_JUPYTER_{name}=") as caught:
         Settings()
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, wrong", [("model", " "), ("base_url", "gateway.example"), ("base_url", "ftp://x")]
+)
+def test_what_can_never_work_is_refused_when_it_is_set(name, wrong):
+    settings = Settings()
+    before = getattr(settings, name)
+    with pytest.raises(TraitError, match=f"^{name} takes"):
+        setattr(settings, name, wrong)
+    assert getattr(settings, name) == before
+
+
+def test_a_base_url_can_be_taken_back():
+    settings = Settings()
+    settings.base_url = "https://gateway.example/claude"
+    settings.base_url = ""
+    assert settings.base_url is None
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    folder = tmp_path / "profile_default"
+    folder.mkdir()
+    return folder
+
+
+def test_a_shell_reads_the_config_files_of_the_profile_and_the_environment_wins(profile, monkeypatch):
+    (profile / "ipython_config.py").write_text("c.ClaudeMagics.rows = 3\nc.ClaudeMagics.model = 'haiku'\n")
+    (profile / "ipython_kernel_config.json").write_text('{"ClaudeMagics": {"model": "opus"}}')
+    monkeypatch.setenv("CLAUDE_JUPYTER_USER", "ada")
+    settings = configured()
+    assert (settings.rows, settings.model, settings.user) == ("3", "opus", "ada")
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [
+        ("c.ClaudeMagics.effort = 'wild'", "effort: expected any of ['low', 'medium'"),
+        ("c.ClaudeMagics.max_tokens = 'many'", "max_tokens: expected an int, not the str 'many'"),
+        ("c.ClaudeMagics.timeout = -1.0", "timeout: should not be less than"),
+        ("c.ClaudeMagics.budget = -1", "budget takes an amount in USD above 0"),
+        ("c.ClaudeMagics.rows = 'few'", "a number, none or all"),
+        ("1 / 0", "ipython_config.py cannot be read (ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_config_file_is_one_line(profile, line, told):
+    (profile / "ipython_config.py").write_text(f"{line}\n")
+    with pytest.raises(SettingError) as caught:
+        configured()
     assert told in str(caught.value) and "\n" not in str(caught.value)
