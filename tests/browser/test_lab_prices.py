@@ -12,7 +12,7 @@ from claude_jupyter.demo.script import Say, Script
 
 pytestmark = pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 
-TEXT = "It costs $5 to $7, or **$8** to **$9**, where $x^2$ is a formula."
+TEXT = r"It costs $5 to $7, or **$8** to **$9**, or \$1 to \$2, where $x^2$ is a formula."
 
 
 def test_prices_are_no_formulas(open_notebook, service):
@@ -23,7 +23,7 @@ def test_prices_are_no_formulas(open_notebook, service):
     for _ in range(2):
         answer = notebook.output(1).locator(".cj-Answer")
         expect(answer.locator("mjx-container")).to_have_count(1)
-        expect(answer).to_contain_text("It costs $5 to $7, or $8 to $9, where")
+        expect(answer).to_contain_text("It costs $5 to $7, or $8 to $9, or $1 to $2, where")
         notebook.save()
         notebook.open(kernel=False)
 
@@ -34,7 +34,7 @@ def test_nor_in_the_widget_alone(open_notebook, service):
     notebook.run(0)
     notebook.start(1)
     expect(notebook.output(1).locator(".cj-Answer math")).to_have_count(1)
-    expect(notebook.output(1).locator(".cj-Answer")).to_contain_text("It costs $5 to $7, or $8 to $9, where")
+    expect(notebook.output(1).locator(".cj-Answer")).to_contain_text("It costs $5 to $7, or $8 to $9, or $1 to $2, where")
     notebook.interrupt()
     notebook.wait_until_done(1)
 

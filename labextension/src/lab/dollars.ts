@@ -7,7 +7,7 @@ import { el } from '../answer/dom';
 
 const MARK = '\ue524'; // stands for a dollar that is one, on its way through the parser
 
-/** What is kept as it is: code, escapes, addresses, display and inline mathematics; else a dollar is a dollar. */
+/** What is kept as it is: code, escapes, addresses, display and inline mathematics; else a dollar is a dollar, an escaped one too. */
 const TOKENS =
   /(`{3,}|~{3,})[^]*?(?:\1|$)|(`+)(?!`)[^]*?[^`]\2(?!`)|\\[^]|\]\([^)\n]*\)|https?:\/\/[^\s<]*|\$\$[^]*?\$\$|\$(?![\s$])(?:\\.|[^\\$\n]|\n(?!\s*\n))*?(?<!\s)\$(?!\d)|\$/g;
 
@@ -15,7 +15,7 @@ export function markDollars(markdown: string): string {
   if (!markdown.includes('$') || markdown.includes(MARK)) {
     return markdown;
   }
-  return markdown.replace(TOKENS, token => (token === '$' ? MARK : token));
+  return markdown.replace(TOKENS, token => (token === '$' || token === '\\$' ? MARK : token));
 }
 
 /** Each in an element of its own: mathematics is not looked for across elements. */
