@@ -281,6 +281,8 @@ class Turn:
         The notebook's id of the cell that asked, or None (terminal, nbclient).
     execution
         Id of the execution that asked: questions of one execution add up, a new one replaces.
+    since
+        Number of the question with which its cell came into the history; 0: its own.
     prompt
         The prompt as typed, for transcripts.
     starts
@@ -310,6 +312,7 @@ class Turn:
     condensed: bool = False
     cell: str | None = None
     execution: str | None = None
+    since: int = 0
     prompt: str = ""
     starts: bool = False
     hidden: bool = False

@@ -304,12 +304,13 @@ class Conversation(Many):
             )
         number, state = self._number_and_state(sends=not options.dry_run)
         state = replace(state, offered=self._offered)
+        place = self._place(after)
         if after is not None:
             at = next(i for i, t in enumerate(state.turns) if t.answer.id == after)
             state = replace(state, turns=state.turns[: at + 1])
         if self._afresh and not options.once:
             options = replace(options, new=True)
-        ask = Asked(prompt or "", tuple(values), options, labels, results, number)
+        ask = Asked(prompt or "", tuple(values), options, labels, results, number, place)
         try:
             return prepare(self._world, state, ask, keep_events=keep_events)
         except KeyboardInterrupt:

@@ -43,12 +43,25 @@ def placed(turns: Turns, turn: Turn) -> Turns:
     if start is None:
         # Asked at once, finished in another order: they stand as they were asked.
         start = len(turns)
-        while start and turns[start - 1].answer.turn > turn.answer.turn:
+        while start and _since(turns[start - 1]) > turn.answer.turn:
             start -= 1
         return (*turns[:start], turn, *turns[start:])
+    turn = replace(turn, since=min(_since(t) for t in turns if t.cell == turn.cell))
     own = tuple(t for t in turns[start:] if t.cell == turn.cell and t.execution == turn.execution)
     rest = tuple(t for t in turns[start:] if t.cell != turn.cell)
     return (*turns[:start], *sorted((*own, turn), key=lambda t: t.answer.turn), *rest)
+
+
+def _since(turn: Turn) -> int:
+    return turn.since or turn.answer.turn
+
+
+def overtaken(turns: Turns, turn: Turn) -> bool:
+    """Whether a later execution of its cell was answered first: then the cell owns that one's turns."""
+    return turn.cell is not None and any(
+        t.cell == turn.cell and t.execution != turn.execution and t.answer.turn > turn.answer.turn
+        for t in turns
+    )
 
 
 def replaced(turns: Turns, turn: Turn) -> int:

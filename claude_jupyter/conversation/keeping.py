@@ -22,7 +22,7 @@ from claude_jupyter.conversation.world import World
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import StorageError, UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Message, Turn, View
+from claude_jupyter.turns import Answer, Message, Place, Turn, View
 
 _UNDOABLE = 200
 
@@ -56,6 +56,7 @@ class Kept:
         self._last_ttl: TTL | None = None
         self._broken: Turn | None = None
         self._afresh = False
+        self._joined: tuple[Place, Place] | None = None
         self._lock = threading.RLock()
 
     # -- what there is --------------------------------------------------------------------------------------------------
@@ -154,6 +155,8 @@ class Kept:
                     system=question.options.system,
                 )
             )
+            if history.overtaken(self._turns, turn):
+                return answer
             gone = history.replaced(self._turns, turn)
             if gone and not answer.complete:
                 self._broken = turn
@@ -180,6 +183,7 @@ class Kept:
             self._afresh = False
             before, after = self._turns, history.placed(self._turns, turn)
             self._change(after)
+            turn = next(t for t in after if t.answer.id == turn.answer.id)
             self._world.journal.add(self.name, turn, key)
             if after[-1] is not turn and len(after) > len(before):
                 # Of several asked at once a later one was done first: the journal's own order is not theirs.
@@ -191,6 +195,14 @@ class Kept:
             self._turns = turns
             # Turns from elsewhere (a file, the notebook) have numbers of their own: the next question is newer than all.
             self._asked = max((self._asked, *(t.answer.turn for t in turns)))
+
+    def _place(self, after: str | None = None) -> Place:
+        """The cell and execution that ask; one that goes on from an answer of its own cell belongs to that one's execution."""
+        place = self._world.place()
+        own = next((t for t in self._turns if t.answer.id == after and t.cell == place.cell), None)
+        if own is not None and place.cell is not None and own.execution != place.execution:
+            self._joined = (place, Place(own.cell, own.execution))
+        return self._joined[1] if self._joined is not None and self._joined[0] == place else place
 
     # -- editing --------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class Ask:
         Results of open tool calls by id.
     number
         Which question of the chat it is.
+    place
+        The cell and execution that ask.
     """
 
     prompt: str
@@ -46,6 +48,7 @@ class Ask:
     labels: Sequence[str] | None
     results: Mapping[str, Any] | None
     number: int
+    place: Place = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
     options, settings = ask.options, world.settings
     if ask.results is None and not ask.prompt.strip():
         raise UsageError('the question is empty: claude.ask("What is odd about this table?", df)')
-    place = world.place()
-    preceding = history.before(state.turns, place)
+    preceding = history.before(state.turns, ask.place)
     earlier = () if options.once or options.new else history.live(preceding)
     model = chosen_model(world, state, options)
     rules = rules_for(world, options, model, earlier)
@@ -131,7 +133,7 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         attachments=attachments,
     )
     notes = tuple(_notes(attachments, redacted))
-    return Asking(world, question, answer, toolbox, keep_events, returns, place, notes, built=built)
+    return Asking(world, question, answer, toolbox, keep_events, returns, ask.place, notes, built=built)
 
 
 def chosen_model(world: World, state: State, options: Options) -> str:

@@ -62,6 +62,23 @@ def test_answers_that_finish_in_another_order_stand_as_they_were_asked(cells):
     assert names(turns) == "xyz"
 
 
+def test_a_late_answer_stands_before_cells_first_asked_after_it_even_if_they_ran_again():
+    # C was under way in the background when B, which is older, ran again and was done first.
+    turns = history.placed((A, B), turn("x", cell="B", execution="4", number=4))
+    assert names(history.placed(turns, C)) == "axc"
+    turns = history.placed(turns, turn("d", cell="D", execution="5", number=5))
+    turns = history.placed(turns, turn("y", cell="A", execution="6", number=6))
+    assert names(history.placed(turns, C)) == "yxcd"
+
+
+def test_an_answer_that_a_later_execution_of_its_cell_has_overtaken():
+    newer = turn("x", cell="A", execution="9", number=4)
+    late = turn("y", cell="A", execution="8", number=3)
+    assert history.overtaken((newer, B), late) and not history.overtaken((A, B), newer)
+    assert not history.overtaken((newer,), turn("z", cell="A", execution="9", number=3))
+    assert not history.overtaken((newer,), turn("z", cell=None, execution="8", number=3))
+
+
 def test_run_all_twice_gives_the_same_order():
     turns = (A, B, C)
     for n, (old, new) in enumerate(zip((A, B, C), "xyz", strict=True)):

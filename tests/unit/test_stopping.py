@@ -236,3 +236,38 @@ def test_a_stop_says_what_there_is_to_go_on_from():
         with pytest.raises(StoppedError, match=r"in claude\.last"):
             s.claude.ask("q", once=True)
         assert s.claude.last.text == "Half "
+
+
+def test_resume_in_the_cell_that_was_cut_goes_on_from_it_and_both_are_kept():
+    with stage(["One.", "a long text " * 9, " goes on", " and more", "Fine.", "Afresh."]) as s:
+        s.run("before", "0")
+        s.claude.ask("first")
+        s.run("a", "1")
+        s.claude.ask("long", max_tokens=10)
+        s.run("a", "2")
+        s.claude.resume()
+        last = [m["content"][0]["text"] for m in s.bodies[-1]["messages"]]
+        assert last[:1] == ["first"] and last[2] == "long" and last[3].startswith("a long")
+        assert last[4].startswith("Continue exactly")
+        s.claude.ask("more")
+        assert len(s.bodies[-1]["messages"]) == 7
+        assert [t.prompt.split()[0] for t in s.claude.turns] == ["first", "long", "Continue", "more"]
+        s.run("a", "3")
+        s.claude.ask("again")
+        assert [t.prompt for t in s.claude.turns] == ["first", "again"]
+        assert len(s.bodies[-1]["messages"]) == 3
+
+
+def test_a_late_answer_does_not_replace_that_of_a_later_execution_of_its_cell():
+    def reply(body):
+        return Script(text=["a", Wait(0.5 if "slow" in str(body["messages"][-1]) else 0), "b"])
+
+    with stage(reply) as s:
+        s.run("a", "1")
+        s.claude.ask("slow", background=True)
+        s.run("a", "2")
+        s.claude.ask("quick")
+        assert [t.prompt for t in s.claude.turns] == ["quick"]
+        idle()
+        assert s.view.ended[-1].text == "ab" and len(s.view.ended) == 2
+        assert [t.prompt for t in s.claude.turns] == ["quick"]
