@@ -94,7 +94,9 @@ class Returns:
             problem = " ".join(str(error).split())
             if problem.startswith(_NO_SCHEMA):
                 problem = "it does not say what it holds. Take a Pydantic model, a dataclass, list[str], Literal[…] or dataframe."
-            raise UsageError(f"{_named(self.kind)} cannot be a result: {problem[:200]}") from None
+            raise UsageError(
+                f"{_named(self.kind)} cannot be a result: {problem.partition(' For further information')[0][:200]}"
+            ) from None
         if problem := _problem(schema):
             raise UsageError(f"{_named(self.kind)} cannot be a result: {problem}")
         # The service takes an object at the top; anything else travels in one with the key "value".
@@ -137,7 +139,8 @@ class Returns:
                 raise ReturnsError(f"The answer lacks its value: {_short(json.dumps(data))}")
             data = data["value"]
         try:
-            return self._adapter.validate_python(data)
+            # As JSON: a strict model takes a date's text, an enum's value, a tuple's list only from there.
+            return self._adapter.validate_json(json.dumps(data))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"]) or "the answer"
@@ -146,8 +149,9 @@ class Returns:
             ) from None
 
     def _frame(self, data: Any) -> Any:
-        columns, rows = data.get("columns"), data.get("rows")
-        if not isinstance(columns, list) or not isinstance(rows, list):
+        given = data if isinstance(data, dict) else {}
+        columns, rows = given.get("columns"), given.get("rows")
+        if not isinstance(columns, list) or not _are_lists(rows):
             raise ReturnsError(f"The answer is not a table: {_short(json.dumps(data))}")
         wrong = next((i for i, r in enumerate(rows) if len(r) != len(columns)), None)
         if wrong is not None:
@@ -155,6 +159,10 @@ class Returns:
                 f"The answer does not fit: row {wrong + 1} has {len(rows[wrong])} of {len(columns)} columns."
             )
         return frame_of(columns, rows)
+
+
+def _are_lists(rows: Any) -> bool:
+    return isinstance(rows, list) and all(isinstance(row, list) for row in rows)
 
 
 def _problem(schema: Mapping[str, Any]) -> str | None:

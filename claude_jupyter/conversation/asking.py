@@ -34,6 +34,7 @@ from claude_jupyter.turns import Answer, Block, Message, Meter, Part, Place, Put
 
 _METER_EVERY = 1.0
 _FULL = ("max_tokens", "model_context_window_exceeded")
+_GOES_ON = ("pause_turn", "tool_use")
 
 Notice = tuple[str, str]
 """(level, text) of a notice: `info`, `warn` or `error`."""
@@ -224,14 +225,17 @@ class Asking:
         message = reply.message
         content: Sequence[Block] = as_sent(list(message.get("content") or []))
         reason = message.get("stop_reason") if reply.complete else None
-        if self.returns is not None and reason in ("end_turn", "stop_sequence", *_FULL):
+        if self.returns is not None and reason not in (None, *_GOES_ON, "refusal"):
             return self._misfits(content, str(reason))
-        if reason not in ("pause_turn", "tool_use") or not content:
+        if reason not in _GOES_ON or not content:
             return False
         if reason == "tool_use" and not self.toolbox.runs(content):
             return False
         if number >= self.world.settings.max_tool_rounds:
-            self._note("warn", f"Stopped calling tools after {number} rounds (setting max_tool_rounds).")
+            told = f"Stopped calling tools after {number} rounds (setting max_tool_rounds)."
+            if self.returns is not None:
+                raise ReturnsError(f"No value came. {told}")
+            self._note("warn", told)
             return False
         self._move(content)
         return True

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from claude_jupyter.client.events import Reply, Request
-from claude_jupyter.conversation.request import Question, prompt_of
+from claude_jupyter.conversation.request import LEAST_THINKING, Question, prompt_of
 from claude_jupyter.costs import budget
 from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Outcome, Spent
 from claude_jupyter.costs.usage import Cost, Usage
@@ -246,5 +246,12 @@ def _scaled(prompt: Usage, exact: int) -> Usage:
 
 
 def clamped(request: Request, max_tokens: int) -> Request:
-    """The request with a shorter answer allowed."""
-    return replace(request, params={**request.params, "max_tokens": max_tokens})
+    """The request with a shorter answer allowed; thinking that has a budget of its own has to fit into it."""
+    params = {**request.params, "max_tokens": max_tokens}
+    thinking = params.get("thinking") or {}
+    if int(thinking.get("budget_tokens") or 0) >= max_tokens:
+        if max_tokens > LEAST_THINKING:
+            params["thinking"] = {**thinking, "budget_tokens": max(LEAST_THINKING, max_tokens // 2)}
+        else:
+            del params["thinking"]
+    return replace(request, params=params)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter.conversation.measure import tokens_of
+from claude_jupyter.errors import UsageError
 from claude_jupyter.turns import Block, Message, Place, Turn
 
 Turns = tuple[Turn, ...]
@@ -73,6 +74,24 @@ def live(turns: Turns) -> Turns:
     """The turns that are sent: from the last one that began afresh on, without hidden ones."""
     start = max((i for i, t in enumerate(turns) if t.starts), default=0)
     return tuple(t for t in turns[start:] if not t.hidden)
+
+
+def position(turns: Turns, turn: Any) -> int:
+    """Where a turn stands that is named by its number in the transcript (from 1, or from the end), or is given itself.
+
+    Raises
+    ------
+    UsageError
+        For what is no turn of these.
+    """
+    if isinstance(turn, Turn):
+        turn = next((i for i, t in enumerate(turns, 1) if t.answer.id == turn.answer.id), 0)
+    if not isinstance(turn, int) or isinstance(turn, bool):
+        raise UsageError(f"a turn is named by its number, 1 to {len(turns)}, not {turn!r}")
+    at = turn - 1 if turn > 0 else len(turns) + turn
+    if turn == 0 or not 0 <= at < len(turns):
+        raise UsageError(f"there is no turn {turn}: this chat has {len(turns)}")
+    return at
 
 
 class System(NamedTuple):

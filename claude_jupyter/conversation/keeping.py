@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -217,8 +217,8 @@ class Kept:
         with self._lock:
             if not self._past:
                 raise UsageError("there is nothing to undo")
-            if n < 1 or n > len(self._past):
-                count = len(self._past)
+            count = len(self._past)
+            if not isinstance(n, int) or not 1 <= n <= count:  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise UsageError(
                     f"there {'is 1 change' if count == 1 else f'are {count} changes'} to undo, not {n}"
                 )
@@ -228,26 +228,23 @@ class Kept:
             self._world.journal.edit(self.name, before, self._turns)
         return self
 
-    def hide(self, turn: int | Sequence[int]) -> Self:
+    def hide(self, turn: int | Turn | Iterable[int | Turn]) -> Self:
         """Leave turns out of what is sent; they stay in the transcript. Again: send them again.
 
         Parameters
         ----------
         turn
-            Number in the transcript, from 1; negative ones count from the end.
+            Number in the transcript, from 1 (negative ones count from the end), or one of `turns`; or several.
 
         Raises
         ------
         UsageError
             For a number that no turn has.
         """
-        numbers = [turn] if isinstance(turn, int) else list(turn)
         with self._lock:
             turns = list(self._turns)
-            for number in numbers:
-                at = number - 1 if number > 0 else len(turns) + number
-                if number == 0 or not 0 <= at < len(turns):
-                    raise UsageError(f"there is no turn {number}: this chat has {len(turns)}")
+            for one in turn if isinstance(turn, Iterable) and not isinstance(turn, str) else [turn]:
+                at = history.position(self._turns, one)
                 turns[at] = replace(turns[at], hidden=not turns[at].hidden)
             self._edit(tuple(turns))
         return self
@@ -274,7 +271,7 @@ class Kept:
             Where it cannot be written.
         """
         storage.save(path, self._turns, name=self.name, model=self._model, system=self._system)
-        return Path(path)
+        return storage.path_of(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, world: World | None = None) -> Self:
@@ -325,12 +322,13 @@ class Kept:
         StorageError
             Where it cannot be written.
         """
+        file = storage.path_of(path)
         data, _ = self._world.transcript(self.name, self._turns, self.usage, self.cost)
         try:
-            Path(path).expanduser().write_text(data["text/markdown"] + "\n", encoding="utf-8")
+            file.write_text(data["text/markdown"] + "\n", encoding="utf-8", errors="replace")
         except OSError as error:
-            raise StorageError(f"{Path(path).name} cannot be written: {error.strerror}.") from None
-        return Path(path)
+            raise StorageError(f"{file.name} cannot be written: {error.strerror}.") from None
+        return file
 
     def restore(self) -> Self:
         """Bring the conversation of the open notebook back: from its saved answers, with full turns from the journal.

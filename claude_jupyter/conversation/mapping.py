@@ -102,7 +102,7 @@ class Mapper:
     """
 
     def __init__(self, plan: Plan, limit: int | None = None) -> None:
-        if limit is not None and limit < 1:
+        if limit is not None and not (isinstance(limit, int) and limit >= 1):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise errors.UsageError("limit takes how many requests may be under way at once: 1 or more")
         self.plan = plan
         self.usage = Usage()

@@ -48,7 +48,7 @@ class Ask:
     labels: Sequence[str] | None
     results: Mapping[str, Any] | None
     number: int
-    place: Place = Place()
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +256,8 @@ def answered_calls(earlier: Turns, results: Mapping[str, Any] | None, toolbox: T
         For an id that no open call has.
     """
     calls = history.open_calls(earlier[-1].messages) if earlier else ()
+    if results is not None and not isinstance(results, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError("tool_results takes a dict of results by the id of their call: {id: value}")
     given = dict(results or {})
     unknown = sorted(map(str, set(given) - set(calls)))
     if unknown:

@@ -22,6 +22,9 @@ TTL = Literal["5m", "1h"]
 OLD_VERSION = "2023-06-01"
 """API version under which models up to 4.6 still take `temperature`."""
 
+LEAST_THINKING = 1024
+"""The service's least budget of thinking that is given one, in tokens; the answer has to be longer."""
+
 _SAMPLING = ("top_p", "top_k")
 _LARGEST = 32 * 1024 * 1024
 _CALL_EXTRAS = ("timeout", "extra_headers", "extra_body", "extra_query")
@@ -197,8 +200,9 @@ def _output_config(question: Question, settings: Settings, model: Model, notes: 
     if effort and effort in model.efforts:
         config["effort"] = effort
     elif effort and question.options.effort:
-        takes = f"takes {', '.join(model.efforts)}" if model.efforts else "takes no --effort"
-        raise UsageError(f"{model.id} {takes}, not {effort}.")
+        if not model.efforts:
+            raise UsageError(f"{model.id} takes no --effort: leave it out, or choose another model with -m.")
+        raise UsageError(f"{model.id} takes --effort {', '.join(model.efforts)}, not {effort}.")
     elif effort:
         notes.append(f"The setting effort = {effort} was left out: {model.id} does not take it.")
     if question.format is not None:
@@ -220,9 +224,11 @@ def _thinking(options: Options, settings: Settings, model: Model, notes: list[st
     if wish == "hide":
         return None
     limit = _max_tokens(options, settings, model)
-    if limit <= 1024:
-        raise UsageError(f"{model.id} thinks with at least 1,024 tokens: give it more --max-tokens.")
-    return {"type": "enabled", "budget_tokens": max(1024, limit // 2)}
+    if limit <= LEAST_THINKING:
+        raise UsageError(
+            f"{model.id} thinks with at least {LEAST_THINKING:,} tokens: give it more --max-tokens."
+        )
+    return {"type": "enabled", "budget_tokens": max(LEAST_THINKING, limit // 2)}
 
 
 def _thinking_off(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from claude_jupyter.conversation.history import System, Turns, sealed, without_thinking
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.errors import StorageError
+from claude_jupyter.errors import StorageError, UsageError
 from claude_jupyter.files import write_whole
 from claude_jupyter.turns import Answer, Attachment, Turn
 
@@ -40,7 +40,7 @@ def save(
         "system_since": system and system.since,
         "turns": [turn_to_json(t) for t in turns],
     }
-    target = Path(path).expanduser()
+    target = path_of(path)
     try:
         write_whole(target, json.dumps(data, ensure_ascii=False, indent=1))
     except OSError as error:
@@ -55,9 +55,10 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, System |
     StorageError
         For a file that is missing, cut, of a newer version, or edited so that it is no conversation any more.
     """
-    name = Path(path).name
+    file = path_of(path)
+    name = file.name or str(path)
     try:
-        data = json.loads(Path(path).expanduser().read_text(encoding="utf-8", errors="surrogatepass"))
+        data = json.loads(file.read_text(encoding="utf-8", errors="surrogatepass"))
     except OSError as error:
         raise StorageError(f"{name} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError):
@@ -77,6 +78,20 @@ def load(path: str | os.PathLike[str]) -> tuple[Turns, str, str | None, System |
         return turns, str(data["name"]), _text_or_none(data, "model"), system
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise StorageError(f"{name} has been edited: {type(error).__name__} {str(error)[:200]}.") from None
+
+
+def path_of(path: Any) -> Path:
+    """A path as it was given, `~` resolved.
+
+    Raises
+    ------
+    UsageError
+        For what is none.
+    """
+    try:
+        return Path(path).expanduser()
+    except (TypeError, RuntimeError):  # no path; no home
+        raise UsageError(f"a path is a text or a Path, not {str(path)[:80]!r}") from None
 
 
 def _text_or_none(data: Mapping[str, Any], key: str) -> str | None:

@@ -97,7 +97,7 @@ def test_with_a_key_the_service_tells_what_known_models_take(service_says, tmp_p
         s.claude.ask("q", effort="low")
         told_later(s)
         assert models.facts("claude-haiku-5-5").max_output == 32_000
-        with pytest.raises(UsageError, match="takes low, medium, high, xhigh, not max"):
+        with pytest.raises(UsageError, match="takes --effort low, medium, high, xhigh, not max"):
             s.claude.ask("q", model="haiku", effort="max")
         assert asked(s) == ["/v1/models"] and len(s.bodies) == 2
 
@@ -197,3 +197,13 @@ def test_any_other_name_passes_to_a_gateway_but_not_to_the_service_itself():
                 s.claude.ask("q", model=name, dry_run=True)
         s.settings.prices = {"my-own/model": {"input": 1, "output": 2}}
         assert s.claude.ask("q", model="my-own/model", dry_run=True)
+
+
+@pytest.mark.parametrize("budget", [0.02, 0.0055, 0.00515])
+def test_thinking_with_a_budget_of_its_own_fits_into_what_a_money_budget_leaves(budget):
+    with stage("Fine.") as s:  # the strict server refuses thinking that has no room
+        s.settings.budget = budget
+        answer = s.claude.ask("q", model="claude-haiku-4-5", thinking="show")
+        body = s.bodies[-1]
+        assert answer.complete and 1024 <= body["max_tokens"] < 16_000
+        assert body.get("thinking", {}).get("budget_tokens", 0) < body["max_tokens"]

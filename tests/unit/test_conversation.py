@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from support.world import stage
 
 from claude_jupyter.conversation import asking, preparing, receipts
+from claude_jupyter.conversation.conversation import Conversation
 from claude_jupyter.conversation.request import build
 from claude_jupyter.demo.script import Call, Script, Wait
 from claude_jupyter.errors import (
@@ -419,3 +420,45 @@ def test_thinking_is_bound_to_tools_of_param_too():
         s.claude.ask("d", param={"tools": [tool]})
         s.claude.ask("e")  # the strict server would refuse thinking that other tools stood before
         assert len(s.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda c: c.ask(pd.DataFrame({"a": [1]}), "What is odd?"), "the question comes first"),
+        (lambda c: c.ask(3), "the question comes first and is text, not int"),
+        (lambda c: c.count(["q"]), "the question comes first"),
+        (lambda c: c.stream(b"q"), "the question comes first"),
+        (lambda c: c.map("What is {a}?", pd.DataFrame({"a": [1]})), "the prompt is text"),
+        (lambda c: c.map([1], "x", limit="many"), "limit takes how many"),
+        (lambda c: c.ask(tool_results=["x"]), "tool_results takes a dict"),
+        (lambda c: c.chat(3), "3 cannot name a chat"),
+        (lambda c: c.fork(None), "None cannot name a chat"),
+        (lambda c: c.fork("  "), "cannot name a chat"),
+        (lambda c: c.hide("1"), "a turn is named by its number, 1 to 1, not '1'"),
+        (lambda c: c.hide(True), "a turn is named by its number"),
+        (lambda c: c.hide(2), "there is no turn 2: this chat has 1"),
+        (lambda c: c.undo("x"), "there is 1 change to undo, not x"),
+        (lambda c: c.save(3), "a path is a text or a Path, not '3'"),
+        (lambda c: c.export(None), "a path is a text or a Path"),
+        (lambda c: Conversation.load(3), "a path is a text or a Path"),
+    ],
+)
+def test_a_slip_in_an_argument_is_one_clear_line(ask, says):
+    with stage() as s:
+        s.claude.ask("q")
+        with pytest.raises(UsageError, match=says):
+            ask(s.claude)
+        assert len(s.bodies) == 1 and len(s.claude.turns) == 1 and not s.claude.turns[0].hidden
+
+
+def test_hide_takes_numbers_and_turns():
+    with stage(["1", "2", "3", "4"]) as s:
+        for prompt in "abc":
+            s.claude.ask(prompt)
+        s.claude.hide(s.claude.turns[1])
+        assert [t.hidden for t in s.claude.turns] == [False, True, False]
+        s.claude.hide([1, s.claude.turns[1]])
+        assert [t.hidden for t in s.claude.turns] == [True, False, False]
+        s.claude.hide(range(2, 4)).hide(-3)
+        assert [t.hidden for t in s.claude.turns] == [False, True, True]
