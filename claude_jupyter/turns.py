@@ -200,6 +200,8 @@ class Answer:
         List price in USD; None where the model's price is unknown.
     billed
         False for the demo model and replays: the cost is then what it would have been.
+    once, starts
+        Whether it is no part of the history (`--once`), and whether the history begins afresh with it (`-n`).
     """
 
     id: str
@@ -221,6 +223,8 @@ class Answer:
     message: Mapping[str, Any] | None = None
     value: Any = None
     sent: Receipt | None = None
+    once: bool = False
+    starts: bool = False
 
     @property
     def text(self) -> str:

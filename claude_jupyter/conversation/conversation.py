@@ -206,6 +206,7 @@ class Conversation(Many):
         asking = self._prepared(SUMMARY, (), given)
         once = replace(asking.question.options, once=True)
         asking.question = replace(asking.question, options=once)  # its own turn is not kept: the summary is
+        asking.answer = replace(asking.answer, starts=True)
         answer = self.run(asking, self._world.view(asking.answer.id, asking.stop, background=False))
         if not answer.text.strip():
             raise APIResponseError("Claude gave no summary; the conversation is as it was. Try again.")

@@ -131,6 +131,8 @@ def prepare(world: World, state: State, ask: Ask, *, keep_events: bool = False) 
         model=model,
         provider=world.service.provider,
         attachments=attachments,
+        once=options.once,
+        starts=options.new,
     )
     notes = tuple(_notes(attachments, redacted))
     return Asking(world, question, answer, toolbox, keep_events, returns, ask.place, notes, built=built)

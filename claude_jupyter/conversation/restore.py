@@ -54,23 +54,32 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]
                 "There is nothing to restore: no journal of this notebook, and its file is not at hand."
             )
         return turns
-    found = [
-        known.get(answer.id) or _rebuilt(cell, answer, text)
-        for cell in cells
-        for answer, text in _answers(cell, chat)
-        if text.strip() and answer.id not in gone
-    ]
+    found: dict[str, Turn] = {}
+    for cell in cells:
+        for answer, text in _answers(cell, chat):
+            if text.strip() and answer.id not in gone:
+                for turn in _shown(cell, answer, text, known, turns):
+                    found.setdefault(turn.answer.id, turn)  # an answer may be shown again in another cell
     if not found:
         return turns
     saved, there = notebook.stat().st_mtime, {cell.get("id") for cell in cells}
-    shown: Turns = tuple(found)
-    known_there = {t.answer.id for t in found}
+    shown: Turns = tuple(found.values())
     for turn in turns:
         # What a stream was told no output can show, however often the notebook was saved since.
         unseen = turn.unseen and turn.cell in (None, *there)
-        if turn.answer.id not in known_there and (unseen or _ended(turn.answer) > saved):
+        if turn.answer.id not in found and (unseen or _ended(turn.answer) > saved):
             shown = _with(shown, turn)
     return shown
+
+
+def _shown(
+    cell: Mapping[str, Any], answer: Answer, text: str, known: Mapping[str, Turn], turns: Turns
+) -> Turns:
+    """The turns that an answer in a cell stands for: that of a re-run which broke off replaced none of its cell's."""
+    if answer.id in known:
+        return (known[answer.id],)
+    before = tuple(t for t in turns if t.cell is not None and t.cell == cell.get("id"))
+    return before if before and not answer.complete else (_rebuilt(cell, answer, text),)
 
 
 def _with(turns: Turns, turn: Turn) -> Turns:
@@ -105,6 +114,8 @@ def _answers(cell: Mapping[str, Any], chat: str) -> Iterator[tuple[Answer, str]]
         data = (output.get("data") if isinstance(output, Mapping) else None) or {}
         saved = data.get(MIME) if isinstance(data, Mapping) else None
         if not isinstance(saved, Mapping) or saved.get("version") != 1 or saved.get("chat") != chat:
+            continue
+        if saved.get("once") is True:
             continue
         text = _joined(data.get("text/plain"))
         try:
@@ -149,6 +160,7 @@ def _answer(saved: Mapping[str, Any], text: str) -> Answer:
         started=datetime.fromisoformat(str(saved["started"])) if saved.get("started") else None,
         seconds=float(saved.get("seconds") or 0),
         replayed=bool(saved.get("replayed")),
+        starts=saved.get("starts") is True,
     )
 
 
@@ -168,5 +180,6 @@ def _rebuilt(cell: Mapping[str, Any], answer: Answer, text: str) -> Turn:
             answer=answer,
             cell=cell.get("id"),
             prompt=prompt,
+            starts=answer.starts,
         )
     )

@@ -180,6 +180,7 @@ def _json(answer: Answer, ranges: Mapping[int, tuple[int, int]]) -> dict[str, An
         **(
             {"saved": format(answer.cost.saved, "f")} if answer.cost is not None and answer.cost.saved else {}
         ),
+        **{name: True for name in ("once", "starts") if getattr(answer, name)},
     }
 
 

@@ -368,6 +368,55 @@ def test_restore_takes_full_turns_from_the_journal_and_the_order_from_the_notebo
         assert fresh.turns[-1].prompt == "third"
 
 
+def test_restore_leaves_out_what_was_asked_once_and_begins_where_the_chat_was_begun_afresh(tmp_path):
+    with stage() as s:
+        asked = [("A", {}), ("B", {"once": True}), ("C", {"new": True}), ("D", {})]
+        cells = []
+        for cell, options in asked:
+            s.run(cell, cell)
+            cells.append((cell, f"%%claude\n{cell}", shown(s.claude.ask(cell, **options))))
+        s.world.notebook = notebook(tmp_path, *cells)
+        before = s.claude.messages
+        fresh = Conversation(s.world, "main").restore()
+        assert [(t.prompt, t.starts) for t in fresh.turns] == [("A", False), ("C", True), ("D", False)]
+        assert [m["role"] for m in fresh.messages] == [m["role"] for m in before]
+        s.run("E", "E")
+        fresh.compact()
+        again = notebook(tmp_path, *cells, ("E", "claude.compact()", shown(fresh.last)))
+        s.world.notebook = again
+        assert len(Conversation(s.world, "main").restore().messages) == 2
+
+
+def test_an_answer_that_is_shown_again_in_another_cell_is_restored_once(tmp_path):
+    with stage() as s:
+        answer = s.claude.ask("first")
+        s.world.notebook = notebook(
+            tmp_path, ("A", "%%claude\nfirst", shown(answer)), ("B", "claude.last", shown(answer))
+        )
+        (turn,) = Conversation(s.world, "main").restore().turns
+        assert (turn.cell, turn.prompt) == ("A", "first")
+
+
+def test_restore_keeps_a_cells_answer_where_the_re_run_that_is_shown_broke_off(tmp_path):
+    with stage(["One.", "Two.", Script(text="Half of it", cut=900)]) as s:
+        s.world.journal = make(tmp_path)
+        s.run("A", "1")
+        s.claude.ask("first")
+        s.run("B", "2")
+        two = s.claude.ask("second")
+        s.run("A", "3")
+        with pytest.raises(ClaudeError):
+            s.claude.ask("first, again")
+        assert [t.answer.text for t in s.claude.turns] == ["One.", "Two."]
+        s.world.notebook = notebook(
+            tmp_path,
+            ("A", "%%claude\nfirst, again", shown(s.claude.last)),
+            ("B", "%%claude\nsecond", shown(two)),
+        )
+        fresh = Conversation(s.world, "main").restore()
+        assert [t.answer.text for t in fresh.turns] == ["One.", "Two."]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
