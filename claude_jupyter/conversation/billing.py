@@ -247,7 +247,7 @@ def _scaled(prompt: Usage, exact: int) -> Usage:
 
 def clamped(request: Request, max_tokens: int) -> Request:
     """The request with a shorter answer allowed; thinking that has a budget of its own has to fit into it."""
-    params = {**request.params, "max_tokens": max_tokens}
+    params: dict[str, Any] = {**request.params, "max_tokens": max_tokens}
     thinking = params.get("thinking") or {}
     if int(thinking.get("budget_tokens") or 0) >= max_tokens:
         if max_tokens > LEAST_THINKING:
