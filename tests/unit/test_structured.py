@@ -88,7 +88,6 @@ def test_a_type_comes_back_as_a_value_of_it(kind, told, value):
         ("Point", "returns takes a type"),
         (list, "list cannot be a result: it does not say what it holds"),
         (dict[str, int], r"dict\[str, int\] cannot be a result: .*named fields"),
-        (list["Nowhere"], "Nowhere"),
     ],
 )
 def test_what_is_no_type_is_refused_in_a_line_that_says_what_to_do(kind, says):
