@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from claude_jupyter.errors import ReturnsError, UsageError
 
@@ -149,7 +149,7 @@ class Returns:
             ) from None
 
     def _frame(self, data: Any) -> Any:
-        given = data if isinstance(data, dict) else {}
+        given: dict[str, Any] = data if isinstance(data, dict) else {}
         columns, rows = given.get("columns"), given.get("rows")
         if not isinstance(columns, list) or not _are_lists(rows):
             raise ReturnsError(f"The answer is not a table: {_short(json.dumps(data))}")
@@ -161,7 +161,7 @@ class Returns:
         return frame_of(columns, rows)
 
 
-def _are_lists(rows: Any) -> bool:
+def _are_lists(rows: Any) -> TypeGuard[list[list[Any]]]:
     return isinstance(rows, list) and all(isinstance(row, list) for row in rows)
 
 
