@@ -239,7 +239,7 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
     rows.refuse_slips(prompt)
     rows.refuse_taken(returns.fields if returns is not None else ())
     system = options.system if options.system is not None else system_at(state.turns, state.system)
-    ask = Ask(prompt, (), options, None, None, number)
+    ask = Ask(prompt, (), options, None, None, number, world.place())
     tools = offered(state, ask)
     if asking := [t.name for t in tools if t.confirm]:
         raise UsageError(f"map cannot stop to ask, and {asking[0]} asks first (confirm=True)")

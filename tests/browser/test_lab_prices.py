@@ -34,7 +34,9 @@ def test_nor_in_the_widget_alone(open_notebook, service):
     notebook.run(0)
     notebook.start(1)
     expect(notebook.output(1).locator(".cj-Answer math")).to_have_count(1)
-    expect(notebook.output(1).locator(".cj-Answer")).to_contain_text("It costs $5 to $7, or $8 to $9, or $1 to $2, where")
+    expect(notebook.output(1).locator(".cj-Answer")).to_contain_text(
+        "It costs $5 to $7, or $8 to $9, or $1 to $2, where"
+    )
     notebook.interrupt()
     notebook.wait_until_done(1)
 
