@@ -103,6 +103,12 @@ _NAMED: Final = re.compile(
     r"(?:assword|ASSWORD|asswd|ASSWD|ecret|ECRET|oken|OKEN|[Kk]ey|KEY)"
     r"[\"']?\]?[ \t]{0,4}(?::|:?=)[ \t]{0,4}[\"'](?P<key>[^\"'\s]{12,200})[\"']"
 )
+_SET: Final = re.compile(
+    r"(?:assword|ASSWORD|asswd|ASSWD|ecret|ECRET|oken|OKEN|[Kk]ey|KEY)"
+    r"[ \t]{0,4}[:=][ \t]{0,4}(?P<key>[\w+/.~!@%^&*-]{12,200}=*)[ \t\r]*$",
+    re.MULTILINE,
+)
+"""As `.env`, INI and YAML files set them: bare, at the end of a line."""
 _NAME_BEFORE: Final = re.compile(
     r"(?i)(?:password|passwd|secret|secret_?key|api_?-?key|access_?-?key|account_?key|private_?key|auth_?-?token|access_?token|api_?token|(?<![A-Za-z])token|_token)$"
 )
@@ -133,11 +139,22 @@ def _private_keys(text: str) -> Iterator[Found]:
 
 
 def _named(text: str) -> Iterator[Found]:
-    """Literals given to something called password, secret, token or key: `api_key = "…"`, `{"token": "…"}`."""
-    for match in _NAMED.finditer(text):
+    """What is given to something called password, secret, token or key: `api_key = "…"`, `{"token": "…"}`, `TOKEN=…`."""
+    for match in (*_NAMED.finditer(text), *_SET.finditer(text)):
         word = re.match(r"\w+", match[0])
         before = text[max(0, match.start() - 20) : match.start()] + (word[0] if word else "")
         key = match["key"]
+        bare = match.re is _SET
+        if bare and not _looks_chosen_at_random(key):
+            continue
         if _NAME_BEFORE.search(before) and mixed(key) and not is_placeholder(key) and "[redacted" not in key:
             start, end = match.span("key")
             yield start, end, "secret"
+
+
+def _looks_chosen_at_random(text: str) -> bool:
+    """Whether it is no name in code (`settings.ApiKey2Default3`, `Tokenizer2`): digits in several places, letters of both cases."""
+    if "." in text and all(part.isidentifier() for part in text.split(".")):
+        return False
+    digits = len(re.findall(r"[0-9]+", text))
+    return digits > 1 and any(c.isupper() for c in text) and any(c.islower() for c in text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from claude_jupyter.content import images, outputs, printed
+from claude_jupyter.content import images, markup, outputs, printed
 from claude_jupyter.content.fence import Redactor, clip_middle, text_attachment
 from claude_jupyter.content.recorded import Cell, Shown
 from claude_jupyter.content.rules import Rules
@@ -142,10 +142,10 @@ def _cell(cell: Cell, pictures: Sequence[Attachment | str], rules: Rules) -> Att
         )
     for shown in cell.shown:
         if not shown.is_image:
-            table = shown.table or printed.looks_like_table(shown.data)
+            text = _words(shown)
+            table = shown.table or printed.looks_like_table(text)
             parts.append(
-                f"--- {'value' if shown.value else 'shown'}:\n"
-                + _output(shown.data, table, rules, redactor, notes)
+                f"--- {'value' if shown.value else 'shown'}:\n" + _output(text, table, rules, redactor, notes)
             )
     drawn = [p.label for p in pictures if isinstance(p, Attachment)]
     if drawn:
@@ -162,8 +162,14 @@ def _cell(cell: Cell, pictures: Sequence[Attachment | str], rules: Rules) -> Att
     )  # fmt: skip
 
 
+def _words(shown: Shown) -> str:
+    if shown.media_type != "text/html":
+        return str(shown.data)
+    return markup.words(shown.data) or "(HTML without words)"
+
+
 def _shows_table(cell: Cell) -> bool:
-    texts = (cell.text, *(s.data for s in cell.shown if not s.is_image))
+    texts = (cell.text, *(_words(s) for s in cell.shown if not s.is_image))
     return any(s.table for s in cell.shown) or any(map(printed.looks_like_table, texts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,11 @@ from typing import Any, Final
 from claude_jupyter.content.embedded import BOKEH, PAGE, holds_chart
 
 IMAGES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
+TEXT: Final = 64_000
+"""Characters kept of one displayed text."""
+SAYS_NOTHING: Final = re.compile(r"<[\w.<>]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
+"""The repr of what has none of its own."""
+
 SPECS: Final = ("application/vnd.plotly", "application/vnd.vegalite", "application/vnd.vega")
 """Charts that reach the page as JSON and are drawn there: mime types beginning so."""
 
@@ -23,7 +29,7 @@ class Shown:
     Attributes
     ----------
     media_type
-        `image/png`, `text/plain`, `application/vnd.plotly.v1+json` …
+        `image/png`, `text/plain`, `text/html` where the text says nothing, `application/vnd.plotly.v1+json` …
     data
         As the library gave it: bytes, base64 or SVG text, text, or JSON.
     display_id
@@ -122,11 +128,12 @@ def shown_in(
     table = isinstance(html, str) and "<table" in html
     if not isinstance(text, str):
         return ()
+    if SAYS_NOTHING.fullmatch(text):  # what is on the screen says it
+        latex = bundle.get("text/latex")
+        text = latex if isinstance(latex, str) else text
+        if isinstance(html, str) and len(html) <= TEXT:
+            return (Shown("text/html", html, display_id, table, value),)
     return (Shown("text/plain", shortened(text), display_id, table, value),)
-
-
-TEXT: Final = 64_000
-"""Characters kept of one displayed text."""
 
 
 def shortened(text: str) -> str:

@@ -263,7 +263,8 @@ def _variables(frame: types.FrameType, values: bool, redactor: Redactor) -> list
     for name in dict.fromkeys(used):
         value = names[name]
         if name.startswith("_") or isinstance(
-            value, types.ModuleType | type | types.FunctionType | types.BuiltinFunctionType
+            value,
+            types.ModuleType | type | types.FunctionType | types.BuiltinFunctionType | types.MethodType,
         ):
             continue
         if len(lines) >= LOCALS:

@@ -107,6 +107,14 @@ def test_a_bundle_shows_its_picture_else_its_text_and_nothing_of_widgets_and_ans
     assert shown_in({"text/plain": "Slider()", "application/vnd.jupyter.widget-view+json": {}}) == ()
     assert shown_in({"text/markdown": "x", "application/vnd.claude-jupyter.answer+json": {}}) == ()
     assert shown_in({"text/plain": "x" * 10**6})[0].data.count("x") == 64_000
+    styled = {
+        "text/plain": "<pandas.io.formats.style.Styler at 0x7f01>",
+        "text/html": "<table><tr><td>a</td><td>7</td></tr></table>",
+    }
+    assert text_of(Cell("s", shown=shown_in(styled))).count("a | 7") == 1
+    assert "[table withheld" in text_of(Cell("s", shown=shown_in(styled)), Rules(rows="none"))
+    formula = {"text/plain": "<IPython.core.display.Latex object>", "text/latex": "$x^2$"}
+    assert shown_in(formula)[0].data == "$x^2$"
     assert shown_in({"application/vnd.plotly.v1+json": {"data": []}})[0].is_image
 
 

@@ -120,6 +120,9 @@ def test_text_shaped_like_a_key_never_leaves(name, key, around):
         ("git clone https://ada:tok3n@host/x.git", "git clone https://ada:[redacted password]@host/x.git"),
         (f'api_key = "{RANDOM}"', 'api_key = "[redacted secret]"'),
         ("{'password': 'Tr0ub4dor&3xyz'}", "{'password': '[redacted secret]'}"),
+        ("HOST=a\nDB_PASSWORD=Tr0ub4dor3xyz\nPORT=1", "HOST=a\nDB_PASSWORD=[redacted secret]\nPORT=1"),
+        (f"export API_TOKEN={RANDOM}\r\n", "export API_TOKEN=[redacted secret]\r\n"),
+        (f"db:\n  secret_key: {RANDOM}", "db:\n  secret_key: [redacted secret]"),
     ],
 )
 def test_keys_that_their_surroundings_tell(text, redacted):
@@ -144,6 +147,7 @@ def test_private_key_blocks_go_whole_also_when_cut_short():
         "task-force-of-the-european-commission", "AKIA and ASIA", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
         "https://example.org:8080/path@2x.png", "the password: please ask Ada", "password = getpass()", "token_count = 1234567890123",
         'api_key = os.environ["ANTHROPIC_API_KEY"]', "api_key='your-key-here-1234'", "ANTHROPIC_API_KEY=sk-ant-...", "sk-ant-",
+        "token = tokenizer.tokens_v2", "api_key = settings.ApiKey2Default3", "api_key = Tokenizer2Model", "secret: see chapter 12",
         "eyJ is how a JWT begins", "max_tokens=16000", "key: 'customer_2024_region'", "sort_key='customer_2024_region'", "ghp_short",
         "basic understanding of 12 things", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8", "2026-11-22T10:00:00.000000Z",
         "data:image/png;base64," + base64.b64encode(R.randbytes(3000)).decode(), "SELECT token, count(*) FROM t GROUP BY token",
