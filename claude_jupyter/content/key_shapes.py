@@ -101,14 +101,11 @@ _END: Final = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
 _BASE64_LINES: Final = re.compile(r"(?:(?:\s|\\n)*+[A-Za-z0-9+/=]{40,}+)*+")
 _NAMED: Final = re.compile(
     r"(?:assword|ASSWORD|asswd|ASSWD|ecret|ECRET|oken|OKEN|[Kk]ey|KEY)"
-    r"[\"']?\]?[ \t]{0,4}(?::|:?=)[ \t]{0,4}[\"'](?P<key>[^\"'\s]{12,200})[\"']"
-)
-_SET: Final = re.compile(
-    r"(?:assword|ASSWORD|asswd|ASSWD|ecret|ECRET|oken|OKEN|[Kk]ey|KEY)"
-    r"[ \t]{0,4}[:=][ \t]{0,4}(?P<key>[\w+/.~!@%^&*-]{12,200}=*)[ \t\r]*$",
+    r"(?:[\"']?\]?[ \t]{0,4}(?::|:?=)[ \t]{0,4}[\"'](?P<quoted>[^\"'\s]{12,200})[\"']"
+    r"|[ \t]{0,4}[:=][ \t]{0,4}(?P<bare>[\w+/.~!@%^&*-]{12,200}=*)[ \t\r]*$)",
     re.MULTILINE,
 )
-"""As `.env`, INI and YAML files set them: bare, at the end of a line."""
+"""Quoted as in code and JSON, or bare to the end of the line as in `.env`, INI and YAML files."""
 _NAME_BEFORE: Final = re.compile(
     r"(?i)(?:password|passwd|secret|secret_?key|api_?-?key|access_?-?key|account_?key|private_?key|auth_?-?token|access_?token|api_?token|(?<![A-Za-z])token|_token)$"
 )
@@ -140,15 +137,15 @@ def _private_keys(text: str) -> Iterator[Found]:
 
 def _named(text: str) -> Iterator[Found]:
     """What is given to something called password, secret, token or key: `api_key = "…"`, `{"token": "…"}`, `TOKEN=…`."""
-    for match in (*_NAMED.finditer(text), *_SET.finditer(text)):
+    for match in _NAMED.finditer(text):
         word = re.match(r"\w+", match[0])
         before = text[max(0, match.start() - 20) : match.start()] + (word[0] if word else "")
-        key = match["key"]
-        bare = match.re is _SET
-        if bare and not _looks_chosen_at_random(key):
+        kind = "quoted" if match["quoted"] else "bare"
+        key = match[kind]
+        if kind == "bare" and not _looks_chosen_at_random(key):
             continue
         if _NAME_BEFORE.search(before) and mixed(key) and not is_placeholder(key) and "[redacted" not in key:
-            start, end = match.span("key")
+            start, end = match.span(kind)
             yield start, end, "secret"
 
 
