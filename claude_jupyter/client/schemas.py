@@ -127,7 +127,7 @@ class Returns:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ReturnsError(f"The answer is not JSON ({error}): {_short(text)}") from None
         return self._frame(data) if self._table else self._checked(data)
 
@@ -147,6 +147,9 @@ class Returns:
             raise ReturnsError(
                 f"The answer does not fit: {where}: {first['msg']} ({_short(json.dumps(data))})"
             ) from None
+        except Exception as error:  # of the type's own code
+            told = f"{type(error).__name__}: {_short(str(error))}"
+            raise ReturnsError(f"The answer does not fit: {told} ({_short(json.dumps(data))})") from None
 
     def _frame(self, data: Any) -> Any:
         given: dict[str, Any] = data if isinstance(data, dict) else {}

@@ -12,63 +12,21 @@ import uuid
 from typing import Any, Final, Literal, cast
 
 from claude_jupyter.content.guard import mro, root_module, type_name
+from claude_jupyter.content.kinds import FRAMES, is_frame
 
 Sort = Literal["dataframe", "figure"]
 
-_FRAME_ROOTS: Final = frozenset(
-    [
-        "pandas",
-        "polars",
-        "pyarrow",
-        "duckdb",
-        "ibis",
-        "dask",
-        "dask_expr",
-        "pyspark",
-        "modin",
-        "cudf",
-        "geopandas",
-        "narwhals",
-        "sqlframe",
-        "vaex",
-        "xarray",
-        "_duckdb",
-    ]
-)
-_FRAMES: Final = frozenset(
-    [
-        "DataFrame",
-        "LazyFrame",
-        "GeoDataFrame",
-        "Table",
-        "DuckDBPyRelation",
-        "Dataset",
-        "DataArray",
-        "Series",
-        "Index",
-        "RecordBatch",
-        "ChunkedArray",
-        "Column",
-        "Array",
-        "Scalar",
-        "GroupBy",
-        "DataFrameGroupBy",
-        "SeriesGroupBy",
-        "Expr",
-    ]
-)
-_TABLES: Final = frozenset(
-    [
-        "DataFrame",
-        "LazyFrame",
-        "GeoDataFrame",
-        "Table",
-        "DuckDBPyRelation",
-        "Dataset",
-        "DataArray",
-        "RecordBatch",
-    ]
-)
+# What is shown as it prints, and holds cell values all the same.
+_ROWS: Final = {**FRAMES, "xarray": {"Dataset", "DataArray"}, "vaex": {"DataFrame"}}
+_TABLES: Final = {
+    "DataFrame",
+    "LazyFrame",
+    "Table",
+    "RecordBatch",
+    "DuckDBPyRelation",
+    "Dataset",
+    "DataArray",
+}
 _FIGURES: Final = {
     "matplotlib": {"Figure", "FigureBase", "Axes", "_AxesBase"},
     "plotly": {"BaseFigure", "Figure"},
@@ -78,13 +36,7 @@ _FIGURES: Final = {
     "plotnine": {"ggplot"},
     "PIL": {"Image"},
 }
-_PROTOCOLS: Final = (
-    "__dataframe__",
-    "__arrow_c_stream__",
-    "__narwhals_dataframe__",
-    "__narwhals_lazyframe__",
-)
-
+_PROTOCOLS: Final = ("__dataframe__", "__arrow_c_stream__")
 
 _COMMON: Final = frozenset(
     (
@@ -111,7 +63,7 @@ def sort_of(value: Any) -> Sort | None:
         return None
     for cls in mro(value):
         root, name = root_module(cls), type_name(cls, short=True)
-        if root in _FRAME_ROOTS and name in _TABLES:
+        if name in _TABLES and name in _ROWS.get(root, ()):
             return "dataframe"
         if name in _FIGURES.get(root, ()):
             return "figure"
@@ -120,11 +72,12 @@ def sort_of(value: Any) -> Sort | None:
 
 def holds_rows(value: Any) -> bool:
     """Whether it is a frame, a series or the like, whose cell values `--rows` governs."""
-    if any(hasattr(type(value), name) for name in _PROTOCOLS):
+    if is_frame(value):
         return True
     return any(
-        cls.__module__.partition(".")[0] in _FRAME_ROOTS and cls.__name__ in _FRAMES
-        for cls in type(value).__mro__
+        type_name(kind, short=True) in _ROWS.get(root_module(kind), ())
+        or any(name in kind.__dict__ for name in _PROTOCOLS)
+        for kind in mro(value)
     )
 
 
@@ -156,14 +109,7 @@ def _is_scalar(value: Any) -> bool:
     root = cls.__module__.partition(".")[0]
     if root == "numpy":
         return any(base.__name__ == "generic" for base in cls.__mro__)
-    return root == "pandas" and cls.__name__ in (
-        "NAType",
-        "NaTType",
-        "Interval",
-        "Period",
-        "Timestamp",
-        "Timedelta",
-    )
+    return root == "pandas" and cls.__name__ in _PANDAS_SCALARS
 
 
 def _fits(value: Any, room: list[int], depth: int) -> bool:

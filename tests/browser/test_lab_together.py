@@ -21,7 +21,8 @@ SHARED = "() => window.jupyterapp.shell.currentWidget.content.model.collaborativ
 ANSWERS = f"""cell => window.jupyterapp.shell.currentWidget.content.widgets[cell].model.outputs.toJSON()
     .flatMap(output => output.data?.['{ANSWER}'] ?? [])"""
 TOTAL = "() => window.jupyterapp.shell.currentWidget.content.model.getMetadata('claude_jupyter') ?? null"
-SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
+KNOWS = "asked => document.querySelector('.cj-status-item')?.title.startsWith(asked)"
+SAVE = "() => { window.jupyterapp.commands.execute('docmanager:save'); }"
 
 
 @pytest.fixture
@@ -48,6 +49,13 @@ def wait_for_one_answer(pages: list[Notebook], cell: int) -> None:
     assert [answer["complete"] for answer in one] == [True]
 
 
+def save(notebook: Notebook, until: str) -> None:
+    """Save; where the server has just written the file too, JupyterLab asks which of the two is to stay."""
+    notebook.page.evaluate(SAVE)
+    ours = notebook.page.get_by_role("button", name="Overwrite")
+    notebook.wait_for(lambda: notebook.page.evaluate(until) or (ours.is_visible() and ours.click()))
+
+
 def test_an_answer_is_there_once_for_both(pages):
     one, two = pages
     one.start(1)
@@ -56,13 +64,9 @@ def test_an_answer_is_there_once_for_both(pages):
     one.wait_until_done(1)
     wait_for_one_answer(pages, 1)
     for notebook in pages:
-        notebook.page.wait_for_function(
-            "() => document.querySelector('.cj-status-item')?.title.startsWith('1 req')"
-        )
+        notebook.page.wait_for_function(KNOWS, arg="1 req")
     for notebook in pages:
-        notebook.page.evaluate(SAVE)
-    one.page.wait_for_function(TOTAL)
-    two.page.wait_for_function(TOTAL)
+        save(notebook, TOTAL)
 
     one.start(2)
     expect(two.output(2)).to_contain_text("word005")
@@ -73,8 +77,8 @@ def test_an_answer_is_there_once_for_both(pages):
     wait_for_one_answer(pages, 2)
     totals = [notebook.page.evaluate(TOTAL) for notebook in pages]
     assert totals[0] == totals[1] and totals[0]["calls"] == 1
-    two.page.evaluate(SAVE)
-    two.page.wait_for_function(f"() => ({TOTAL})().calls === 2")
+    two.page.wait_for_function(KNOWS, arg="2 req")
+    save(two, f"() => ({TOTAL})().calls === 2")
     one.page.wait_for_function(f"() => ({TOTAL})().calls === 2")
     assert one.page.evaluate(TOTAL) == two.page.evaluate(TOTAL)
     # The server writes the file by itself.

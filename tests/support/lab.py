@@ -228,7 +228,7 @@ class Notebook:
         self.page.wait_for_function(
             f"() => window.jupyterapp && {self.PANEL}?.content?.widgets?.length", timeout=60_000
         )
-        self.page.evaluate(f"() => {self.PANEL}.context.ready")
+        self.page.wait_for_function(f"() => {self.PANEL}.context.isReady", timeout=60_000)
         if kernel:
             self.wait_for_kernel()
         return self
@@ -285,7 +285,8 @@ class Notebook:
     def save(self) -> nbformat.NotebookNode:
         """Save as Ctrl+S does; the file."""
         before = self.path.stat().st_mtime_ns
-        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        # Not awaited: a promise that is never kept would hang without a word.
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('docmanager:save'); }")
         self.wait_for(lambda: self.path.stat().st_mtime_ns != before, "the notebook was not saved")
         self.page.wait_for_function(f"() => !{self.PANEL}.context.model.dirty")
         return self.read()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from decimal import Decimal
 
-import pandas as pd
 import pytest
-from pydantic import BaseModel
 from support.world import stage
 
 from claude_jupyter.conversation import asking, preparing, receipts
@@ -388,29 +386,6 @@ def test_a_question_asked_in_another_manner_is_another_question(other):
         s.claude.ask("same", once=True)
         assert "Asked before" not in str(s.claude.ask("same", once=True, **other).blocks)
         assert "Asked before" in str(s.claude.ask("same", once=True, max_tokens=900).blocks)
-
-
-class Tree(BaseModel):
-    children: list[Tree] = []
-
-
-class Bag(BaseModel):
-    counts: dict[str, int]
-
-
-def test_a_type_that_the_service_cannot_fill_is_refused_before_anything_is_sent():
-    with stage() as s:
-        for kind, says in (
-            (Tree, "Tree holds itself"),
-            (Bag, "named fields"),
-            (dict[str, int], "named fields"),
-            (list, "list cannot be a result: it does not say what it holds"),
-            (object(), "not a value of type object"),
-            (pd.DataFrame({"a": [1, 2]}), "not a value of type DataFrame"),
-        ):
-            with pytest.raises(UsageError, match=says):
-                s.claude.ask("q", returns=kind)
-        assert not s.server.requests
 
 
 def test_thinking_is_bound_to_tools_of_param_too():
