@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 from support.world import stage
 
