@@ -22,7 +22,10 @@ ANSWERS = f"""cell => window.jupyterapp.shell.currentWidget.content.widgets[cell
     .flatMap(output => output.data?.['{ANSWER}'] ?? [])"""
 TOTAL = "() => window.jupyterapp.shell.currentWidget.content.model.getMetadata('claude_jupyter') ?? null"
 KNOWS = "asked => document.querySelector('.cj-status-item')?.title.startsWith(asked)"
-SAVE = "() => { window.jupyterapp.commands.execute('docmanager:save'); }"
+SAVE = """() => {
+  window.saved = false;
+  window.jupyterapp.commands.execute('docmanager:save').finally(() => { window.saved = true; });
+}"""
 
 
 @pytest.fixture
@@ -50,10 +53,15 @@ def wait_for_one_answer(pages: list[Notebook], cell: int) -> None:
 
 
 def save(notebook: Notebook, until: str) -> None:
-    """Save; where the server has just written the file too, JupyterLab asks which of the two is to stay."""
-    notebook.page.evaluate(SAVE)
-    ours = notebook.page.get_by_role("button", name="Overwrite")
-    notebook.wait_for(lambda: notebook.page.evaluate(until) or (ours.is_visible() and ours.click()))
+    """Save; where the server has just written the file too, JupyterLab asks which of the two is to stay, or does nothing."""
+    page, ours = notebook.page, notebook.page.get_by_role("button", name="Overwrite")
+
+    def saved() -> bool:
+        page.evaluate(SAVE)
+        notebook.wait_for(lambda: page.evaluate("window.saved") or (ours.is_visible() and ours.click()))
+        return page.evaluate(until)
+
+    notebook.wait_for(saved)
 
 
 def test_an_answer_is_there_once_for_both(pages):
