@@ -188,6 +188,8 @@ class AsyncTextStream:
                 if isinstance(piece, BaseException):
                     raise piece
                 yield piece
+        except asyncio.CancelledError:
+            raise _CancelledError from None
         finally:
             self._stream.stop()
 
@@ -214,7 +216,7 @@ def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *val
 
 
 class _CancelledError(asyncio.CancelledError):
-    """A cancelled `aask`: cancelled as asyncio wants it, one line where a cell shows it."""
+    """A cancelled `aask` or `astream`: cancelled as asyncio wants it, one line where a cell shows it."""
 
     def _render_traceback_(self) -> list[str]:
         return ["StoppedError: Stopped. What arrived is kept; claude.resume() continues from here."]

@@ -67,6 +67,23 @@ def test_an_interrupt_ends_the_cell_and_the_connection(play, cell_id, kernel, se
     assert_next_works(kernel, server)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for _ in claude.stream('Why?'): pass",
+        "async for _ in claude.astream('Why?'): pass",
+        "async with claude.astream('Why?') as stream:\n    async for _ in stream: pass",
+        "await claude.aask('Why?')",
+    ],
+)
+def test_an_interrupt_of_any_way_to_wait_ends_in_one_line(code, kernel, server):
+    server.reset(Play([*EVENTS[:20], End.HANG]))
+    assert_one_clear_line(stopped(kernel, server, kernel.start(code, cell_id="a")), "Stopped")
+    kernel.wait_for(lambda: server.left, told="the connection is still open")
+    kernel.wait_for(lambda: kernel.value("str(claude.last)").startswith("word"), told="what came is lost")
+    assert_next_works(kernel, server)
+
+
 def test_an_interrupt_while_a_busy_service_is_waited_for(kernel, server):
     server.reset(failure(429, "rate_limit_error", "Too many requests", retry_after="50"))
     done = stopped(kernel, server, kernel.start("%%claude\nWhy?", cell_id="a"))
