@@ -188,8 +188,9 @@ class AsyncTextStream:
                 if isinstance(piece, BaseException):
                     raise piece
                 yield piece
-        except asyncio.CancelledError:
-            raise _CancelledError from None
+        except asyncio.CancelledError as error:
+            _in_one_line(error)
+            raise
         finally:
             self._stream.stop()
 
@@ -215,11 +216,11 @@ def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *val
             raise
 
 
-class _CancelledError(asyncio.CancelledError):
-    """A cancelled `aask` or `astream`: cancelled as asyncio wants it, one line where a cell shows it."""
-
-    def _render_traceback_(self) -> list[str]:
-        return ["StoppedError: Stopped. What arrived is kept; claude.resume() continues from here."]
+def _in_one_line(error: asyncio.CancelledError) -> None:
+    """Let a cell show one line of it; it stays of asyncio's own class, because `asyncio.timeout` looks for that alone."""
+    vars(error)["_render_traceback_"] = lambda: [
+        "StoppedError: Stopped. What arrived is kept; claude.resume() continues from here."
+    ]
 
 
 async def _waking(future: asyncio.Future[T]) -> T:
@@ -257,8 +258,9 @@ def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable
     async def wait() -> Answer:
         try:
             return await _waking(future)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             stop()
-            raise _CancelledError from None
+            _in_one_line(error)
+            raise
 
     return wait()

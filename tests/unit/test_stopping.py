@@ -186,6 +186,29 @@ def test_out_and_code_work_from_python_too():
         assert space["result"] is answer and put == ["x = 1"]
 
 
+async def test_a_timeout_of_asyncio_is_one():
+    import asyncio
+
+    with stage(Script(text=["Half ", Wait(60), "never"])) as s:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await s.claude.aask("q")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                async for _ in s.claude.astream("q"):
+                    pass
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(s.claude.aask("q"), 0.5)
+        idle_streams()
+
+
+def idle_streams():
+    deadline = time.monotonic() + 20
+    while any(t.name == "claude-ask" for t in threading.enumerate()):
+        assert time.monotonic() < deadline, "the answer does not end"
+        time.sleep(0.01)
+
+
 def test_a_loop_that_ended_before_the_answer_did_is_no_noise():
     import asyncio
 
