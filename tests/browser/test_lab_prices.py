@@ -28,6 +28,21 @@ def test_prices_are_no_formulas(open_notebook, service):
         notebook.open(kernel=False)
 
 
+def test_formulas_as_models_write_them_are_set(open_notebook, service):
+    service("Where \\(x_i*y_i\\) and $a<b$, or $x<y>z$:\n\n\\[\n\\int_0^1 f(x)\\,dx\n\\]\n\nwith `\\(code\\)`.")
+    notebook = open_notebook(["%load_ext claude_jupyter", "%%claude\nHow?"])
+    notebook.run(0)
+    notebook.run(1)
+    for _ in range(2):
+        answer = notebook.output(1).locator(".cj-Answer")
+        expect(answer.locator("mjx-container")).to_have_count(4)
+        expect(answer.locator("mjx-container[display=true]")).to_have_count(1)
+        expect(answer.locator("mjx-merror")).to_have_count(0)
+        expect(answer.locator("code")).to_have_text(r"\(code\)")
+        notebook.save()
+        notebook.open(kernel=False)
+
+
 def test_nor_in_the_widget_alone(open_notebook, service):
     service(Script(pieces=(Say(chunks=(TEXT + "\n\n", *["and more words "] * 40)),)), pace=0.2)
     notebook = open_notebook(["%load_ext claude_jupyter", "%%claude\nWhat does it cost?"], extension=False)

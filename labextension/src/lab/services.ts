@@ -4,7 +4,7 @@ import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { NotebookActions, type INotebookTracker } from '@jupyterlab/notebook';
 import { renderMarkdown, type IRenderMime, type IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Services } from '../answer/services';
-import { markDollars, unmarkDollars } from './dollars';
+import { markMathematics, unmarkDollars } from './mathematics';
 import { inertMarkdown, inertImages } from './inert';
 
 export function labServices(
@@ -19,7 +19,7 @@ export function labServices(
     async render(markdown, node) {
       await renderMarkdown({
         host: node,
-        source: markDollars(inertMarkdown(markdown)),
+        source: inertMarkdown(markMathematics(markdown)),
         trusted: false,
         sanitizer,
         resolver: null,
