@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from claude_jupyter.content.cells import Recorder
 
 
-def assembled(settings: Settings, shell: Shell, namespace: dict[str, Any], cells: Recorder | None) -> World:
+def assembled(
+    settings: Settings, shell: Shell, namespace: dict[str, Any], cells: Recorder | None, folder: Path
+) -> World:
     """The world of this kernel, with its conversation `main`.
 
     Parameters
@@ -39,9 +41,11 @@ def assembled(settings: Settings, shell: Shell, namespace: dict[str, Any], cells
         The user's variables.
     cells
         What the notebook's cells showed; None outside of IPython.
+    folder
+        The notebook's own.
     """
     data = _data_dir(shell)
-    service = Service(settings, Path.cwd(), told=data / "models.json" if data else None)
+    service = Service(settings, folder, told=data / "models.json" if data else None)
     journal = Journal(
         data / "journal" if data else None,
         kernel_id(),
@@ -90,7 +94,8 @@ def assembled(settings: Settings, shell: Shell, namespace: dict[str, Any], cells
         transcript=_rendered,
         journal=journal,
         repeats=Repeats(journal.asked),
-        notebook=notebook_file(),
+        notebook=notebook_file(folder),
+        folder=folder,
         namespace=lambda: namespace,
     )
     world.chats["main"] = Conversation(world)

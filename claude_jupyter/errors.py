@@ -15,7 +15,7 @@ class ClaudeError(Exception):
     message
         What happened and what to do next; never a key, never a path of the machine.
     status
-        The HTTP status, where there was one.
+        The HTTP status, where there was one; of an error in mid-stream the one that its type has before a stream (529).
     retry_after
         Seconds after which the service said to try again.
     request_id

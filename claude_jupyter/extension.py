@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_jupyter.display.shell import Shell
 from claude_jupyter.settings import Settings
+from claude_jupyter.whereabouts import started_in
 
 if TYPE_CHECKING:
     from claude_jupyter.content.cells import Recorder
@@ -35,10 +36,14 @@ class Home:
         What of IPython is needed to show answers and to know the cell.
     recorder
         What the notebook's cells showed; None in plain Python.
+    folder
+        The notebook's own, as far as Jupyter tells.
     """
 
     def __init__(self, ip: Any = None) -> None:
         self.ip = ip
+        # As the kernel began: it may `%cd` before the first question, and another folder's `.env` is not the notebook's.
+        self.folder = started_in()
         self.magics: Any = None
         self.recorder: Recorder | None = None
         if ip is not None:
@@ -61,7 +66,7 @@ class Home:
                 from claude_jupyter.assembly import assembled, plain_namespace
 
                 namespace = self.ip.user_ns if self.ip is not None else plain_namespace()
-                self._world = assembled(self.settings, self.shell, namespace, self.recorder)
+                self._world = assembled(self.settings, self.shell, namespace, self.recorder, self.folder)
             return self._world
 
     @property

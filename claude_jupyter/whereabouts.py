@@ -31,11 +31,25 @@ def notebook_path() -> str | None:
     return getattr(main, "__vsc_ipynb_file__", None)
 
 
-def notebook_file() -> Path | None:
-    """The open notebook's file, if it can be read from here."""
+def started_in() -> Path:
+    """The folder of this process now: at its beginning the notebook's own."""
+    try:
+        return Path.cwd()
+    except OSError:  # deleted meanwhile
+        return Path()
+
+
+def notebook_file(folder: Path) -> Path | None:
+    """The open notebook's file, if it can be read from here.
+
+    Parameters
+    ----------
+    folder
+        Where the kernel started.
+    """
     path = notebook_path()
     if path is None:
         return None
     # Jupyter Server gives a path below its root; the kernel runs in the notebook's folder.
-    candidates = (Path(path), Path.cwd() / Path(path).name)
+    candidates = (folder / path, folder / Path(path).name)
     return next((p for p in candidates if p.is_file()), None)

@@ -143,7 +143,7 @@ def _status(error: Any, model: str) -> errors.APIError:
         message = f"The service failed ({status}). Run the cell again; if it goes on, see its status page."
     else:
         message = f"The service refused the request: {said or status}. Change what it names; --dry-run shows what is sent."
-    return cls(message, status=error.status_code, retry_after=wait, request_id=error.request_id)
+    return cls(message, status=status, retry_after=wait, request_id=error.request_id)
 
 
 def _said(error: Any) -> str:

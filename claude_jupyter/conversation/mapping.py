@@ -115,6 +115,7 @@ class Mapper:
         self._again: deque[Row] = deque()
         self._tries: dict[str, int] = {}
         self._answered = 0
+        self._replayed = 0
         self._failed = 0
         self._bursts = 0
         self._last_burst = -1e9
@@ -236,6 +237,7 @@ class Mapper:
             self._stops.pop(news.row.key, None)
             self.usage = self.usage + news.answer.usage
             self._costs = [Cost.total((*self._costs, news.answer.cost))]
+            self._replayed += news.answer.replayed
             if self._settle(news, results) and progress is not None:
                 progress.one(self.cost, len(self._errors))
 
@@ -314,7 +316,9 @@ class Mapper:
         value = self.plan.rows.like(values, problems, self.plan.fields)
         results.release()
         billed = " (demo, nothing billed)" if self.plan.provider == "demo" else ""
-        told = [f"{stock.missing:,} asked for {dollars(self.cost)}{billed}"] if stock.missing else []
+        asked = stock.missing - self._replayed
+        told = [f"{asked:,} asked for {dollars(self.cost)}{billed}"] if asked else []
+        told += [f"{self._replayed:,} replayed"] if self._replayed else []
         kept = len(stock.keys) - stock.missing
         told += (
             [f"{kept:,} answered before or alike" if stock.missing else "all answered before"] if kept else []

@@ -21,7 +21,7 @@ def identity(request: Request) -> Mapping[str, Any]:
 
 def recordings(world: World) -> Recordings:
     """The recordings of the settings' folder."""
-    return Recordings(Path(world.settings.replay_dir).expanduser())
+    return Recordings((world.folder or Path()) / Path(world.settings.replay_dir).expanduser())
 
 
 def recording(world: World, question: Question, request: Request) -> Mapping[str, Any] | None:

@@ -92,6 +92,8 @@ class World:
         Renders a transcript as a mimebundle.
     repeats
         Questions answered before, for the hint.
+    folder
+        The notebook's own folder; None: the process's, whatever it is.
     notebook
         The open notebook's file, where it is known and readable from here.
     chats
@@ -119,6 +121,7 @@ class World:
     transcript: Transcriber = lambda _name, _turns, _usage, _cost: ({"text/markdown": ""}, {})
     journal: Journal = field(default_factory=_no_journal)
     repeats: Repeats = field(default_factory=Repeats)
+    folder: Path | None = None
     notebook: Path | None = None
     chats: dict[str, Any] = field(default_factory=dict[str, Any])
     permits: Permits = field(default_factory=Permits)

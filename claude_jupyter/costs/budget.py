@@ -40,22 +40,25 @@ class Budgets:
     def limits(self, spent: Spent) -> list[Limit]:
         """Those that are set, the nearest to its end first."""
         limits = [
-            Limit("this kernel has", "its", "budget", spent.kernel, self.kernel),
-            Limit("this notebook has", "its", "notebook_budget", spent.notebook, self.notebook),
-            Limit("you have", "today's", "daily_budget", spent.day, self.day),
+            Limit("this kernel has", "its", "budget", spent.kernel, self.kernel, spent.held[0]),
+            Limit(
+                "this notebook has", "its", "notebook_budget", spent.notebook, self.notebook, spent.held[1]
+            ),
+            Limit("you have", "today's", "daily_budget", spent.day, self.day, spent.held[2]),
         ]
         return sorted((one for one in limits if one.usd is not None), key=lambda one: one.left)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One budget, and how it stands."""
+    """One budget, and how it stands; `held` is the part of `spent` that is only set aside for requests under way."""
 
     who: str
     whose: str
     setting: str
     spent: Decimal
     usd: Decimal | None
+    held: Decimal = Decimal(0)
 
     @property
     def left(self) -> Decimal:
@@ -65,10 +68,13 @@ class Limit:
     @property
     def share(self) -> Decimal:
         """The part spent."""
-        return self.spent / self.usd if self.usd else Decimal(1)
+        return (self.spent - self.held) / self.usd if self.usd else Decimal(1)
 
     def __str__(self) -> str:
-        return f"{self.who} spent {dollars(self.spent)} of {self.whose} {dollars(self.usd)} budget"
+        told = (
+            f"{self.who} spent {dollars(self.spent - self.held)} of {self.whose} {dollars(self.usd)} budget"
+        )
+        return f"{told}, and {dollars(self.held)} is set aside for requests under way" if self.held else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +253,8 @@ def confirm(wanted: Estimate, above: float, ask: Callable[[str], bool] | None) -
 
 def _refusal(tight: Limit, wanted: Estimate, needed: Decimal, shortest: int, overrides: Prices | None) -> str:
     raised = _round_up(max(tight.spent + needed, (tight.usd or Decimal(0)) * Decimal("1.25")))
-    ways = [f"raise it with `%config ClaudeMagics.{tight.setting} = {raised}`"]
+    ways = ["wait until those have ended"] if tight.held else []
+    ways.append(f"raise it with `%config ClaudeMagics.{tight.setting} = {raised}`")
     if cheaper := _cheaper(tight, wanted, shortest, overrides):
         ways.append(cheaper)
     elif wanted.prompt.prompt > 20_000:

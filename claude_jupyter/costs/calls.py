@@ -75,14 +75,31 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Dollars that count against budgets: billed, or set aside for requests still under way."""
+    """Dollars that count against budgets: billed, or set aside for requests still under way.
+
+    Attributes
+    ----------
+    held
+        The part of each that is only set aside: what people are told they have spent is without it.
+    """
 
     kernel: Decimal = Decimal(0)
     notebook: Decimal = Decimal(0)
     day: Decimal = Decimal(0)
+    held: tuple[Decimal, Decimal, Decimal] = field(
+        default=(Decimal(0), Decimal(0), Decimal(0)), compare=False
+    )
 
     def __add__(self, other: Spent) -> Spent:
-        return Spent(self.kernel + other.kernel, self.notebook + other.notebook, self.day + other.day)
+        (k, n, d), (k2, n2, d2) = self.held, other.held
+        held = (k + k2, n + n2, d + d2)
+        return Spent(self.kernel + other.kernel, self.notebook + other.notebook, self.day + other.day, held)
+
+    @property
+    def billed(self) -> Spent:
+        """Without what is set aside."""
+        kernel, notebook, day = self.held
+        return Spent(self.kernel - kernel, self.notebook - notebook, self.day - day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,12 @@ def spent_in(db: Database, kernel: str, notebook: str | None, user: str) -> Spen
     ).fetchall():
         under_way = expires > now and is_alive(process)
         usd = (input_pico + (output_pico if under_way else 0)) * PICO
-        spent += Spent(
+        parts = (
             usd if kernel_ == kernel else Decimal(0),
             usd if notebook is not None and notebook_ == notebook else Decimal(0),
             usd if whose == user and first <= slot < last else Decimal(0),
         )
+        spent += Spent(*parts, held=parts) if under_way else Spent(*parts)
     return spent
 
 

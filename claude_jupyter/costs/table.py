@@ -37,7 +37,7 @@ def mimebundle(report: Report) -> dict[str, str]:
 
 def facts(report: Report) -> list[str]:
     """What stands below the table, one fact each."""
-    total, spent = report.total, report.spent
+    total, spent = report.total, report.spent.billed
     said: list[str] = []
     if total.saved > 0:
         said.append(f"caching saved {dollars(total.saved)}")

@@ -81,7 +81,7 @@ def state(home: Any, chat: Any) -> dict[str, Any]:
         told["kernel"] = _sum(Sum.total(accounts.sums(("model",), Where(kernel=owner.kernel))))
         if owner.notebook is not None:
             told["notebook"] = _sum(Sum.total(accounts.sums(("model",), Where(notebook=owner.notebook))))
-        day = accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user).day
+        day = accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user).billed.day
         told["day"] = {"calls": 0, "tokens": 0, "cost": f"{day:f}", "estimated": False}
     limits = {"kernel": settings.budget, "notebook": settings.notebook_budget, "day": settings.daily_budget}
     used, size = chat.context

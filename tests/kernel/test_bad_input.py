@@ -55,6 +55,20 @@ def test_no_key(fresh_kernel, server):
     assert server.requests[-1].headers["authorization"] == "Bearer a-key-set-later"
 
 
+def test_only_the_notebooks_own_folder_gives_a_key(fresh_kernel, server, tmp_path):
+    kernel = fresh_kernel({"ANTHROPIC_API_KEY": "", "CLAUDE_JUPYTER_REPLAY": "auto"})
+    other = tmp_path / "cloned"
+    other.mkdir()
+    (other / ".env").write_text("ANTHROPIC_API_KEY=key-of-another-folder\n")
+    kernel.run("import os; os.chdir('cloned')")
+    assert_one_clear_line(ask(kernel, cell_id="a"), "%claude_key")
+    assert server.requests == []
+    (tmp_path / ".env").write_text("ANTHROPIC_API_KEY=key-of-this-folder\n")
+    assert ask(kernel, cell_id="a").ok
+    assert server.requests[-1].headers["authorization"] == "Bearer key-of-this-folder"
+    assert list((tmp_path / ".claude_replay").iterdir()) and not (other / ".claude_replay").exists()
+
+
 def test_a_wrong_key(fresh_kernel, server):
     server.reset(failure(401, "authentication_error", "invalid x-api-key"))
     kernel = fresh_kernel({"ANTHROPIC_API_KEY": "wrong-key-0123456789"})

@@ -2,7 +2,12 @@
 
 import contextlib
 import multiprocessing
+import os
 import random
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,10 +17,12 @@ from pathlib import Path
 import pytest
 from traitlets import TraitError
 
+from claude_jupyter.costs import process, table
 from claude_jupyter.costs.budget import Budgets, Estimate, admit, check, confirm, estimate, warning
 from claude_jupyter.costs.calls import Call, Outcome, Spent
 from claude_jupyter.costs.ledger import Ledger
 from claude_jupyter.costs.prices import price
+from claude_jupyter.costs.summary import report
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import BudgetError, SettingError
 from claude_jupyter.settings import Settings
@@ -160,6 +167,19 @@ def test_the_ledger_is_asked_and_the_row_written_in_one_step(ledger: Ledger):
     assert len(list(ledger.rows())) == 2
 
 
+def test_what_is_only_set_aside_is_not_called_spent(ledger: Ledger):
+    call, limits = Call(SONNET, user="ada", kernel="k"), Budgets(day=D("0.2"))
+    admit(ledger, call, limits, estimate(SONNET, 10_000, 16_000))
+    with pytest.raises(BudgetError) as caught:
+        admit(ledger, call, limits, estimate(SONNET, 10_000, 16_000))
+    assert str(caught.value).startswith(
+        "Not sent: you have spent $0 of today's $0.200 budget, and $0.182 is set aside for requests under way; $0.0180 is left,"
+    )
+    assert "\nWait until those have ended, or raise it with" in str(caught.value)
+    assert warning(ledger.spent(user="ada"), limits) is None
+    assert "today $0 of $0.200" in table.to_text(report(ledger, user="ada", daily_budget=D("0.2")))
+
+
 @pytest.mark.parametrize("provider", ["demo", "replay"])
 def test_the_demo_and_replays_are_never_refused(ledger: Ledger, provider: str):
     call = Call("some-model", provider=provider, user="ada", kernel="k")
@@ -220,3 +240,15 @@ def test_ten_kernels_racing_never_pass_the_daily_budget(tmp_path: Path, vfs: str
         assert spent <= DAILY + error_of_one_estimate
         assert spent > DAILY - D("0.07")  # and they did use it up
         assert len({row["kernel"] for row in ledger.rows()}) > 1
+
+
+def test_a_killed_process_holds_nothing_also_before_its_parent_takes_note():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        told = f"{socket.gethostname()}:{child.pid}:{process._started(child.pid)}"
+        assert process.is_alive(told)
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and still has its entry
+        assert not process.is_alive(told)
+    finally:
+        child.communicate()

@@ -109,6 +109,14 @@ def test_other_failures_are_one_line_too(error, cls):
     assert type(told) is cls and told.message and "\n" not in told.message
 
 
+def test_an_error_in_mid_stream_has_the_status_of_its_type():
+    request = httpx2.Request("POST", "http://x/")
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    error = anthropic.APIStatusError("x", response=httpx2.Response(200, request=request), body=body)
+    told = translate(error, model="m")
+    assert type(told) is errors.OverloadedError and told.status == 529
+
+
 def test_keys_are_cut_out():
     assert clean("a sk-ant-api03-abcdefgh\n b") == "a [key] b"
 

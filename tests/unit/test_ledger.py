@@ -268,6 +268,7 @@ def test_pricing_again_keeps_what_was_recorded(ledger: Ledger):
 def test_what_is_set_aside_counts_until_the_real_price_is_known(ledger: Ledger):
     row = ledger.start(CALL, lambda spent: Reserve(D("0.25"), D("1.5")))
     assert ledger.spent(kernel="k1", notebook="a.ipynb", user="ada") == Spent(D("1.75"), D("1.75"), D("1.75"))
+    assert ledger.spent(kernel="k1", notebook="a.ipynb", user="ada").billed == Spent()
     assert ledger.spent(kernel="k2", notebook="b", user="bob") == Spent()
     ledger.finish(row, outcome())
     assert ledger.spent(kernel="k1").kernel == D("0.0121")

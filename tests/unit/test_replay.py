@@ -56,6 +56,14 @@ def test_the_same_question_is_answered_from_its_recording(recording, tmp_path):
     assert "canary" not in path.read_text() and json.loads(path.read_text())["hash"] == path.stem
 
 
+def test_replayed_rows_are_told_apart_from_asked_ones(recording):
+    recording("Fine.").claude.map(["a", "b"], "Say {value}.")
+    again, said = recording("Fine."), []
+    again.world.show = said.append
+    again.claude.map(["a", "b", "c"], "Say {value}.")
+    assert said[-1].startswith("3 rows: 1 asked for ") and said[-1].endswith("; 2 replayed")
+
+
 def test_tool_rounds_are_replayed_too(recording):
     def look(where: str) -> str:
         """Look."""
