@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,13 @@ _ENOUGH = 0.05
 LINEAR_BY_CLOCK = 1.55
 """Largest exponent for processor time: at 8 times the size 25 times the time, where quadratic is 64 times."""
 
+TIMES = 8 if os.environ.get("SCALING") == "full" else 1
 Work = Callable[[], object]
+
+
+def upto(largest: int, count: int = 3, factor: int = 8) -> tuple[int, ...]:
+    """Sizes that end at `largest`, each so many times the one before."""
+    return tuple(largest * TIMES // factor**n for n in reversed(range(count)))
 
 
 @dataclass(slots=True)
@@ -68,6 +75,10 @@ class Curves:
         curve = Curve(what, unit, tuple(sizes), tuple(cost(size) for size in sizes), at_most)
         self.curves.append(curve)
         assert curve.exponent <= at_most, f"{curve}"
+
+    def by_clock(self, what: str, sizes: tuple[int, ...], make: Callable[[int], Callable[[], Work]]) -> None:
+        """The same by processor time, which also sees the copying of text."""
+        self.judge(what, "ms", sizes, lambda n: milliseconds(make(n), 3), LINEAR_BY_CLOCK)
 
     def table(self) -> str:
         """Everything measured, a line each."""

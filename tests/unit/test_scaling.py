@@ -1,4 +1,4 @@
-"""What it costs grows with what there is no faster than in a straight line: answers, turns, rows, pictures, ledgers, saved answers.
+"""What it costs grows with what there is no faster than in a straight line: answers, turns, saved answers.
 
 Each cost is counted at several sizes and fitted (`support/scaling.py` says how, and why the limits are what they are); the last
 test prints the table. `SCALING=full` takes sizes eight times as large.
@@ -6,60 +6,37 @@ test prints the table. `SCALING=full` takes sizes eight times as large.
 
 from __future__ import annotations
 
-import io
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import polars as pl
 import pytest
-from PIL import Image
-from support.scaling import FLAT, LINEAR, LINEAR_BY_CLOCK, Curves, Work, calls, milliseconds, steps
+from support.scaling import FLAT, TIMES, Curves, Work, calls, steps, upto
 from support.world import Stage, stage
 
 from claude_jupyter.client.stream import Accumulator
-from claude_jupyter.content import attach
 from claude_jupyter.content.key_shapes import keys
 from claude_jupyter.content.outputs import clean, fold
 from claude_jupyter.content.prompt import fill
-from claude_jupyter.content.rules import Rules
 from claude_jupyter.conversation.journal import Journal
 from claude_jupyter.conversation.restore import restored
 from claude_jupyter.conversation.storage import load, save
-from claude_jupyter.costs import prices, table
-from claude_jupyter.costs.calls import Call, Outcome, Reserve
-from claude_jupyter.costs.ledger import Ledger
-from claude_jupyter.costs.report import report
+from claude_jupyter.costs import prices
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.demo.script import Script
 from claude_jupyter.display.bundle import bundle, parse
 from claude_jupyter.display.inert import inert
 from claude_jupyter.display.transcript import transcript
 from claude_jupyter.display.widget import WidgetView
-from claude_jupyter.magics.complete import Known, offer
-from claude_jupyter.replay import Recordings
 from claude_jupyter.turns import Add, Answer, Part, Put
 
-TIMES = 8 if os.environ.get("SCALING") == "full" else 1
 MODEL = "claude-sonnet-5-5"
 USAGE = Usage(input=1_200, output=800, cache_read=9_000)
 PROSE = "A *quick* brown fox, `code` and [a link](https://example.org/a) of $x_1$, the lazy dog < 3.\n\n"
 CURVES = Curves()
-judge = CURVES.judge
-
-
-def upto(largest: int, count: int = 3, factor: int = 8) -> tuple[int, ...]:
-    """Sizes that end at `largest`, each so many times the one before."""
-    return tuple(largest * TIMES // factor**n for n in reversed(range(count)))
-
-
-def by_clock(what: str, sizes: tuple[int, ...], make: Callable[[int], Callable[[], Work]]) -> None:
-    """The same by processor time, which also sees the copying of text."""
-    judge(what, "ms", sizes, lambda n: milliseconds(make(n), 3), LINEAR_BY_CLOCK)
+judge, by_clock = CURVES.judge, CURVES.by_clock
 
 
 # -- the length of an answer --------------------------------------------------------------------------------------------
@@ -322,161 +299,6 @@ def test_dollars_of_a_long_conversation() -> None:
     )  # fmt: skip
 
 
-# -- rows, pictures, variables ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_rows_of_a_dataframe(library: str) -> None:
-    sizes = upto(640_000, 2)
-    make: Any = {"pandas": pd.DataFrame, "polars": pl.DataFrame}[library]
-    frames = {
-        n: make(
-            {"n": range(n), "x": [k % 97 / 7 for k in range(n)], "s": [f"word {k % 1000}" for k in range(n)]}
-        )
-        for n in sizes
-    }
-    text = {n: attach(frames[n], "df", Rules())[0].blocks[0]["text"] for n in sizes}
-    judge(f"what is sent of n rows ({library})", "characters", sizes, lambda n: len(text[n]), FLAT)
-    judge(
-        f"a profile of n rows ({library})",
-        "calls",
-        sizes,
-        lambda n: calls(lambda: attach(frames[n], "df", Rules())),
-        FLAT,
-    )
-    by_clock(
-        f"a profile of n rows ({library})", sizes, lambda n: lambda: lambda: attach(frames[n], "df", Rules())
-    )
-
-
-def test_values_of_plain_python() -> None:
-    sizes = upto(80_000, 2)
-    values = {n: {f"key {k}": [k, str(k)] for k in range(n)} for n in sizes}
-    judge(
-        "what is sent of a dict of n",
-        "characters",
-        sizes,
-        lambda n: len(str(attach(values[n], "d", Rules()))),
-        FLAT,
-    )
-    judge("looking at a dict of n", "calls", sizes, lambda n: calls(lambda: attach(values[n], "d", Rules())))
-
-
-def pictures(count: int) -> list[bytes]:
-    made: list[bytes] = []
-    for n in range(count):
-        buffer = io.BytesIO()
-        Image.new("RGB", (160, 120), (n % 256, n // 256, 7)).save(buffer, "PNG")
-        made.append(buffer.getvalue())
-    return made
-
-
-def test_pictures_of_a_question() -> None:
-    sizes = (4, 16, 64)
-    with stage("Seen.") as s:
-        s.claude._prepared("Warm.", tuple(pictures(1)), _plain())
-
-        def asked(n: int) -> float:
-            shown = pictures(n)
-            return calls(lambda: s.claude._prepared("Compare.", tuple(shown), _plain()))
-
-        judge("preparing a question with n pictures", "calls", sizes, asked)
-
-
-def test_pictures_asked_about_before_are_not_looked_at_again() -> None:
-    def asked(n: int) -> float:
-        with stage("Seen.") as s:
-            for picture in pictures(n):
-                s.claude.ask("And this?", picture)
-            return calls(lambda: s.claude._prepared("Which was best?", (), _plain()))
-
-    judge("the next question after n pictures in n turns", "calls", (4, 16, 64), asked)
-
-
-def test_completion_among_many_variables() -> None:
-    sizes = upto(20_000, 2)
-    spaces = {n: {f"variable_{k}": k for k in range(n)} for n in sizes}
-    for marked in ("%%claude var", "%%claude\nWhat of {var"):
-        known = {n: Known(spaces[n], {}, lambda: ("main",)) for n in sizes}
-        judge(
-            f"Tab among n variables: {marked!r}", "calls", sizes,
-            lambda n, marked=marked, known=known: calls(lambda: offer(marked, len(marked), known[n])),
-        )  # fmt: skip
-    judge(
-        "hints about n variables",
-        "calls",
-        sizes,
-        lambda n: calls(lambda: fill("What of variable_7?", spaces[n])),
-        LINEAR,
-    )
-
-
-# -- the ledger ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Ledger]]:
-    made: dict[int, Ledger] = {}
-    folder = tmp_path_factory.mktemp("ledgers")
-    for size in upto(4_096):
-        ledger = made[size] = Ledger(folder / f"{size}.db", warn=print, kernel="k")
-        for n in range(size):
-            written(ledger, n)
-    yield made
-    for ledger in made.values():
-        ledger.close()
-
-
-def written(ledger: Ledger, n: int) -> None:
-    call = Call(
-        MODEL,
-        user="ada",
-        kernel=f"k{n // 500}",
-        notebook=f"n{n // 500 % 9}.ipynb",
-        cell=f"c{n % 40}",
-        chat="main",
-        turn=n,
-    )
-    row = ledger.start(call, lambda spent: Reserve())
-    ledger.finish(row, Outcome(USAGE, prices.price(USAGE, MODEL), complete=True, seconds=2.0))
-
-
-def test_a_ledger_of_many_rows(ledgers: dict[int, Ledger]) -> None:
-    sizes = tuple(ledgers)
-
-    def counted(work: Callable[[Ledger], object]) -> Callable[[int], float]:
-        return lambda n: steps(ledgers[n]._disk, lambda: work(ledgers[n]))
-
-    judge(
-        "a question written to a ledger of n rows",
-        "steps",
-        sizes,
-        counted(lambda ledger: written(ledger, 7)),
-        FLAT,
-    )
-    judge(
-        "the totals in the footer",
-        "steps",
-        sizes,
-        counted(lambda ledger: ledger.spent(kernel="k0", notebook="n0.ipynb", user="ada")),
-        FLAT,
-    )
-    for by in ("cell", "turn", "day", "model", "notebook"):
-        judge(
-            f"a report by {by}",
-            "calls",
-            sizes,
-            lambda n, by=by: calls(lambda: table.to_text(report(ledgers[n], by=by))),
-        )
-    judge("the file, a row", "bytes", sizes, lambda n: disk_size(ledgers[n]))
-
-
-def disk_size(ledger: Ledger) -> float:
-    assert ledger.path is not None
-    ledger._disk.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # type: ignore[union-attr]
-    return ledger.path.stat().st_size
-
-
 # -- saved answers ------------------------------------------------------------------------------------------------------
 
 
@@ -517,32 +339,6 @@ def test_answers_saved_in_a_notebook_and_in_the_journal(
         sizes,
         lambda n: calls(lambda: list(journals[n].asked())),
     )
-
-
-def test_recordings_to_be_replayed(tmp_path: Path) -> None:
-    sizes = upto(512, 2)
-    for n in sizes:
-        kept = Recordings(tmp_path / str(n))
-        for k in range(n):
-            kept.keep({"model": MODEL, "messages": [{"role": "user", "content": f"{k}?"}]}, {"content": []})
-    asked = {"model": MODEL, "messages": [{"role": "user", "content": "3?"}]}
-    judge(
-        "finding a recording among n", "calls", sizes,
-        lambda n: calls(lambda: Recordings(tmp_path / str(n)).find(asked)), FLAT,
-    )  # fmt: skip
-
-
-def test_one_prompt_over_many_rows() -> None:
-    def asked(n: int) -> Page:
-        with stage("Good.") as s:
-            s.claude.map([f"row {k}" for k in range(n)], "Judge {value}")
-            page = Page()
-            page.messages = len(s.bodies)
-            page.bytes = sum(len(json.dumps(body)) for body in s.bodies)
-            return page
-
-    judge("a map over n rows", "requests", (8, 64), lambda n: asked(n).messages)
-    judge("a map over n rows", "bytes", (8, 64), lambda n: asked(n).bytes)
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
