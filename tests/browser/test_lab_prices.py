@@ -29,7 +29,9 @@ def test_prices_are_no_formulas(open_notebook, service):
 
 
 def test_formulas_as_models_write_them_are_set(open_notebook, service):
-    service("Where \\(x_i*y_i\\) and $a<b$, or $x<y>z$:\n\n\\[\n\\int_0^1 f(x)\\,dx\n\\]\n\nwith `\\(code\\)`.")
+    service(
+        "Where \\(x_i*y_i\\) and $a<b$, or $x<y>z$:\n\n\\[\n\\int_0^1 f(x)\\,dx\n\\]\n\nwith `\\(code\\)`."
+    )
     notebook = open_notebook(["%load_ext claude_jupyter", "%%claude\nHow?"])
     notebook.run(0)
     notebook.run(1)
