@@ -173,7 +173,12 @@ class Receipt:
         return "\n".join([*lines, *texts, self.prompt])
 
 
-_FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n"
+    r"(?P<code>.*?)^[ \t]*(?P=fence)[`~]*[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_PYTHON = frozenset(("python", "python3", "py", "py3", "ipython", "ipython3"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -238,13 +243,19 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of the answer's fenced blocks, joined; empty where there is none."""
+        """The code of the answer's fenced blocks, joined as for one cell; empty where there is none."""
         return "\n\n".join(self.codes)
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The code of each fenced block."""
-        return tuple(m[2].rstrip("\n") for m in _FENCE.finditer(self.text))
+        """The code of each fenced block that is Python; where none is marked so, of those without a mark, else of all."""
+        blocks = [
+            (m["language"].lower(), _dedented(m["code"], len(m["indent"])))
+            for m in _FENCE.finditer(self.text)
+        ]
+        python = [code for language, code in blocks if language in _PYTHON]
+        unmarked = [code for language, code in blocks if not language]
+        return tuple(python or unmarked or [code for _, code in blocks])
 
     @property
     def citations(self) -> tuple[Block, ...]:
@@ -265,6 +276,12 @@ class Answer:
         state = "" if self.complete else ", not complete"
         price = dollars(self.cost, estimated=self.estimated)
         return f"<Answer {self.turn}: {shown!r}, {self.usage.total:,} tokens, {price}{state}>"
+
+
+def _dedented(code: str, width: int) -> str:
+    """The lines of a fenced block without the indentation of the list item it stands in."""
+    lines = code.rstrip("\n").split("\n")
+    return "\n".join(line[min(width, len(line) - len(line.lstrip(" \t"))) :] for line in lines)
 
 
 def join_texts(texts: Sequence[str]) -> str:

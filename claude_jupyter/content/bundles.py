@@ -105,9 +105,9 @@ def _is_block(made: Any) -> TypeGuard[Mapping[str, Any]]:
 
 def _text(text: str, label: str, rules: Rules) -> Attachment:
     redactor = Redactor(rules)
-    text, cut = redacted_middle(text, characters_of(TEXT_TOKENS), redactor)
+    shown, cut = redacted_middle(text, characters_of(TEXT_TOKENS), redactor)
     sent = f"{len(text):,} characters" + (", shortened" if cut else "")
-    return text_attachment(text, label, "text", rules, sent=sent, redactor=redactor)
+    return text_attachment(shown, label, "text", rules, sent=sent, redactor=redactor)
 
 
 def _bundle(bundle: Mapping[str, Any], label: str, rules: Rules) -> tuple[Attachment, ...]:

@@ -190,5 +190,7 @@ def _sent(total: int | None, shown: int, withheld: bool) -> str:
     if total is None:
         return f"schema + first {shown:,} rows" if shown else "schema, no rows"
     if shown == total:
-        return f"schema + all {total:,} rows" if total else "schema, 0 rows"
+        return (
+            f"schema + all {total:,} rows" if total > 1 else "schema + 1 row" if total else "schema, 0 rows"
+        )
     return f"schema + {shown:,} of {total:,} rows"

@@ -86,6 +86,8 @@ class ClaudeMagics(Settings, Magics):
                 user_ns[options.out] = answer.value if options.returns is not None else answer
             if options.code and answer.code:
                 self._home.shell.insert(answer.code, answer)
+            elif options.code and answer.complete:
+                self._home.shell.warn("the answer holds no code; nothing was put below.")
 
         return self._claude.question(filled.text, values, options, labels=labels, finished=finished)
 

@@ -73,5 +73,5 @@ def fix(line: str, home: Any) -> None:
 
 
 def corrected(answer: Answer) -> str | None:
-    """The last fenced block of the answer: explanations may quote code before it."""
+    """The last block of code in the answer: explanations may quote code before it."""
     return answer.codes[-1] if answer.codes else None

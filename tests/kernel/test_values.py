@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.asking import ask, sent_text
+from support.raw_server import answer
 
 
 def test_within_a_function_its_own_names_come_first(kernel, server):
@@ -43,3 +44,14 @@ def test_the_companions_say_what_they_take(kernel):
     assert told.ok and "--save" in told.stdout and "--forget" in told.stdout
     assert "has no --sav, only --save and --forget" in kernel.run("%claude_key --sav").error
     assert "%claude_chat fork NAME" in kernel.run("%claude_chat show --help").stdout
+
+
+def test_code_below_is_what_a_cell_can_run(kernel, server):
+    server.reset(answer("First\n```bash\npip install x\n```\nthen\n- so:\n  ```python\n  import x\n  ```\n"))
+    done = ask(kernel, line="--code", cell_id="c")
+    assert done.ok, done.error
+    assert [p["text"] for p in done.reply["payload"] if p["source"] == "set_next_input"] == ["import x"]
+    server.reset(answer("There is nothing to write."))
+    done = ask(kernel, line="--code", cell_id="c")
+    assert done.ok and not done.reply["payload"]
+    assert "holds no code" in done.stderr
