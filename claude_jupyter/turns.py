@@ -6,13 +6,13 @@ Pure and frozen: no network, no display, no IPython. `conversation/` makes them,
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
+from claude_jupyter import fenced
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 
 Block = Mapping[str, Any]
@@ -173,14 +173,6 @@ class Receipt:
         return "\n".join([*lines, *texts, self.prompt])
 
 
-_FENCE = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n"
-    r"(?P<code>.*?)^[ \t]*(?P=fence)[`~]*[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
-_PYTHON = frozenset(("python", "python3", "py", "py3", "ipython", "ipython3"))
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """What came back for one question, finished or not.
@@ -249,13 +241,7 @@ class Answer:
     @property
     def codes(self) -> tuple[str, ...]:
         """The code of each fenced block that is Python; where none is marked so, of those without a mark, else of all."""
-        blocks = [
-            (m["language"].lower(), _dedented(m["code"], len(m["indent"])))
-            for m in _FENCE.finditer(self.text)
-        ]
-        python = [code for language, code in blocks if language in _PYTHON]
-        unmarked = [code for language, code in blocks if not language]
-        return tuple(python or unmarked or [code for _, code in blocks])
+        return fenced.codes(self.text)
 
     @property
     def citations(self) -> tuple[Block, ...]:
@@ -276,12 +262,6 @@ class Answer:
         state = "" if self.complete else ", not complete"
         price = dollars(self.cost, estimated=self.estimated)
         return f"<Answer {self.turn}: {shown!r}, {self.usage.total:,} tokens, {price}{state}>"
-
-
-def _dedented(code: str, width: int) -> str:
-    """The lines of a fenced block without the indentation of the list item it stands in."""
-    lines = code.rstrip("\n").split("\n")
-    return "\n".join(line[min(width, len(line) - len(line.lstrip(" \t"))) :] for line in lines)
 
 
 def join_texts(texts: Sequence[str]) -> str:
