@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
-_FENCE: Final = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n]*\n"
-    r"(?P<code>.*?)^[ \t]*(?P=fence)[`~]*[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
+_OPENS: Final = re.compile(r"([ \t]*)(`{3,}(?=[^`]*$)|~{3,})[ \t]*([\w+#.-]*)")
 _PYTHON: Final = frozenset(("python", "python3", "py", "py3", "ipython", "ipython3"))
 
 
 def codes(text: str) -> tuple[str, ...]:
     """The code of each fenced block that is Python; where none is marked so, of those without a mark, else of all."""
-    blocks = [(m["language"].lower(), _dedented(m["code"], len(m["indent"]))) for m in _FENCE.finditer(text)]
+    blocks = list(_blocks(text))
     python = [code for language, code in blocks if language in _PYTHON]
     unmarked = [code for language, code in blocks if not language]
     return tuple(python or unmarked or [code for _, code in blocks])
 
 
-def _dedented(code: str, width: int) -> str:
-    """The lines of a fenced block without the indentation of the list item it stands in."""
-    lines = code.rstrip("\n").split("\n")
-    return "\n".join(line[min(width, len(line) - len(line.lstrip(" \t"))) :] for line in lines)
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Language and code of each block, without the indentation of the list item it stands in; one that is cut short is none."""
+    opener: re.Match[str] | None = None
+    lines: list[str] = []
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip(" \t"))
+        if opener is None:
+            opener, lines = _OPENS.match(line), []
+        elif _closes(line[indent:].rstrip(), indent, opener):
+            yield opener[3].lower(), "\n".join(lines).rstrip("\n")
+            opener = None
+        else:
+            lines.append(line[min(indent, len(opener[1])) :])
+
+
+def _closes(marks: str, indent: int, opener: re.Match[str]) -> bool:
+    """A fence at least as long closes it, indented by at most three more: a docstring's own does not (CommonMark, section 4.5)."""
+    return len(marks) >= len(opener[2]) and set(marks) == {opener[2][0]} and indent <= len(opener[1]) + 3

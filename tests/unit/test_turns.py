@@ -28,6 +28,8 @@ def codes(text: str) -> tuple[str, ...]:
         ("````python\nx = '```'\n````", ("x = '```'",)),
         ('```python title="a.py"\nx = 1\n```', ("x = 1",)),
         ("```python\nnever closed", ()),
+        ("Inline ```x = 1``` is none.\n\n```python\ny = 2\n```", ("y = 2",)),
+        ('```python\n"""\n    ```\n    f()\n    ```\n"""\n```', ('"""\n    ```\n    f()\n    ```\n"""',)),
     ],
 )
 def test_code_is_the_blocks_that_are_python_else_those_without_a_mark(
