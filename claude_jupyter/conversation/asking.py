@@ -109,12 +109,12 @@ class Asking:
                 number += 1
         except KeyboardInterrupt:
             self.stop.ask()
-        except GeneratorExit:
+        except ClaudeError as error:
+            self.error = error
+        except (GeneratorExit, Exception):  # left, or a fault: what came is kept all the same
             self.stop.ask()
             surely(self._end)
             raise
-        except ClaudeError as error:
-            self.error = error
         last: list[Part] = []
         with contextlib.suppress(KeyboardInterrupt):  # too late to stop anything
             surely(lambda: last.extend(self._end()))

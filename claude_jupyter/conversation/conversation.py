@@ -22,7 +22,7 @@ from claude_jupyter.conversation.preparing import follow, prepare
 from claude_jupyter.conversation.receipts import Counted, counted, dry_run
 from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
 from claude_jupyter.conversation.window import SUMMARY, Context, gauge, summarised
-from claude_jupyter.errors import APIResponseError, StoppedError, UsageError
+from claude_jupyter.errors import APIResponseError, ClaudeError, StoppedError, UsageError
 from claude_jupyter.models import resolve
 from claude_jupyter.options import Options
 from claude_jupyter.turns import Answer, Models, Receipt, Status, View
@@ -182,8 +182,7 @@ class Conversation(Many):
     @property
     def context(self) -> Context:
         """How full the context is, in tokens: `used` and `size`."""
-        default = self.model
-        return gauge(history.live(self._turns), resolve(default))
+        return gauge(history.live(self._turns), resolve(self.model))
 
     def compact(self, **options: Any) -> Answer:
         """Condense the conversation now: Claude sums it up, and the next question follows the summary alone.
@@ -228,6 +227,9 @@ class Conversation(Many):
                 view.show(news)
             except KeyboardInterrupt:
                 asking.stop.ask()
+            except Exception:
+                self._rescue(asking, parts, view)
+                raise
         return self.finish(asking, view)
 
     def finish(self, asking: Asking, view: View | None = None) -> Answer:
@@ -243,8 +245,6 @@ class Conversation(Many):
 
     def _in_background(self, asking: Asking, view: View, finished: Callable[[Answer], None] | None) -> None:
         """Answer on this thread; what goes wrong is said in the answer, because no cell is there to fail."""
-        from claude_jupyter.errors import ClaudeError
-
         asking.tells_errors = True
         asking.question = follow(asking.question, self._turns, asking.place, self._world.settings)
         asking.built = None

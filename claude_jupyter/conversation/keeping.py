@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -125,6 +126,15 @@ class Kept:
             view.end(answer)
         self._world.finished(answer)
         return answer
+
+    def _rescue(self, asking: Asking, parts: Iterator[object], view: View) -> None:
+        """Keep what came of an answer that could not be shown (a closed pipe), or that a fault broke off."""
+        asking.stop.ask()
+        for _ in parts:
+            pass
+        answer = self._keep(asking, unseen=False)
+        with contextlib.suppress(Exception):
+            view.end(answer)
 
     def _keep(self, asking: Asking, *, unseen: bool) -> Answer:
         """Take in a question that is over; the answer with what is to be said of its place in the history."""

@@ -179,7 +179,11 @@ class TerminalView:
 
     def _write(self, text: str) -> None:
         self._wrote = (self._wrote + text)[-200:]
-        self._out.write(text)
+        try:
+            self._out.write(text)
+        except UnicodeEncodeError:  # a terminal, or a file it is sent to, of few letters
+            coded = text.encode(self._out.encoding or "ascii", "backslashreplace")
+            self._out.write(coded.decode(self._out.encoding or "ascii"))
 
 
 def stop_hint(environ: Mapping[str, str] = os.environ) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import threading
 import time
@@ -12,8 +13,11 @@ from support.world import stage
 from claude_jupyter.client.wire import Stop
 from claude_jupyter.conversation import background
 from claude_jupyter.conversation.interrupts import uninterrupted
+from claude_jupyter.costs.calls import Where
 from claude_jupyter.demo.script import Script, Wait
+from claude_jupyter.display.live import TerminalView
 from claude_jupyter.errors import StoppedError, UsageError
+from claude_jupyter.turns import Answer, Put
 
 
 def test_an_interrupt_waits_for_the_end_of_the_block():
@@ -79,6 +83,48 @@ def test_an_interrupt_while_the_question_is_prepared_sends_nothing():
         with pytest.raises(StoppedError, match="nothing was sent"):
             s.claude.ask("q")
         assert not s.bodies
+
+
+@pytest.mark.parametrize("where", ["show", "end"])
+def test_what_cannot_be_shown_is_kept_all_the_same(monkeypatch, where):
+    with stage([Script(text=["One ", Wait(0 if where == "end" else 60), "two."]), "Next."]) as s:
+
+        def broken(*_):
+            raise BrokenPipeError(32, "Broken pipe")
+
+        if where == "show":
+            s.view.at_part = lambda part: broken() if "One" in str(part) else None
+        else:
+            monkeypatch.setattr(s.view, where, broken)
+        with pytest.raises(BrokenPipeError):
+            s.claude.ask("q")
+        monkeypatch.undo()
+        s.view.at_part = lambda _part: None
+        assert [t.answer.text for t in s.claude.turns] == ["One " if where == "show" else "One two."]
+        assert all(r["stop_reason"] for r in s.ledger.rows(Where())), "a request is still under way"
+        assert s.claude.ask("next").text == "Next."
+
+
+def test_a_fault_of_ours_in_mid_answer_keeps_what_came(monkeypatch):
+    from claude_jupyter.conversation.asking import Asking
+
+    def fault(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Asking, "_goes_on", fault)
+    with stage("The answer.") as s:
+        with pytest.raises(RuntimeError, match="a bug"):
+            s.claude.ask("q")
+        assert s.claude.last.text == s.view.ended[0].text == "The answer."
+
+
+def test_a_terminal_shows_what_it_has_no_letters_for():
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    view = TerminalView(out)
+    view.begin(Answer(id="a"))
+    view.show([Put(0, {"type": "text", "text": "a café \u2192"})])
+    assert raw.getvalue().decode() == "a caf\\xe9 \\u2192"
 
 
 def until(found):
