@@ -259,9 +259,14 @@ class Kept:
             self._edit(tuple(turns))
         return self
 
-    def begin(self) -> Self:
+    @property
+    def afresh(self) -> bool:
+        """Whether the next question begins afresh."""
+        return self._afresh
+
+    def begin(self, afresh: bool = True) -> Self:
         """Begin afresh with the next question, as `-n` does: earlier turns stay in the transcript and are not sent from then on."""
-        self._afresh = True
+        self._afresh = afresh
         return self
 
     def clear(self) -> Self:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from claude_jupyter.costs.calls import Sum, Where
 from claude_jupyter.costs.usage import Cost
@@ -64,10 +64,11 @@ class Links:
             if data.get("op") == "answer":
                 comm.send({"op": "answer", **_answer(chat, str(data.get("id")))})
                 return
+            note = ""
             if command is not None:
-                chat = command(chat, data)
+                chat, note = command(chat, data)
                 self._chats[comm.comm_id] = chat.name
-            comm.send({"op": "state", **state(self._home, chat)})
+            comm.send({"op": "state", **state(self._home, chat), "note": note})
         except ClaudeError as error:
             comm.send({"op": "error", "text": error.message})
 
@@ -96,6 +97,7 @@ def state(home: Any, chat: Any) -> dict[str, Any]:
         "model": resolve(chat.model),
         "chat": chat.name,
         "chats": list(home.world.chats),
+        "afresh": chat.afresh,
         "turns": [_turn(first + i, t) for i, t in enumerate(turns, 1)],
         "user": owner.user,
         "notebook_totals": settings.notebook_totals,
@@ -127,6 +129,7 @@ def _turn(number: int, turn: Turn) -> dict[str, Any]:
         "facts": " · ".join(facts),
         "cost": None if cost is None else f"{cost:f}",
         "hidden": turn.hidden,
+        "starts": turn.starts,
         "age": _age(answer),
         "parts": _parts(cost),
     }
@@ -163,34 +166,45 @@ def _answer(chat: Any, answer_id: str) -> dict[str, Any]:
     return {"id": answer.id, "data": data, "metadata": metadata}
 
 
-def _new(chat: Any, _: Mapping[str, Any]) -> Any:
-    chat.begin()
-    return chat
+# The chat to show from now on, and a word on what was done that the state does not show.
+_Done: TypeAlias = tuple[Any, str]
 
 
-def _undo(chat: Any, _: Mapping[str, Any]) -> Any:
+def _new(chat: Any, _: Mapping[str, Any]) -> _Done:
+    chat.begin(not chat.afresh)
+    return chat, ""
+
+
+def _chat(chat: Any, data: Mapping[str, Any]) -> _Done:
+    name = str(data.get("name"))
+    if name not in chat.chats:
+        raise UsageError(f"there is no chat {name!r} any more")
+    return chat.chats[name], ""
+
+
+def _undo(chat: Any, _: Mapping[str, Any]) -> _Done:
     chat.undo()
-    return chat
+    return chat, ""
 
 
-def _hide(chat: Any, data: Mapping[str, Any]) -> Any:
+def _hide(chat: Any, data: Mapping[str, Any]) -> _Done:
     chat.hide(int(data["turn"]))
-    return chat
+    return chat, ""
 
 
-def _fork(chat: Any, _: Mapping[str, Any]) -> Any:
+def _fork(chat: Any, _: Mapping[str, Any]) -> _Done:
     taken = chat.chats
-    return chat.fork(next(n for i in range(2, 10_000) if (n := f"{chat.name}-{i}") not in taken))
+    return chat.fork(next(n for i in range(2, 10_000) if (n := f"{chat.name}-{i}") not in taken)), ""
 
 
-def _export(chat: Any, _: Mapping[str, Any]) -> Any:
+def _export(chat: Any, _: Mapping[str, Any]) -> _Done:
     name = f"claude-{chat.name}"
     path = next(p for i in range(10_000) if not (p := Path(f"{name}{f'-{i}' if i else ''}.md")).exists())
-    chat.export(path)
-    return chat
+    return chat, f"Written to {chat.export(path).name}"
 
 
-_COMMANDS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
+_COMMANDS: Mapping[str, Callable[[Any, Mapping[str, Any]], _Done]] = {
+    "chat": _chat,
     "new": _new,
     "undo": _undo,
     "hide": _hide,

@@ -22,6 +22,8 @@ export interface TurnSummary {
   facts: string;
   cost: string | null;
   hidden: boolean;
+  /** Earlier turns are not sent from here on. */
+  starts: boolean;
   /** Seconds since its answer ended, or null. */
   age: number | null;
   /** USD by part, for the chart. */
@@ -39,7 +41,11 @@ export interface State {
   model: string;
   chat: string;
   chats: string[];
+  /** Whether the next question begins afresh. */
+  afresh: boolean;
   turns: TurnSummary[];
+  /** What the last command of the panel did, where nothing else shows it. */
+  note: string;
   /** Whose kernel it is, as the ledger names people. */
   user: string;
   /** Whether the notebook's metadata shall hold its running total. */
@@ -77,6 +83,7 @@ function turn(value: unknown): TurnSummary {
     facts: str(data.facts),
     cost: money(data.cost),
     hidden: data.hidden === true,
+    starts: data.starts === true,
     age: typeof data.age === 'number' && isFinite(data.age) ? data.age : null,
     parts: { output: num(parts.output), input: num(parts.input), cache: num(parts.cache) }
   };
@@ -99,7 +106,9 @@ export function readState(value: unknown): State | null {
     model: str(data.model),
     chat: str(data.chat) || 'main',
     chats: list(data.chats).map(str).filter(Boolean),
+    afresh: data.afresh === true,
     turns: list(data.turns).map(turn),
+    note: str(data.note),
     user: str(data.user),
     notebook_totals: data.notebook_totals === true
   };

@@ -128,6 +128,24 @@ describe('a live answer', () => {
     expect(node.querySelector('.cj-price b')!.textContent).toBe('≥ $0.0051');
   });
 
+  it('says what it cost, also where it ends while something is waited for', async () => {
+    const { node, send } = live();
+    await send({ op: 'status', text: 'Thinking', until: null });
+    expect(node.querySelector('.cj-foot')!.classList).toContain('cj-waiting');
+    await send(end({ blocks: [{ type: 'notice', level: 'stopped', text: 'Stopped.' }], complete: false, cost: '0.0051', usage: { input: 12 } }));
+    expect(node.querySelector('.cj-foot')!.classList).not.toContain('cj-waiting');
+  });
+
+  it('leaves nothing where nothing came: the error of the cell says why', async () => {
+    const { node, send } = live();
+    await send(end({ blocks: [], complete: false }));
+    expect(node.hidden).toBe(true);
+    const attached = live();
+    await attached.send(end({ blocks: [], complete: false, attachments: [{ label: 'sales', kind: 'frame', tokens: 9, sent: '2 rows' }] }));
+    expect(attached.node.dataset.state).toBe('error');
+    expect(attached.node.querySelector<HTMLElement>('.cj-foot')!.hidden).toBe(true);
+  });
+
   it('does not shout each word at a screen reader', async () => {
     const { node, send } = live();
     const said: string[] = [];

@@ -21,6 +21,12 @@ SIDEWAYS = """() => [document.documentElement,
         ...document.querySelectorAll('.jp-WindowedPanel-outer, .jp-NotebookPanel-notebook, .cj-Output, .cj-Answer, .cj-foot')]
     .filter(node => node.scrollWidth > node.clientWidth + 1)
     .map(node => `${node.className || node.tagName} ${node.scrollWidth} > ${node.clientWidth}`)"""
+BROKEN = """() => [...document.querySelectorAll('.cj-md :is(td, th)')].filter(cell => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+    return lines > cell.innerText.trim().split(/\\s+/).length;
+}).map(cell => cell.innerText)"""
 LONG = """A long-identifier_without_any_blank_in_it_that_would_push_the_page_wide_open_if_it_could_and_then_some_more_of_it_to_be_sure
 
 | a | b | c | d | e | f | g | h |
@@ -92,6 +98,7 @@ def test_an_answer_in_each_theme_and_size(open_notebook, frontend):
             for part in (".cj-model", ".cj-tokens", ".cj-price", ".cj-time"):
                 expect(foot.locator(part)).to_be_in_viewport(ratio=1)
         assert page.evaluate(SIDEWAYS) == []
+        assert page.evaluate(BROKEN) == [], "within a word"
         # Wide formulas and tables scroll within themselves; browsers let the keyboard into such regions, axe does not know that.
         found = [
             line for line in violations(page, *PLACES) if not line.startswith("scrollable-region-focusable")

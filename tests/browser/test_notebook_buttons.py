@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from by_hand import PIXEL
 from playwright.sync_api import expect
 from support.lab import TOKEN, Notebook, Server
 
@@ -22,6 +24,7 @@ ACTIVATE = """index => {
     content.mode = 'command';
     content.activate();
 }"""
+PICTURE = "Image(bytes.fromhex('" + base64.b64decode(PIXEL.split(",")[1]).hex() + "'))"
 EXECUTE = "command => void window.jupyterapp.commands.execute(command)"
 
 
@@ -56,6 +59,56 @@ def test_toolbar_menu_and_shortcut_write_cells(open_notebook, service):
     assert all(cell.execution_count is None for cell in saved.cells if cell.source.startswith("%"))
     assert list(asked.requests) == []
     assert notebook.watch.errors == []
+
+
+def test_the_menu_is_about_the_cell_it_was_opened_on(open_notebook):
+    notebook = open_notebook(["'hello'", "1/0", "x = 1"])
+    page = notebook.page
+    for cell in (0, 1, 2):
+        notebook.run(cell)
+    page.evaluate(ACTIVATE, 2)
+    notebook.cell(0).locator(".cm-content").click(button="right")
+    expect(page.locator(".lm-Menu-item", has_text="Fix With Claude")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.evaluate(ACTIVATE, 2)
+    notebook.cell(1).locator(".cm-content").click(button="right")
+    page.locator(".lm-Menu-item", has_text="Fix With Claude").click()
+    page.wait_for_function(f"() => ({CELLS})().length === 5")
+    assert [source.splitlines()[0] for source in cells(notebook)[1:4]] == ["1/0", LOAD, "%%claude -e"]
+    assert notebook.watch.errors == []
+
+
+def test_what_ran_before_the_magic_was_there_is_quoted(open_notebook, service):
+    """The magic has not seen it: `-l` and `-p` would find nothing."""
+    asked = service("Fine.")
+    notebook = open_notebook(["print('seen by nobody')", "from IPython.display import Image\n" + PICTURE])
+    page = notebook.page
+    notebook.run(0)
+    notebook.run(1)
+    page.evaluate(ACTIVATE, 0)
+    page.evaluate(EXECUTE, "claude-jupyter:explain")
+    page.wait_for_function(f"() => ({CELLS})().length === 4")
+    notebook.run(1)
+    notebook.run(2)
+    expect(notebook.output(2).locator(".cj-Answer")).to_contain_text("Fine.")
+    assert "seen by nobody" in json.dumps(asked.requests[-1].body)
+    notebook.run(0)
+    page.evaluate(ACTIVATE, 0)
+    page.evaluate(EXECUTE, "claude-jupyter:explain")
+    page.wait_for_function(f"() => ({CELLS})().length === 5")
+    assert cells(notebook)[1] == "%%claude -l\nExplain this output."
+
+
+def test_a_picture_that_the_magic_has_not_seen_is_run_again(open_notebook):
+    notebook = open_notebook(["from IPython.display import Image\n" + PICTURE])
+    notebook.run(0)
+    notebook.page.evaluate(EXECUTE, "claude-jupyter:explain")
+    notebook.page.wait_for_function(f"() => ({CELLS})().length === 3")
+    assert [source.splitlines()[0] for source in cells(notebook)] == [
+        LOAD,
+        "from IPython.display import Image",
+        "%%claude -p",
+    ]
 
 
 def put_settings(server: Server, raw: str) -> None:
@@ -127,9 +180,19 @@ def test_the_panel_in_notebook_7(open_notebook, service):
     expect(panel.locator(".cj-hidden")).to_have_count(0)
     press("Undo")
     expect(turns).to_have_count(1)
+    press("New")
+    expect(panel.locator(".cj-divider")).to_have_text("The next question begins afresh")
+    press("New")
+    expect(panel.locator(".cj-divider")).to_have_count(0)
     press("Fork")
-    expect(panel.locator(".cj-head")).to_contain_text("chat main-2")
+    chat = panel.get_by_label("Chat shown")
+    expect(chat).to_have_value("main-2")
+    expect(panel.locator(".cj-chats")).to_contain_text("%%claude -c main-2")
+    chat.select_option("main")
+    expect(chat).to_have_value("main")
+    expect(panel.locator(".cj-chats code")).to_have_text("%%claude")
     press("Export")
+    expect(panel.get_by_role("status")).to_contain_text("Written to claude-main")
     exported = notebook.wait_for(lambda: [*notebook.server.root.glob("claude-main*.md")])
     notebook.wait_for(lambda: "The first answer." in exported[0].read_text())
 

@@ -60,12 +60,26 @@ def test_the_panels_commands_do_what_they_say(page, tmp_path, monkeypatch):
     comm.say({"op": "undo"})
     assert [t["hidden"] for t in comm.sent[-1]["turns"]] == [False, False]
     comm.say({"op": "new"})
+    assert comm.sent[-1]["afresh"] is True
+    comm.say({"op": "new"})
+    assert comm.sent[-1]["afresh"] is False, "pressed by mistake"
+    comm.say({"op": "new"})
     s.claude.ask("three")
     assert [m["role"] for m in s.bodies[-1]["messages"]] == ["user"]
     comm.say({"op": "export"})
     assert (tmp_path / "claude-main.md").exists()
+    assert comm.sent[-1]["note"] == "Written to claude-main.md"
+    assert comm.sent[-1]["afresh"] is False
+    assert [t["starts"] for t in comm.sent[-1]["turns"]] == [False, False, True]
     comm.say({"op": "fork"})
     assert comm.sent[-1]["chat"] == "main-2" and len(comm.sent[-1]["turns"]) == 3
+    assert comm.sent[-1]["chats"] == ["main", "main-2"]
+    comm.say({"op": "chat", "name": "main"})
+    assert comm.sent[-1]["chat"] == "main"
+    comm.say({"op": "state"})
+    assert comm.sent[-1]["chat"] == "main", "shown from now on"
+    comm.say({"op": "chat", "name": "gone"})
+    assert comm.sent[-1] == {"op": "error", "text": "there is no chat 'gone' any more"}
     comm.say({"op": "hide", "turn": 99})
     assert comm.sent[-1] == {"op": "error", "text": "there is no turn 99: this chat has 3"}
 

@@ -81,6 +81,7 @@ export class Footer {
   end(answer: Answer): void {
     this.halt();
     this.waiting = null;
+    this.node.classList.remove('cj-waiting');
     this.stopButton?.remove();
     setText(this.status, '');
     this.status.hidden = true;
@@ -97,7 +98,7 @@ export class Footer {
     setText(this.tip, priceDetails(answer));
     this.price.hidden = !this.priceText.textContent;
     setText(this.time, answer.seconds > 0 ? seconds(answer.seconds) : '');
-    this.node.hidden = !used && !answer.seconds;
+    this.node.hidden = !used && (!answer.seconds || (!answer.complete && !Number(answer.cost)));
   }
 
   announce(text: string): void {

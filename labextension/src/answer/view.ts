@@ -270,7 +270,9 @@ export class AnswerView implements Paintable {
       }
     }
     this.foot.end(answer);
-    const failed = answer.blocks.some(block => block.type === 'notice' && block.level === 'error');
+    const nothing = !answer.complete && answer.blocks.length === 0; // the cell's error says why
+    this.node.hidden = nothing && answer.attachments.length === 0;
+    const failed = nothing || answer.blocks.some(block => block.type === 'notice' && block.level === 'error');
     this.state(failed ? 'error' : answer.complete ? 'done' : 'stopped');
     if (this.follows) {
       this.foot.announce(failed ? '' : answer.complete ? 'The answer is complete' : 'The answer was stopped');

@@ -3,16 +3,20 @@
 import { isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import type { Written } from './pointing';
+import { LOADS } from './seen';
 
-const LOADS = /^\s*%(?:load_ext|reload_ext)\s+claude_jupyter\b/m;
+const LOAD = '%load_ext claude_jupyter';
 
 export interface Request extends Written {
   /** Run it at once (a setting, off by default). */
   run: boolean;
 }
 
-/** Put a prompt cell below the cell at `index`, after a cell that loads the magic where none does; returns its index. */
-export function putBelow(panel: NotebookPanel, index: number, { source, caret, run }: Request): number {
+/**
+ * Put a prompt cell below the cell at `index`, after a cell that loads the magic where none does; returns its index. What must run again
+ * to be seen has that cell above it.
+ */
+export function putBelow(panel: NotebookPanel, index: number, { source, caret, run, again }: Request): number {
   const notebook = panel.content;
   if (!notebook.model || notebook.model.readOnly) {
     return -1;
@@ -25,14 +29,18 @@ export function putBelow(panel: NotebookPanel, index: number, { source, caret, r
     notebook.activeCellIndex = index + 1; // written already
     return index + 1;
   }
-  if (!loads) {
-    insert(panel, '%load_ext claude_jupyter');
+  if (!loads && again) {
+    NotebookActions.insertAbove(notebook);
+    notebook.activeCell?.model.sharedModel.setSource(LOAD);
+    notebook.activeCellIndex += 1;
+  } else if (!loads) {
+    insert(panel, LOAD);
     if (run) {
       void NotebookActions.run(notebook, panel.sessionContext);
     }
   }
   insert(panel, source);
-  if (run) {
+  if (run && !again) {
     void NotebookActions.run(notebook, panel.sessionContext);
   } else {
     notebook.mode = 'edit';

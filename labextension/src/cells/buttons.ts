@@ -5,10 +5,11 @@
  */
 
 import { CodeCell, type Cell } from '@jupyterlab/cells';
+import type { IOutput } from '@jupyterlab/nbformat';
 import { NotebookActions, type INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { button } from '../answer/dom';
 import { promptOf } from './prompt';
-import { kindOf, outputAt } from './seen';
+import { kindOf, outputAt, outputsOf } from './seen';
 
 /** What to do at a click: `output` is an index into the cell's outputs. */
 type Act = (panel: NotebookPanel, cell: Cell, output: number) => void;
@@ -18,8 +19,9 @@ export function putButtons(tracker: INotebookTracker, allowed: (panel: NotebookP
     const { content } = panel;
     const decorate = (cell: Cell | null | undefined): void => {
       if (cell instanceof CodeCell && allowed(panel) && !promptOf(cell.model.sharedModel.getSource())) {
+        const outputs = outputsOf(cell.model);
         cell.node.querySelectorAll<HTMLElement>('.jp-Cell-outputArea > .jp-OutputArea-child').forEach((child, index) => {
-          label(child, cell, index, () => act(panel, cell, outputAt(cell, child)));
+          label(child, outputs[index], () => act(panel, cell, outputAt(cell, child)));
         });
       }
     };
@@ -39,8 +41,7 @@ export function putButtons(tracker: INotebookTracker, allowed: (panel: NotebookP
   tracker.widgetAdded.connect((_, panel) => follow(panel));
 }
 
-function label(child: HTMLElement, cell: CodeCell, index: number, onClick: () => void): void {
-  const output = index < cell.model.outputs.length ? cell.model.outputs.get(index).toJSON() : null;
+function label(child: HTMLElement, output: IOutput | undefined, onClick: () => void): void {
   const kind = output && kindOf(output);
   const old = child.querySelector(':scope > .cj-about');
   const text = kind === 'error' ? 'Fix' : 'Explain';

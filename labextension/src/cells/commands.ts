@@ -2,14 +2,15 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
-import { isCodeCellModel, type ICellModel } from '@jupyterlab/cells';
+import { isCodeCellModel, type Cell, type ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { putBelow } from './ask';
 import { putButtons } from './buttons';
 import { askAbout, explain, fix } from './pointing';
 import { promptOf } from './prompt';
-import { kindOf, Runs } from './seen';
+import { kindOf, outputsOf, Runs } from './seen';
 
 export const COMMANDS = {
   ask: 'claude-jupyter:ask',
@@ -18,8 +19,6 @@ export const COMMANDS = {
   stop: 'claude-jupyter:stop'
 };
 const PLUGIN = 'claude-jupyter:plugin';
-
-type Outputs = 'error' | 'other' | 'none';
 
 export const buttons: JupyterFrontEndPlugin<void> = {
   id: PLUGIN,
@@ -47,17 +46,22 @@ export const buttons: JupyterFrontEndPlugin<void> = {
 function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () => boolean): void {
   const { commands } = app;
   const describedBy = { args: { type: 'object', properties: {} } };
+  const describedByCell = {
+    args: { type: 'object', properties: { pointed: { type: 'boolean', description: 'Of the context menu: the cell under the pointer, not the active one' } } }
+  };
   const runs = new Runs(tracker);
   const write = (panel: NotebookPanel, index: number, kind: 'ask' | 'fix' | 'explain', output = -1): void => {
     const cells = runs.cells(panel);
     const written = kind === 'ask' ? askAbout(cells, index) : (kind === 'fix' ? fix : explain)(cells, index, output);
     putBelow(panel, index, { ...written, run: run() && kind !== 'ask' });
   };
-  const writeHere = (kind: 'ask' | 'fix' | 'explain'): void => {
+  const pointed = (args: ReadonlyPartialJSONObject): Cell | null => (args.pointed ? underPointer(app, tracker) : tracker.activeCell);
+  const writeHere = (kind: 'ask' | 'fix' | 'explain', args: ReadonlyPartialJSONObject): void => {
     const panel = tracker.currentWidget;
-    const index = panel?.content.activeCellIndex ?? -1;
-    if (panel && index >= 0) {
-      write(panel, index, kind, kind === 'ask' ? -1 : outputOf(tracker.activeCell?.model, kind === 'fix'));
+    const cell = pointed(args);
+    const index = panel && cell ? panel.content.widgets.indexOf(cell) : -1;
+    if (panel && cell && index >= 0) {
+      write(panel, index, kind, kind === 'ask' ? -1 : outputOf(cell.model, kind === 'fix'));
     }
   };
   const may = (panel: NotebookPanel): boolean => speaksPython(panel) && panel.content.model?.readOnly === false;
@@ -68,7 +72,10 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     }
   });
   const look = (): void => Object.values(COMMANDS).forEach(command => commands.notifyCommandChanged(command));
-  tracker.activeCellChanged.connect(look);
+  tracker.activeCellChanged.connect((_, cell) => {
+    cell?.model.mimeTypeChanged.connect(look); // it may become a prompt, or cease to be one
+    look();
+  });
   tracker.widgetAdded.connect((_, { content, context }) => {
     void context.ready.then(() => content.model?.metadataChanged.connect(look)); // the kernel says its language there
   });
@@ -78,26 +85,26 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
   commands.addCommand(COMMANDS.ask, {
     label: 'Ask Claude About This Cell',
     caption: 'Write a question about this cell into a new cell below',
-    describedBy,
+    describedBy: describedByCell,
     isEnabled: writable,
-    isVisible: () => here() && tracker.activeCell !== null && !isPrompt(tracker.activeCell.model),
-    execute: () => writeHere('ask')
+    isVisible: args => here() && isNoPrompt(pointed(args)?.model),
+    execute: args => writeHere('ask', args)
   });
   commands.addCommand(COMMANDS.fix, {
     label: 'Fix With Claude',
     caption: 'Write a question about this error into a new cell below',
-    describedBy,
+    describedBy: describedByCell,
     isEnabled: writable,
-    isVisible: () => here() && outputsOf(tracker) === 'error',
-    execute: () => writeHere('fix')
+    isVisible: args => here() && outputOf(pointed(args)?.model, true) >= 0,
+    execute: args => writeHere('fix', args)
   });
   commands.addCommand(COMMANDS.explain, {
     label: 'Explain With Claude',
     caption: 'Write a question about this output into a new cell below',
-    describedBy,
+    describedBy: describedByCell,
     isEnabled: writable,
-    isVisible: () => here() && outputsOf(tracker) === 'other',
-    execute: () => writeHere('explain')
+    isVisible: args => here() && outputOf(pointed(args)?.model, true) < 0 && outputOf(pointed(args)?.model, false) >= 0,
+    execute: args => writeHere('explain', args)
   });
   commands.addCommand(COMMANDS.stop, {
     label: 'Stop Claude',
@@ -132,18 +139,20 @@ function isPrompt(model: ICellModel): boolean {
   return model.type === 'code' && promptOf(model.sharedModel.getSource()) !== null;
 }
 
-/** What the active cell's outputs are to Fix and Explain. */
-function outputsOf(tracker: INotebookTracker): Outputs {
-  const model = tracker.activeCell?.model;
-  return outputOf(model, true) >= 0 ? 'error' : outputOf(model, false) >= 0 ? 'other' : 'none';
+const isNoPrompt = (model: ICellModel | undefined): boolean => model !== undefined && !isPrompt(model);
+
+/** The cell where the context menu was opened: a click on the text of a cell opens it, but does not make the cell the active one. */
+function underPointer(app: JupyterFrontEnd, tracker: INotebookTracker): Cell | null {
+  const node = app.contextMenuHitTest(candidate => candidate.classList.contains('jp-Cell'));
+  return tracker.currentWidget?.content.widgets.find(cell => cell.node === node) ?? null;
 }
 
 /** The output that a command is about: the error, else the first picture, else the last that can be asked about; -1 if none. */
 function outputOf(model: ICellModel | undefined, error: boolean): number {
-  if (!model || !isCodeCellModel(model) || isPrompt(model)) {
+  if (!model || isPrompt(model)) {
     return -1;
   }
-  const kinds = Array.from({ length: model.outputs.length }, (_, i) => kindOf(model.outputs.get(i).toJSON()));
+  const kinds = outputsOf(model).map(kindOf);
   if (error) {
     return kinds.indexOf('error');
   }

@@ -6,6 +6,8 @@ import {
   IEditorExtensionRegistry,
   IEditorLanguageRegistry
 } from '@jupyterlab/codemirror';
+import { ICompletionProviderManager } from '@jupyterlab/completer';
+import { onlyTheKernel } from './completion';
 import { canPrompt, PROMPT_MIME, promptEditor } from './editor';
 
 const MARKDOWN = 'text/x-ipythongfm'; // Markdown with LaTeX, as in Markdown cells
@@ -15,7 +17,16 @@ export const prompts: JupyterFrontEndPlugin<void> = {
   description: 'Edits %%claude cells as prose.',
   autoStart: true,
   requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
-  activate: (_app, extensions: IEditorExtensionRegistry, languages: IEditorLanguageRegistry) => {
+  optional: [ICompletionProviderManager],
+  activate: (
+    app,
+    extensions: IEditorExtensionRegistry,
+    languages: IEditorLanguageRegistry,
+    completion: ICompletionProviderManager | null
+  ) => {
+    if (completion) {
+      void app.restored.then(() => onlyTheKernel(completion));
+    }
     languages.addLanguage({
       name: 'claude-prompt',
       displayName: 'Prompt to Claude',

@@ -12,6 +12,8 @@ export interface Seen {
   asks: boolean;
   /** The execution count, if this kernel ran it under the eyes of this page; else null. */
   ran: number | null;
+  /** Whether the magic was there when it ran, and saw what it showed. */
+  noticed: boolean;
   outputs: { kind: Kind; text: string }[];
 }
 
@@ -19,6 +21,8 @@ export interface Seen {
 export interface Written {
   source: string;
   caret: number;
+  /** Only a cell that runs again shows the magic what is asked about. */
+  again?: boolean;
 }
 
 /** With `-l N` at most so many: the others are sent as well. */
@@ -28,10 +32,12 @@ const LONGEST = 4000;
 export function askAbout(cells: Seen[], index: number): Written {
   const cell = cells[index];
   const back = newer(cells, cell) + 1;
-  if (cell.ran !== null && back <= FAR) {
-    return written(`%%claude -l${back > 1 ? ` ${back}` : ''}`, back > 1 ? `About In [${cell.ran}]: ` : '');
+  if (cell.noticed && back <= FAR) {
+    return written(`%%claude -l${back > 1 ? ` ${back}` : ''}`, back > 1 ? `About \`In [${cell.ran}]\`: ` : '');
   }
-  return written('%%claude', '', quoted(cell.source, cell.code ? 'python' : 'markdown'));
+  const said = cell.outputs.map(({ kind, text }) => (kind === 'image' ? '' : text)).filter(text => text.trim());
+  const quotes = [quoted(cell.source, cell.code ? 'python' : 'markdown'), ...(said.length ? [quoted(said.join('\n'), 'text')] : [])];
+  return written('%%claude', '', quotes.join('\n\n'));
 }
 
 export function fix(cells: Seen[], index: number, output: number): Written {
@@ -51,16 +57,19 @@ export function explain(cells: Seen[], index: number, output: number): Written {
     const images = (from: Seen['outputs']): number => from.filter(item => item.kind === 'image').length;
     const later = cells.filter(other => other.ran !== null && cell.ran !== null && other.ran > cell.ran);
     const back = later.reduce((sum, other) => sum + images(other.outputs), 1 + images(cell.outputs.slice(output + 1)));
+    if (!cell.noticed && cell.ran !== null) {
+      return { ...written('%%claude -p', 'Explain this picture.'), again: true };
+    }
     return back === 1
       ? written('%%claude -p', 'Explain this picture.')
-      : written(`%%claude -p ${back}`, `Explain the first of these pictures${cell.ran === null ? '' : `, of In [${cell.ran}]`}.`);
+      : written(`%%claude -p ${back}`, `Explain the first of these pictures${cell.ran === null ? '' : `, of \`In [${cell.ran}]\``}.`);
   }
   if (kind === 'value' && cell.ran !== null) {
     return written(`%%claude Out[${cell.ran}]`, 'Explain this output.');
   }
   const back = newer(cells, cell) + 1;
-  if (cell.ran !== null && back <= FAR) {
-    return written(`%%claude -l${back > 1 ? ` ${back}` : ''}`, back > 1 ? `Explain the output of In [${cell.ran}].` : 'Explain this output.');
+  if (cell.noticed && back <= FAR) {
+    return written(`%%claude -l${back > 1 ? ` ${back}` : ''}`, back > 1 ? `Explain the output of \`In [${cell.ran}]\`.` : 'Explain this output.');
   }
   return written('%%claude', 'Explain this output.', quoted(cell.source, 'python') + '\n\n' + quoted(text, 'text'));
 }

@@ -9,17 +9,30 @@ import { promptOf } from './prompt';
 
 export const WIDGET = 'application/vnd.jupyter.widget-view+json';
 
-/** Which cells the kernel knows; a restarted one knows none. */
+/** The cell that makes the magic, which sees what cells show from then on. */
+export const LOADS = /^\s*%(?:load_ext|reload_ext)\s+claude_jupyter\b/m;
+
+/** A kernel between two restarts; `loaded` is null until its first cell tells whether it is a fresh one. */
+interface Life {
+  loaded: boolean | null;
+}
+
+/** Which cells the kernel knows, and which of them the magic has seen; a restarted one knows none. */
 export class Runs {
-  private ran = new WeakMap<ICellModel, object>();
-  private readonly kernels = new WeakMap<NotebookPanel['content'], object>();
+  private ran = new WeakMap<ICellModel, { life: Life; noticed: boolean }>();
+  private readonly lives = new WeakMap<NotebookPanel['content'], Life>();
 
   constructor(tracker: INotebookTracker) {
-    NotebookActions.executed.connect((_, { notebook, cell }) => {
-      this.ran.set(cell.model, this.kernel(notebook));
+    NotebookActions.executed.connect((_, { notebook, cell, success }) => {
+      const { model } = cell;
+      const life = this.life(notebook);
+      const count = isCodeCellModel(model) ? model.executionCount : null;
+      life.loaded ??= count !== 1 && notebook.widgets.some(other => other.model !== model && loads(other.model) && wasRun(other.model));
+      this.ran.set(model, { life, noticed: life.loaded });
+      life.loaded ||= success && loads(model);
     });
     tracker.widgetAdded.connect((_, panel) => {
-      const forget = (): void => void this.kernels.set(panel.content, {});
+      const forget = (): void => void this.lives.set(panel.content, { loaded: null });
       panel.sessionContext.kernelChanged.connect(forget);
       panel.sessionContext.statusChanged.connect((_, status) => {
         if (status === 'restarting' || status === 'autorestarting') {
@@ -33,17 +46,27 @@ export class Runs {
     return content.widgets.map(({ model }) => {
       const code = isCodeCellModel(model);
       const source = model.sharedModel.getSource();
-      const known = code && this.ran.get(model) === this.kernel(content);
-      const outputs = code ? Array.from({ length: model.outputs.length }, (_, i) => seen(model.outputs.get(i).toJSON())) : [];
-      return { source, code, asks: code && promptOf(source) !== null, ran: known ? (model.executionCount ?? null) : null, outputs };
+      const run = this.ran.get(model);
+      const ran = code && run?.life === this.life(content) ? (model.executionCount ?? null) : null;
+      const outputs = outputsOf(model).map(seen);
+      return { source, code, asks: code && promptOf(source) !== null, ran, noticed: ran !== null && run!.noticed, outputs };
     });
   }
 
-  private kernel(notebook: NotebookPanel['content']): object {
-    const known = this.kernels.get(notebook) ?? {};
-    this.kernels.set(notebook, known);
+  private life(notebook: NotebookPanel['content']): Life {
+    const known = this.lives.get(notebook) ?? { loaded: null };
+    this.lives.set(notebook, known);
     return known;
   }
+}
+
+const loads = (model: ICellModel): boolean => model.type === 'code' && LOADS.test(model.sharedModel.getSource());
+const wasRun = (model: ICellModel): boolean => isCodeCellModel(model) && model.executionCount !== null;
+
+/** The outputs of a cell as the notebook holds them; none of a model that is gone, as in the midst of a merge. */
+export function outputsOf(model: ICellModel): IOutput[] {
+  const outputs = isCodeCellModel(model) && !model.isDisposed ? model.outputs : null;
+  return Array.from({ length: outputs?.length ?? 0 }, (_, i) => outputs!.get(i).toJSON());
 }
 
 /** What an output is to the buttons; null where there is nothing to ask about. */

@@ -29,9 +29,9 @@ export class ClaudePanel extends Widget {
       return;
     }
     const scroll = this.node.scrollTop;
-    const said = link.said ? [el('p', 'cj-said', link.said)] : [];
-    said.forEach(line => line.setAttribute('role', 'alert'));
-    this.node.replaceChildren(header(state), chart(state), this.actions(link, state), ...said, this.rows(link, state));
+    const said = link.said ? [el('p', 'cj-said', link.said)] : state.note ? [el('p', 'cj-note', state.note)] : [];
+    said.forEach(line => line.setAttribute('role', link.said ? 'alert' : 'status'));
+    this.node.replaceChildren(header(state), chart(state), this.actions(link, state), ...said, ...this.chats(link, state), this.rows(link, state));
     this.node.scrollTop = scroll;
   }
 
@@ -44,11 +44,26 @@ export class ClaudePanel extends Widget {
       item.disabled = disabled;
       node.append(item);
     };
-    add('New', 'Begin afresh: earlier turns stay here and are not sent from here on', 'new');
+    add('New', 'Begin afresh with the next question: earlier turns stay here and are not sent from then on', 'new');
     add('Undo', 'Take the last change back: an answer, or what was hidden or shown', 'undo');
-    add('Fork', 'Go on in a copy of this conversation', 'fork');
+    add('Fork', 'Make a copy of this conversation, to go on in either', 'fork');
     add('Export', 'Write the transcript as Markdown beside the notebook', 'export');
+    node.firstElementChild?.setAttribute('aria-pressed', String(state.afresh));
     return node;
+  }
+
+  /** Which chat is shown, where there are several, and how to ask in it. */
+  private chats(link: KernelLink, state: State): HTMLElement[] {
+    if (state.chats.length < 2) {
+      return [];
+    }
+    const choice = el('select', 'cj-choice');
+    choice.setAttribute('aria-label', 'Chat shown');
+    choice.append(...state.chats.map(name => new Option(name, name, false, name === state.chat)));
+    choice.addEventListener('change', () => link.send('chat', { name: choice.value }));
+    const name = /^[\w.-]+$/.test(state.chat) ? state.chat : `"${state.chat}"`;
+    const how = el('span', '', 'ask in it with ', el('code', '', state.chat === 'main' ? '%%claude' : `%%claude -c ${name}`));
+    return [el('div', 'cj-chats', choice, how)];
   }
 
   private rows(link: KernelLink, state: State): HTMLElement {
@@ -56,9 +71,15 @@ export class ClaudePanel extends Widget {
     list.setAttribute('aria-label', `Questions of ${state.chat}`);
     const cells = link.panel.content.widgets;
     const shown = answersIn(link.panel);
-    for (const turn of [...state.turns].reverse()) {
+    if (state.afresh && state.turns.length) {
+      list.append(divider('The next question begins afresh'));
+    }
+    for (const [i, turn] of [...state.turns.entries()].reverse()) {
       const cell = cells.find(candidate => candidate.model.id === turn.cell);
       list.append(this.row(link, turn, cell ? cells.indexOf(cell) : -1, shown));
+      if (turn.starts && i > 0) {
+        list.append(divider('Begun afresh: what is below is not sent any more'));
+      }
     }
     return list;
   }
@@ -74,8 +95,9 @@ export class ClaudePanel extends Widget {
     });
     jump.append(
       el('span', 'cj-n', `[${number}]`),
-      el('span', 'cj-q', turn.prompt, el('small', '', turn.facts)),
-      el('span', 'cj-c', dollars(turn.cost))
+      el('span', 'cj-q', turn.prompt),
+      el('span', 'cj-c', dollars(turn.cost).replace(/ /g, '\u00a0')),
+      el('small', '', turn.facts)
     );
     jump.disabled = index < 0;
     jump.title = index < 0 ? 'Its cell is not in this notebook' : 'Go to the cell';
@@ -92,6 +114,8 @@ export class ClaudePanel extends Widget {
   }
 }
 
+const divider = (text: string): HTMLElement => el('li', 'cj-divider', text);
+
 function header(state: State): HTMLElement {
   const sum = state.notebook ?? state.kernel;
   const facts = [state.turns.length === 1 ? '1 question' : `${count(state.turns.length)} questions`];
@@ -99,9 +123,6 @@ function header(state: State): HTMLElement {
     facts.push(`${Math.round(100 * state.cached)} % from cache`);
   }
   facts.push(shortModel(state.model));
-  if (state.chat !== 'main') {
-    facts.push(`chat ${state.chat}`);
-  }
   return el('div', 'cj-head', el('b', '', dollars(sum.cost, sum.estimated)), el('span', '', facts.join(' · ')));
 }
 
