@@ -125,7 +125,7 @@ class Journal:
         """Journalled turns of this notebook and chat, and what was done with them, oldest first."""
         if self.folder is None or self.notebook is None:
             return
-        for path in sorted(self.folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime):
+        for path in sorted(self.folder.glob("*.jsonl"), key=_written):
             for entry in _entries(path):
                 if entry.get("notebook") != self.notebook or entry.get("chat") != chat:
                     continue
@@ -189,6 +189,13 @@ class Journal:
             return turn_from_json({**data, "messages": messages})
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None  # edited by hand: the notebook's own answer serves instead
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0  # another kernel has just deleted it
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:

@@ -78,6 +78,13 @@ def test_a_line_that_was_cut_within_a_letter_costs_itself_alone(journal, tmp_pat
     assert [t.answer.id for t in journal.turns("main")] == ["a", "c"]
 
 
+def test_a_file_that_another_kernel_deletes_meanwhile_is_passed_over(journal, tmp_path):
+    journal.add("main", turn("a"))
+    (tmp_path / "journal" / "k2.jsonl").symlink_to("nowhere")  # listed, and gone when it is looked at
+    assert [t.answer.id for t in journal.turns("main")] == ["a"]
+    assert not list(journal.asked())
+
+
 def test_a_price_edited_by_hand_costs_the_hint_and_not_the_answer(journal, tmp_path):
     with stage(["one", "two"]) as s:
         s.world.journal, s.world.repeats = journal, Repeats(journal.asked)
