@@ -117,6 +117,8 @@ def _built_from() -> str:
 
 
 def _bundle() -> None:
+    # The wheel takes this file from `labextension/`, and twice is an error to hatchling: a copy of earlier runs must not stay.
+    (BUILT[0].parent / "install.json").unlink(missing_ok=True)
     mark, stamp = _built_from(), LABEXTENSION / "node_modules" / ".tests-build-stamp"
     if _is_fresh(stamp, mark) and all(path.exists() for path in BUILT):
         return
@@ -124,7 +126,6 @@ def _bundle() -> None:
     _call(["npm", "run", "--silent", "build:prod"], cwd=LABEXTENSION)
     if not all(path.exists() for path in BUILT):
         sys.exit("setup failed: npm run build:prod did not make the extension and the widget")
-    shutil.copy(LABEXTENSION / "install.json", BUILT[0].parent / "install.json")
     stamp.write_text(mark)
 
 
