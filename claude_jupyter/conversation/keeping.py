@@ -130,8 +130,7 @@ class Kept:
     def _rescue(self, asking: Asking, parts: Iterator[object], view: View) -> None:
         """Keep what came of an answer that could not be shown (a closed pipe), or that a fault broke off."""
         asking.stop.ask()
-        for _ in parts:
-            pass
+        deque(parts, maxlen=0)  # to its end
         answer = self._keep(asking, unseen=False)
         with contextlib.suppress(Exception):
             view.end(answer)
