@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,7 @@ def make_client(settings: Settings, *, folder: Path | None = None, key: str | No
             base_url=shared().url,
             http_client=anthropic.DefaultHttpxClient(trust_env=False),
             max_retries=0,
+            **_untold(anthropic.Anthropic),
         )
     common: dict[str, Any] = {"max_retries": settings.max_retries, "timeout": settings.timeout}
     if settings.base_url:
@@ -163,8 +165,16 @@ def make_client(settings: Settings, *, folder: Path | None = None, key: str | No
         arguments = {**found.arguments, **common}
         if "proxy" in arguments:
             arguments["http_client"] = anthropic.DefaultHttpxClient(proxy=arguments.pop("proxy"))
-        return anthropic.Anthropic(**arguments)
+        return anthropic.Anthropic(**arguments, **_untold(anthropic.Anthropic))
     return _platform(settings.provider, common)
+
+
+def _untold(client: type) -> dict[str, Any]:
+    """No spans to whatever tracer the process has, which the SDK gives of its own accord; `ANTHROPIC_OPEN_TELEMETRY` asks for them."""
+    wanted = os.environ.get("ANTHROPIC_OPEN_TELEMETRY")
+    return (
+        {"open_telemetry": False} if not wanted and "open_telemetry" in signature(client).parameters else {}
+    )
 
 
 def _platform(provider: str, common: dict[str, Any]) -> Any:
@@ -173,7 +183,8 @@ def _platform(provider: str, common: dict[str, Any]) -> Any:
     platform = PLATFORMS[provider]
     platform.check(provider)
     try:
-        return getattr(anthropic, platform.client)(**common)
+        client = getattr(anthropic, platform.client)
+        return client(**common, **_untold(client))
     except (ValueError, ImportError, anthropic.AnthropicError) as error:
         raise AuthenticationError(
             f"{platform.title} (provider {provider}) is not set up: it needs {platform.needs}. ({clean(str(error))[:160]})"

@@ -38,6 +38,7 @@ __all__ = [
     "recorded_notebook",
     "report",
     "reprice",
+    "repriced",
     "write_csv",
 ]
 
@@ -212,6 +213,12 @@ def reprice(ledger: Accounts, *, overrides: prices.Prices | None = None, where: 
     return ledger.reprice(_priced_again(ledger.rows(where or Where()), overrides))
 
 
+def repriced(ledger: Accounts, overrides: prices.Prices | None) -> str:
+    """Price past requests again, and say how many were."""
+    count = reprice(ledger, overrides=overrides)
+    return f"{count:,} {'request was' if count == 1 else 'requests were'} priced anew."
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """`claude-jupyter cost`: print a report; the exit status."""
     try:
@@ -232,7 +239,7 @@ def _main(asked: Asked) -> int:
     settings = configured()
     ledger = open_ledger(settings.ledger, warn=lambda line: print(line, file=sys.stderr))  # noqa: T201
     if asked.reprice:
-        _say(f"{reprice(ledger, overrides=settings.prices):,} requests were priced anew.")
+        _say(repriced(ledger, settings.prices))
     limit = Decimal(str(settings.daily_budget)) if settings.daily_budget else None
     found = report(
         ledger,

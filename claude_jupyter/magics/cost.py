@@ -14,7 +14,7 @@ from claude_jupyter.costs.report import (
     recorded_kernel,
     recorded_notebook,
     report,
-    reprice,
+    repriced,
     write_csv,
 )
 from claude_jupyter.errors import StorageError
@@ -41,8 +41,7 @@ def cost(line: str, home: Any) -> None:
         raise StorageError("There is no ledger to report on.")
     settings = home.world.settings
     if asked.reprice:
-        count = reprice(books.accounts, overrides=settings.prices)
-        print(f"{count:,} requests were priced anew.")  # noqa: T201
+        print(repriced(books.accounts, settings.prices))  # noqa: T201
     limit = settings.daily_budget
     found = report(
         books.accounts,

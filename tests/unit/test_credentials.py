@@ -7,6 +7,7 @@ import os
 import pytest
 
 from claude_jupyter.client.providers import credential, make_client
+from claude_jupyter.demo.server import start
 from claude_jupyter.errors import AuthenticationError
 from claude_jupyter.settings import Settings
 
@@ -108,3 +109,29 @@ def test_a_file_that_cannot_be_read_is_none(tmp_path, data):
 def test_a_key_is_never_shown(dotenv):
     found = credential({}, dotenv("ANTHROPIC_API_KEY=key-of-the-env-file"))
     assert "key-of-the-env-file" not in repr(found) and found.where == ".env beside the notebook"
+
+
+@pytest.mark.parametrize(("asked", "spans"), [("", 0), ("true", 1)])
+def test_a_tracer_of_the_process_is_told_nothing_unless_asked(asked, spans, monkeypatch, tmp_path):
+    from opentelemetry import trace
+
+    told = []
+
+    class Tracer(trace.NoOpTracer):
+        def start_span(self, name, *args, **how):
+            told.append(name)
+            return super().start_span(name, *args, **how)
+
+    class Provider(trace.NoOpTracerProvider):
+        def get_tracer(self, *args, **how):
+            return Tracer()
+
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", Provider())
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", asked)
+    with start("Yes.") as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        client = make_client(Settings(), folder=tmp_path, key="key-of-this-test")
+        message = {"role": "user", "content": "Why?"}
+        list(client.messages.create(model="claude-haiku-5-5", max_tokens=9, messages=[message], stream=True))
+        client.close()
+    assert len(told) == spans
