@@ -385,7 +385,7 @@ class Kept:
 
 def _replacing(answer: Answer, gone: int) -> str:
     what = "the earlier one" if gone == 1 else f"the {gone} earlier ones"
-    return f"Answer {answer.turn} replaces {what} of this cell (kept: claude.undo())."
+    return f"Answer {answer.turn} replaces {what} of this cell (kept: `claude.undo()`)."
 
 
 def _told(answer: Answer, text: str) -> Answer:

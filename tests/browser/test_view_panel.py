@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -34,6 +36,9 @@ def test_price_and_transcript_follow_the_kernel(open_notebook):
     notebook.run(0)
     expect(item).to_contain_text("Claude: $0.180 of $5.00 notebook · $0.0500 kernel")
     expect(item).to_contain_text("context 2 %")
+    expect(item).to_have_accessible_name(
+        re.compile(r"^Claude: \$0\.180 of \$5\.00 notebook · \$0\.0500 kernel, context 2 %, sonnet-5\.5\. 14 requests")
+    )
     item.click()
     panel = page.locator(".cj-Panel")
     expect(panel.locator(".cj-head")).to_contain_text("$0.180")

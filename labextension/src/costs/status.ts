@@ -84,7 +84,8 @@ export class StatusItem extends Widget {
     this.gauge.style.width = `${Math.max(2, 100 * share)}%`;
     setText(this.model, shortModel(state.model));
     this.node.title = details(state);
-    this.node.setAttribute('aria-label', `Claude: ${this.node.textContent ?? ''}. ${details(state)}`);
+    const shown = [...this.node.children].filter(part => !(part as HTMLElement).hidden).map(part => part.textContent);
+    this.node.setAttribute('aria-label', `${shown.join(', ')}. ${details(state)}`);
   }
 
   /** `$0.18 of $5.00 notebook`. */
