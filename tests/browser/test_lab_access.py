@@ -72,5 +72,10 @@ def test_axe_finds_nothing(open_notebook, service, theme):
     for code in live.locator(".cj-code").all():
         code.hover()
     page.wait_for_timeout(300)
+    panel = page.locator(".cj-Panel")
+    panel.get_by_role("button", name="Fork").click()
+    expect(panel.get_by_label("Chat shown")).to_be_visible()
+    panel.get_by_role("button", name="New").click()
+    expect(panel.locator(".cj-divider")).to_have_count(1)
     found = violations(page, *OURS)
     assert not found, "\n".join(found)
