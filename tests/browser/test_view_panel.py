@@ -37,7 +37,9 @@ def test_price_and_transcript_follow_the_kernel(open_notebook):
     expect(item).to_contain_text("Claude: $0.180 of $5.00 notebook · $0.0500 kernel")
     expect(item).to_contain_text("context 2 %")
     expect(item).to_have_accessible_name(
-        re.compile(r"^Claude: \$0\.180 of \$5\.00 notebook · \$0\.0500 kernel, context 2 %, sonnet-5\.5\. 14 requests")
+        re.compile(
+            r"^Claude: \$0\.180 of \$5\.00 notebook · \$0\.0500 kernel, context 2 %, sonnet-5\.5\. 14 requests"
+        )
     )
     item.click()
     panel = page.locator(".cj-Panel")
