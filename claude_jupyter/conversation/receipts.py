@@ -29,20 +29,20 @@ class Counted:
         Tokens of the whole prompt, history included.
     exact
         Whether the service counted them; else they are estimated.
-    input
-        USD for the prompt; None where the price is not known.
+    price
+        USD for the prompt; None where it is not known.
     most
-        USD with the longest answer.
+        USD with the longest answer, too.
     """
 
     tokens: int
     exact: bool
-    input: Decimal | None
+    price: Decimal | None
     most: Decimal | None
 
     def __repr__(self) -> str:
         about = "" if self.exact else "about "
-        return f"{about}{self.tokens:,} tokens, {dollars(self.input)} to {dollars(self.most)}"
+        return f"{about}{self.tokens:,} tokens, {dollars(self.price)} to {dollars(self.most)}"
 
 
 def receipt(

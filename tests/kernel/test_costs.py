@@ -360,7 +360,7 @@ def test_a_dry_run_and_a_count_cost_nothing(
     kernel = start(budget="0.0001")
     assert ask(kernel, "Why?", "--dry-run").ok
     tokens = kernel.value(
-        "((c := claude.count('Why?', 'a text ' * 500)).tokens, c.exact, str(c.input), str(c.most))"
+        "((c := claude.count('Why?', 'a text ' * 500)).tokens, c.exact, str(c.price), str(c.most))"
     )
     assert tokens[1] is True and Decimal(tokens[2]) < Decimal(tokens[3])
     assert asked(model) == [] and ledger(tmp_path) == []
