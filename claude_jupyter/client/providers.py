@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from claude_jupyter.client.errors import NO_KEY, clean
@@ -186,6 +187,7 @@ def _platform(provider: str, common: dict[str, Any]) -> Any:
         client = getattr(anthropic, platform.client)
         return client(**common, **_untold(client))
     except (ValueError, ImportError, anthropic.AnthropicError) as error:
+        said = shorten(clean(str(error)), 160, placeholder=" …")
         raise AuthenticationError(
-            f"{platform.title} (provider {provider}) is not set up: it needs {platform.needs}. ({clean(str(error))[:160]})"
+            f"{platform.title} (provider {provider}) is not set up: it needs {platform.needs}. ({said})"
         ) from None
