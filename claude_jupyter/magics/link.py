@@ -83,7 +83,7 @@ def state(home: Any, chat: Any) -> dict[str, Any]:
         if owner.notebook is not None:
             told["notebook"] = _sum(Sum.total(accounts.sums(("model",), Where(notebook=owner.notebook))))
         day = accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user).billed.day
-        told["day"] = {"calls": 0, "tokens": 0, "cost": f"{day:f}", "estimated": False}
+        told["day"] = _sum(Sum(billed=day))
     limits = {"kernel": settings.budget, "notebook": settings.notebook_budget, "day": settings.daily_budget}
     used, size = chat.context
     prompt = chat.usage.prompt
@@ -110,6 +110,7 @@ def _sum(total: Sum) -> dict[str, Any]:
         "calls": total.calls,
         "tokens": total.usage.total,
         "cost": None if unknown else f"{total.cost:f}",
+        "unbilled": f"{total.unbilled:f}",
         "estimated": bool(total.estimated),
     }
 

@@ -1,6 +1,7 @@
 /** Numbers and names as people read them. Pure. Money follows `dollars` in Python (`costs/usage.py`) to the letter. */
 
 import type { Answer, Usage } from './protocol';
+import type { Sum } from './state';
 
 /** `5528` → `5,528`. */
 export function count(n: number): string {
@@ -31,6 +32,11 @@ export function dollars(usd: string | null, estimated = false): string {
     return '> $0'; // as a lower bound "< $0.0001" says nothing
   }
   return (estimated ? '≥ ' : '') + dollarText(usd!, value);
+}
+
+/** What of a sum cost nothing in truth, as the demo model's answers and replays do; '' where all was billed. */
+export function unbilled({ cost, unbilled }: Sum): string {
+  return unbilled <= 0 ? '' : unbilled >= Number(cost) ? 'nothing billed' : `${dollars(String(unbilled))} of it not billed`;
 }
 
 const TINY = 0.00005; // USD

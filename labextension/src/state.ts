@@ -7,6 +7,8 @@ export interface Sum {
   tokens: number;
   /** USD, or null where a price is unknown. */
   cost: string | null;
+  /** USD of it that the demo model and replays would have cost. */
+  unbilled: number;
   estimated: boolean;
 }
 
@@ -69,7 +71,13 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 function sum(value: unknown): Sum {
   const data = dict(value);
-  return { calls: num(data.calls), tokens: num(data.tokens), cost: money(data.cost), estimated: data.estimated === true };
+  return {
+    calls: num(data.calls),
+    tokens: num(data.tokens),
+    cost: money(data.cost),
+    unbilled: Number(money(data.unbilled)),
+    estimated: data.estimated === true
+  };
 }
 
 function turn(value: unknown): TurnSummary {

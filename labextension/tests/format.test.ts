@@ -22,6 +22,12 @@ describe('money', () => {
     expect(format.dollars('abc')).toBe('price unknown');
   });
 
+  it.each([
+    ['0', ''], ['0.01', '$0.0100 of it not billed'], ['0.05', 'nothing billed']
+  ])('says of a sum what cost nothing in truth: %s', (free, said) => {
+    expect(format.unbilled({ calls: 1, tokens: 1, cost: '0.05', unbilled: Number(free), estimated: false })).toBe(said);
+  });
+
   it('explains a price', () => {
     const lines = format.priceDetails({ usage: usage(), cost: '0.0134', estimated: true, provider: 'demo', billed: true, replayed: false, saved: null });
     expect(lines).toContain('cache read 1,936 · cache write, 5 minutes 3,592 · output 418');

@@ -3,7 +3,7 @@
 import { Signal, type ISignal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { el, setText } from '../answer/dom';
-import { dollars, count, shortModel } from '../format';
+import { count, dollars, shortModel, unbilled } from '../format';
 import type { Links } from '../links';
 import { page } from '../page';
 import type { State, Sum } from '../state';
@@ -75,6 +75,7 @@ export class StatusItem extends Widget {
     if (state.day && budget.day) {
       parts.push(this.sum(state.day, 'today', budget.day));
     }
+    parts.push(...[unbilled(state.kernel)].filter(Boolean));
     const [price] = parts[0].split(' ');
     setText(this.price, price);
     setText(this.rest, [parts[0].slice(price.length), ...parts.slice(1)].join(' · '));

@@ -2,7 +2,7 @@
 
 import { Widget } from '@lumino/widgets';
 import { button, el } from '../answer/dom';
-import { count, dollars, shortModel } from '../format';
+import { count, dollars, shortModel, unbilled } from '../format';
 import type { KernelLink } from '../kernel';
 import { answersIn } from '../lab/recover';
 import type { Links } from '../links';
@@ -122,7 +122,7 @@ function header(state: State): HTMLElement {
   if (state.cached > 0) {
     facts.push(`${Math.round(100 * state.cached)} % from cache`);
   }
-  facts.push(shortModel(state.model));
+  facts.push(shortModel(state.model), ...[unbilled(sum)].filter(Boolean));
   return el('div', 'cj-head', el('b', '', dollars(sum.cost, sum.estimated)), el('span', '', facts.join(' · ')));
 }
 
