@@ -35,7 +35,7 @@ def test_each_output_has_the_button_that_fits(open_notebook, service):
     sources = page.evaluate(CELLS)
     assert sources[sources.index("1/0") + 1].startswith("%%claude -e\nWhy does this fail")
     assert sources[sources.index(PICTURE) + 1] == "%%claude -p\nExplain this picture."
-    assert sources[sources.index("print('words')") + 1] == "%%claude -l 2\nExplain the output of In [4]."
+    assert sources[sources.index("print('words')") + 1] == "%%claude -l 2\nExplain the output of `In [4]`."
     assert sources[sources.index("[1, 2, 3]") + 1] == "%%claude Out[5]\nExplain this output."
     assert sources.count(LOAD) == 1
     assert list(asked.requests) == []

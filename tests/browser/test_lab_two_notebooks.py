@@ -70,9 +70,9 @@ def test_each_answer_lands_in_its_own_notebook(open_notebook, service):
     assert less != price
     expect(status).to_contain_text(f"Claude: {less} notebook · {less} kernel")
     panel.get_by_role("button", name="Fork").click()
-    expect(panel.locator(".cj-head")).to_contain_text("chat main-2")
+    expect(panel.locator(".cj-chats select")).to_have_value("main-2")
     show(right)
-    expect(panel.locator(".cj-head")).not_to_contain_text("chat")
+    expect(panel.locator(".cj-chats")).to_have_count(0)
     expect(status).to_contain_text(f"Claude: {price} notebook · {price} kernel")
 
     for path, cell, name, count in ((left_path, 1, "left", 20), (right, 3, "right", 40)):

@@ -83,8 +83,8 @@ def test_cells_are_split_merged_and_changed_without_a_complaint(open_notebook):
     notebook.cell(1).locator(".jp-InputPrompt").click()
     for key in ("Shift+ArrowUp", "Shift+m", "m", "y", "c", "v", "z", "z"):
         page.keyboard.press(key)
-        page.wait_for_timeout(150)
-    assert len(page.evaluate(SOURCES)) == 2
+        page.wait_for_timeout(700)  # what comes within half a second is undone together
+    page.wait_for_function(f"() => ({SOURCES})().length === 2")
     page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource('%%claude\\nAsk')"
     )

@@ -285,8 +285,14 @@ class Notebook:
     def save(self) -> nbformat.NotebookNode:
         """Save as Ctrl+S does; the file."""
         before = self.path.stat().st_mtime_ns
-        # Not awaited: a promise that is never kept would hang without a word.
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('docmanager:save'); }")
+        # Not awaited by `evaluate`: a promise that is never kept would hang without a word.
+        self.page.evaluate(
+            """() => {
+                window.testSaved = false;
+                window.jupyterapp.commands.execute('docmanager:save').finally(() => { window.testSaved = true; });
+            }"""
+        )
+        self.wait_for(lambda: self.page.evaluate("window.testSaved"), "the notebook was not saved")
         self.wait_for(lambda: self.path.stat().st_mtime_ns != before, "the notebook was not saved")
         self.page.wait_for_function(f"() => !{self.PANEL}.context.model.dirty")
         return self.read()

@@ -105,7 +105,19 @@ PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     "notebooks": _pytest(
         "notebooks", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"
     ),
-    "browser": _pytest("tests/browser", "--screenshot", "only-on-failure", "--output", "tests/.artifacts"),
+    "browser": _pytest(  # mostly waiting, so two at once
+        *(
+            "tests/browser",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--screenshot",
+            "only-on-failure",
+            "--output",
+            "tests/.artifacts",
+        )
+    ),
     "bench": _bench,
     "compat": _compat,
     "secrets": _secrets,
