@@ -129,7 +129,7 @@ LAST = "secrets"
 
 SETTINGS = {"notebooks": {"CLAUDE_JUPYTER_PROVIDER": "demo", "CLAUDE_JUPYTER_DEMO_PACE": "0"}}
 """What a part needs besides the clean environment: the notebooks are answered by the demo model."""
-LONGEST = 20 * 60
+LONGEST = 40 * 60
 """Seconds after which a command is taken to hang."""
 
 
