@@ -8,7 +8,7 @@ export interface Paintable {
 const FASTEST = 48; // ms between paints: 20 a second, less the jitter of frames
 const SLOWEST = 160;
 /** A slow page is painted more rarely, so that painting takes no more than this part of its time. */
-const SHARE = 0.12;
+const SHARE = 0.1;
 const SLICE = 10; // ms of a frame
 const HIDDEN = 250; // ms: a page in the background gets no frames
 
