@@ -64,7 +64,9 @@ def test_the_panel_puts_an_answer_back(open_notebook, service):
         "() => { const { content } = window.jupyterapp.shell.currentWidget; content.widgets[1].model.outputs.clear(); }"
     )
     notebook.save()
-    page.wait_for_timeout(8000)  # an answer that may have ended while the page was loading is put back by itself
+    page.wait_for_timeout(
+        8000
+    )  # an answer that may have ended while the page was loading is put back by itself
     notebook.open()
     if not panel.is_visible():
         page.locator(".cj-status-item").click()
