@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from claude_jupyter import errors
+
+__version__ = "0.2.0"
 
 __all__ = [
     "Answer",
@@ -15,6 +17,7 @@ __all__ = [
     "Conversation",
     "__version__",
     "claude",
+    "errors",
     "file",
     "load_ipython_extension",
     "register",
@@ -22,18 +25,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from claude_jupyter.answer.model import Answer
     from claude_jupyter.content import file, register
     from claude_jupyter.conversation.conversation import Conversation
     from claude_jupyter.errors import ClaudeError
     from claude_jupyter.extension import load_ipython_extension, unload_ipython_extension
-    from claude_jupyter.turns import Answer
 
     claude: Conversation
 
 _HOMES = {
-    "Answer": "turns",
+    "Answer": "answer.model",
     "ClaudeError": "errors",
-    "Conversation": "conversation.conversation",
     "file": "content",
     "load_ipython_extension": "extension",
     "register": "content",
@@ -46,6 +48,10 @@ def __getattr__(name: str) -> Any:
 
     if name == "claude":
         return import_module("claude_jupyter.extension").current()
+    if name == "Conversation":
+        return import_module("claude_jupyter.extension").conversation_type()
     if name in _HOMES:
         return getattr(import_module(f"claude_jupyter.{_HOMES[name]}"), name)
+    if isinstance(found := getattr(errors, name, None), type) and issubclass(found, errors.ClaudeError):
+        return found  # `except claude_jupyter.RateLimitError`, as with the SDK
     raise AttributeError(f"module 'claude_jupyter' has no attribute {name!r}")

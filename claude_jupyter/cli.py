@@ -1,4 +1,4 @@
-"""The command `claude-jupyter`: reads the command line and hands over; what is done stands elsewhere."""
+"""The command `claude-jupyter`: parses the command line and calls the module that does the work."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["cost"]:  # has its own options, the ones of %claude_cost
-        from claude_jupyter.costs import report
+        from claude_jupyter.costs.reports import report
 
         return report.main(words[1:])
-    asked = _parser().parse_args(words)
-    match asked.command:
+    arguments = _parser().parse_args(words)
+    match arguments.command:
         case "check":
             from claude_jupyter import check
 
@@ -36,13 +36,22 @@ def _run(words: list[str]) -> int:
             print("\n".join(lines))
             return status
         case "demo":
-            from claude_jupyter.demo import run
+            from claude_jupyter.demo import command
 
             return (
-                run.open_lab(_say, asked.options)
-                if asked.execute is None
-                else run.execute(asked.execute, _say)
+                command.open_lab(_say, arguments.options)
+                if arguments.execute is None
+                else command.execute(arguments.execute, _say)
             )
+        case "mcp":
+            from claude_jupyter.errors import ClaudeError
+            from claude_jupyter.mcp_server import serve
+
+            try:
+                return serve.main()
+            except (ClaudeError, OSError) as error:
+                print(error, file=sys.stderr)
+                return 1
         case _:
             _parser().print_help()
             return 2
@@ -68,16 +77,22 @@ def _parser() -> argparse.ArgumentParser:
         "--execute",
         type=Path,
         metavar="OUT.ipynb",
-        help="run it without a browser instead, write it executed, and print what it cost",
+        help="run the notebook without a browser instead, save the executed copy, and print what it cost",
     )
     demo.add_argument(
         "options",
         nargs="*",
         metavar="-- OPTION",
-        help="for JupyterLab, after --: claude-jupyter demo -- --no-browser",
+        help="options for JupyterLab, after --: claude-jupyter demo -- --no-browser",
     )
-    commands.add_parser("check", help="say in ten lines whether all is well")
-    commands.add_parser("cost", help="what was spent, by cell, day, model, … (claude-jupyter cost --help)")
+    commands.add_parser("check", help="check the installation, in ten lines")
+    commands.add_parser(
+        "cost", help="show what was spent, by cell, day, model, … (claude-jupyter cost --help)"
+    )
+    commands.add_parser(
+        "mcp",
+        help="let a coding agent use your running kernels: claude mcp add jupyter -- claude-jupyter mcp",
+    )
     return parser
 
 

@@ -1,25 +1,25 @@
-"""Every failure a user can meet, as one clear line: what happened, and what to do next.
+"""Every error a user can meet, as one clear line: what happened, and what to do next.
 
 The names follow the SDK's own (`anthropic.RateLimitError` → `claude_jupyter.errors.RateLimitError`), so that Python code
-can catch them without importing the SDK. Turning SDK and transport failures into these is `client/errors.py`'s job.
+can catch them without importing the SDK. Turning SDK and transport failures into these is `client/sdk_errors.py`'s job.
 """
 
 from __future__ import annotations
 
 
 class ClaudeError(Exception):
-    """A failure told in one or two lines, without a traceback of ours.
+    """An error reported in one or two lines, without a traceback from this package.
 
     Parameters
     ----------
     message
         What happened and what to do next; never a key, never a path of the machine.
     status
-        The HTTP status, where there was one; of an error in mid-stream the one that its type has before a stream (529).
+        The HTTP status, if there was one; for an error in mid-stream, the status its type has before a stream (529).
     retry_after
-        Seconds after which the service said to try again.
+        Seconds after which the service asked to try again.
     request_id
-        The service's id of the request, for its support.
+        The service's id for the request, to quote to its support.
     """
 
     def __init__(
@@ -31,10 +31,18 @@ class ClaudeError(Exception):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
         self.status = status
         self.retry_after = retry_after
         self.request_id = request_id
+
+    @property
+    def message(self) -> str:
+        """What happened and what to do next; `str(error)` is the same text, even if it was changed later."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self.args = (text,)
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of formatting a traceback (IPython.core.interactiveshell.showtraceback).
@@ -42,7 +50,7 @@ class ClaudeError(Exception):
 
 
 class UsageError(ClaudeError):
-    """A magic's line that cannot be read: an unknown option, a wrong value, a name that does not exist."""
+    """A magic's line that is not valid: an unknown option, a wrong value, a name that does not exist."""
 
 
 class SettingError(ClaudeError):
@@ -66,7 +74,7 @@ class StorageError(ClaudeError):
 
 
 class ReturnsError(ClaudeError):
-    """A structured answer that does not fit the type it was asked for."""
+    """A structured answer that does not match the requested type."""
 
 
 class StoppedError(ClaudeError):
@@ -78,11 +86,15 @@ class RefusalError(ClaudeError):
 
 
 class MissingExtraError(ClaudeError):
-    """An optional dependency that the request needs and that is not installed."""
+    """An optional dependency that the request needs is not installed."""
+
+
+class InternalError(ClaudeError):
+    """A bug in this package: the line says what it is and where; `__cause__` is the original error."""
 
 
 class APIError(ClaudeError):
-    """A failure told by, or on the way to, the service."""
+    """An error reported by the service, or on the way to it."""
 
 
 class BadRequestError(APIError):
@@ -109,6 +121,10 @@ class ConflictError(APIError):
     """409."""
 
 
+class PreconditionFailedError(APIError):
+    """412."""
+
+
 class ContentTooLargeError(APIError):
     """413, or a request refused before sending because it would be too large."""
 
@@ -117,12 +133,32 @@ class UnprocessableEntityError(APIError):
     """422."""
 
 
+class RequestHeaderFieldsTooLargeError(APIError):
+    """431."""
+
+
+class ClientClosedRequestError(APIError):
+    """499."""
+
+
 class RateLimitError(APIError):
     """429: the rate limit or a spend limit."""
 
 
 class InternalServerError(APIError):
-    """500 and its kin."""
+    """500 and similar."""
+
+
+class HTTPNotImplementedError(InternalServerError):
+    """501."""
+
+
+class ServiceUnavailableError(InternalServerError):
+    """503."""
+
+
+class GatewayTimeoutError(InternalServerError):
+    """504."""
 
 
 class OverloadedError(InternalServerError):
@@ -134,8 +170,16 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """Nothing came within `timeout` seconds."""
+    """Nothing arrived within `timeout` seconds."""
+
+
+class RequestTimeoutError(APITimeoutError):
+    """408: the service itself gave up waiting."""
 
 
 class APIResponseError(APIError):
     """A 200 that is not an answer: empty, HTML, or a stream that cannot be read."""
+
+
+class McpError(ClaudeError):
+    """An MCP server that cannot be started or reached, is not allowed yet, or failed."""

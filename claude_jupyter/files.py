@@ -1,4 +1,4 @@
-"""How files of ours are written and read: private, whole or line by line, so that a kill or a full disk costs the least."""
+"""Writes and reads our files: private, whole or line by line, so that a killed kernel or a full disk does little damage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from claude_jupyter.encodable import encodable, encodable_all
+
 
 def private_folder(path: Path) -> Path:
     """A folder of the user's alone, made where it is missing with those above it: `mkdir`'s own parents are everybody's.
@@ -18,7 +20,7 @@ def private_folder(path: Path) -> Path:
     Raises
     ------
     OSError
-        Where it cannot be made.
+        If it cannot be made.
     """
     for folder in [*reversed(path.parents), path]:
         if not folder.exists():
@@ -34,12 +36,12 @@ def write_whole(path: Path, text: str) -> None:
     Raises
     ------
     OSError
-        Where it cannot be written; what was there before stays.
+        If it cannot be written; what was there before stays.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")  # mode 600
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "surrogatepass"))
+            file.write(encodable(text).encode())
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -53,10 +55,10 @@ def append_line(path: Path, value: Any) -> None:
     Raises
     ------
     OSError
-        Where the disk does not take it all.
+        If the disk does not take it all.
     """
     # The newline before it ends a line that a kill or a full disk has cut.
-    data = f"\n{json.dumps(value, ensure_ascii=False)}\n".encode("utf-8", "surrogatepass")
+    data = encodable(f"\n{json.dumps(value, ensure_ascii=False)}\n").encode()
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         written = os.write(handle, data)
@@ -67,13 +69,16 @@ def append_line(path: Path, value: Any) -> None:
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects in a file of JSON lines; a line that was cut, or edited, is passed over, and so is a file that cannot be read."""
-    with contextlib.suppress(OSError), path.open("rb") as lines:
-        # As bytes: a text file would part at more than newlines, and a line cut within a letter would end it.
-        for line in lines:
-            try:
-                entry = json.loads(line.decode("utf-8", "surrogatepass"))
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(entry, dict):
-                yield entry
+    """The objects in a file of JSON lines; a line that was cut, or edited, is skipped, and so is a file that cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return
+    # As bytes: a text file would part at more than newlines, and a line cut within a letter would end it.
+    for line in data.split(b"\n"):
+        try:
+            entry = encodable_all(json.loads(line.decode("utf-8", "surrogatepass")))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, dict):
+            yield entry

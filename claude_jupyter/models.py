@@ -1,4 +1,4 @@
-"""What each model takes and can hold: a dated table, used where the Models API cannot be asked. No prices (`costs/prices.py`).
+"""What each model supports, and its limits: a dated table, used when the Models API cannot be asked. No prices (`costs/prices.py`).
 
 Source: platform.claude.com model pages and the Messages API migration notes, as read on `AS_OF`; a model that is not listed gets
 the facts of the newest of its line, because a new model is likelier to behave like its predecessor than like an old one.
@@ -30,7 +30,7 @@ class Model:
     thinks
         What it does when nothing is said: `always` (cannot be off), `on` or `off`.
     efforts
-        Values of `output_config.effort`; empty where it takes none.
+        Values of `output_config.effort`; empty if it takes none.
     effort
         Its default effort, or None.
     off_efforts
@@ -142,8 +142,6 @@ def facts(name: str) -> Model:
     >>> facts("claude-haiku-4-5-20251001").context
     200000
     """
-    if name in _told:
-        return _told[name]
     match = _CLOUD.match(resolve(name))
     base = _DATED.sub("", match[1] if match else name)
     if base in _BY_ID:
@@ -152,22 +150,32 @@ def facts(name: str) -> Model:
     return replace(newest(line), id=name)
 
 
-_told: dict[str, Model] = {}
-
-
-def learn(model: Model) -> None:
-    """Take in what the service itself says of a model; it wins over the table in this process."""
-    _told[model.id] = model
-    base = _DATED.sub("", model.id)
-    if base != model.id and base in _BY_ID:
-        _told.setdefault(base, replace(model, id=base))
-
-
-def forget() -> None:
-    """Go back to the table: for another endpoint, and for replay, whose requests have to be the same everywhere."""
-    _told.clear()
-
-
 def known(name: str) -> bool:
-    """Whether the table, or the service, told of this model (a dated or a cloud's spelling counts)."""
-    return name in _told or facts(name).id != name or name in _BY_ID
+    """Whether the table lists this model (a dated or a cloud's spelling counts)."""
+    return facts(name).id != name or name in _BY_ID
+
+
+class Catalog:
+    """The models of one service: the table, and what the service itself says of its models, which wins."""
+
+    def __init__(self) -> None:
+        self._learned: dict[str, Model] = {}
+
+    def facts(self, name: str) -> Model:
+        """The facts of a model, as the service says, else as the table does."""
+        return self._learned.get(name) or facts(name)
+
+    def known(self, name: str) -> bool:
+        """Whether the service or the table lists this model."""
+        return name in self._learned or known(name)
+
+    def learn(self, model: Model) -> None:
+        """Take in what the service says of a model."""
+        self._learned[model.id] = model
+        base = _DATED.sub("", model.id)
+        if base != model.id and base in _BY_ID:
+            self._learned.setdefault(base, replace(model, id=base))
+
+    def forget(self) -> None:
+        """Go back to the table: for another endpoint, and for replay, whose requests have to be the same everywhere."""
+        self._learned.clear()

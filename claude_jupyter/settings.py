@@ -1,37 +1,39 @@
-"""The settings of SPEC section 9: one traitlets class, read from config files, the environment and `%config ClaudeMagics`.
+"""The settings: one traitlets class, read from config files, the environment and `%config ClaudeMagics`.
 
-Also the places where user data lives. Nothing here reads a key: credentials are the SDK's business (`client/providers.py`).
+Also the folders for user data. Nothing here reads a key: credentials are handled in `client/credentials.py`.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from jupyter_core.paths import jupyter_data_dir
-from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, TraitType, Unicode, Union, validate
+from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from claude_jupyter.errors import SettingError
 from claude_jupyter.files import private_folder
+from claude_jupyter.providers import PROVIDERS
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 THINKING: Final = ("show", "hide", "off")
-PROVIDERS: Final = ("anthropic", "bedrock", "vertex", "foundry", "aws", "google_cloud", "demo")
-CACHES: Final = ("auto", "5m", "1h", "off")
+CACHES: Final = ("auto", "5m", "1h", "warm", "off")
 ENV_PREFIX: Final = "CLAUDE_JUPYTER_"
+_PASSWORD: Final = re.compile(r"(?<=://)(?P<user>[^:/@\s]*:)[^/\s]*(?=@)|(?<=[?&]password=)[^&]*")
 _TRAIT: Final = re.compile(r"^The (?:value of the )?'(\w+)' trait of an? \w+ instance ")
 
 
-class Rows(TraitType[str, str | int]):
-    """How many rows may leave: a number (as text or not), `none` or `all`."""
+class Rows(TraitType[str | int, str | int]):
+    """How many rows may be sent: a number (also as text), `none` or `all`."""
 
     info_text = "a number, none or all"
 
@@ -39,8 +41,8 @@ class Rows(TraitType[str, str | int]):
         """As from the environment."""
         return s
 
-    def validate(self, obj: Any, value: Any) -> str:
-        """The value as text.
+    def validate(self, obj: Any, value: Any) -> str | int:
+        """The number, or the word.
 
         Raises
         ------
@@ -49,8 +51,56 @@ class Rows(TraitType[str, str | int]):
         """
         text = str(value).strip().lower()
         if isinstance(value, bool) or not (text in ("none", "all") or text.isdecimal()):
-            raise TraitError(f"rows takes a number, none or all, not {value!r}")
-        return text
+            raise TraitError(f"rows must be a number, none or all, not {value!r}")
+        return int(text) if text.isdecimal() else text
+
+
+class McpServers(TraitType[Any, Any]):
+    """MCP servers: entries by name, or the name of a file with them."""
+
+    info_text = "a dict of entries by name, or the name of a file"
+
+    def from_string(self, s: str) -> Any:
+        """As from the environment: JSON, or the name of a file.
+
+        Raises
+        ------
+        ValueError
+            For what begins like JSON and is none.
+        """
+        return json.loads(s) if s.lstrip().startswith("{") else s.strip()
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The value, its entries not looked into.
+
+        Raises
+        ------
+        TraitError
+            For anything else.
+        """
+        if isinstance(value, str | os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, Mapping):
+            servers = cast("Mapping[Any, Any]", value)
+            servers = servers.get("mcpServers", servers)
+            odd = [name for name, entry in servers.items() if not _is_entry(entry)]
+            if not odd:
+                return dict(cast("Mapping[str, Any]", value))
+            raise TraitError(f'mcp: the entry {odd[0]!r} takes {{"command": …}} or {{"url": …}}')
+        raise TraitError(
+            f'mcp takes {{name: {{"command": …}} or {{"url": …}}}}, or the name of a file; not {value!r}'
+        )
+
+
+class Address(str):
+    """The ledger's path or address: as it was set, and shown without the password that it may hold."""
+
+    def __repr__(self) -> str:
+        return repr(_PASSWORD.sub(lambda found: f"{found['user'] or ''}***", self))
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and ("command" in entry) != ("url" in entry)
 
 
 class Settings(Configurable):
@@ -65,53 +115,91 @@ class Settings(Configurable):
     model = Unicode(
         DEFAULT_MODEL, help="Model id, or a line (opus, sonnet, haiku, fable) for its newest model."
     ).tag(config=True)
-    system = Unicode("", help="System prompt of every new conversation.").tag(config=True)
-    max_tokens = Int(16000, min=1, help="The longest answer, in tokens, thinking included.").tag(config=True)
+    system = Unicode(
+        "auto",
+        help="System prompt of every new conversation; auto: where the answer is shown and which versions are in use; empty: none.",
+    ).tag(config=True)
+    instructions = Bool(
+        False,
+        help="Send the nearest CLAUDE.md (next to the notebook or in a folder above it, up to the repository's root) in the system prompt.",
+    ).tag(config=True)
+    look = Bool(False, help="Let Claude look around in the kernel in every question (--look).").tag(
+        config=True
+    )
+    mcp = McpServers(
+        {}, help="MCP servers for --mcp: entries by name as in .mcp.json, or the name of such a file."
+    ).tag(config=True)
+    max_tokens = Int(16000, min=1, help="Maximum length of an answer in tokens, including thinking.").tag(
+        config=True
+    )
     effort = CaselessStrEnum(
         EFFORTS, None, allow_none=True, help="How hard the model works; unset: the model's default."
     ).tag(config=True)
     thinking = CaselessStrEnum(
-        THINKING, "show", help="show (summarised, folded), hide, or off (as little as the model allows)."
+        THINKING, "show", help="show (summarized, folded), hide, or off (as little as the model allows)."
     ).tag(config=True)
     provider = CaselessStrEnum(
-        PROVIDERS, "anthropic", help="Who answers; demo is the embedded offline model."
+        tuple(PROVIDERS), "anthropic", help="Who answers; demo is the embedded offline model."
     ).tag(config=True)
     base_url = Unicode(None, allow_none=True, help="Endpoint, for a gateway or proxy.").tag(config=True)
-    timeout = Float(600.0, min=0.001, help="Seconds without a byte before giving up.").tag(config=True)
-    max_retries = Int(2, min=0, max=20, help="How often a busy or unreachable service is tried again.").tag(
+    timeout = Float(600.0, min=0.001, help="Seconds without any data before giving up.").tag(config=True)
+    max_retries = Int(2, min=0, max=20, help="How many times to retry a busy or unreachable service.").tag(
         config=True
     )
-    cache = CaselessStrEnum(CACHES, "auto", help="Prompt caching: auto, 5m, 1h or off.").tag(config=True)
-    rows = Rows("10", help="Rows of a dataframe that may leave the machine: a number, none or all.").tag(
+    cache = CaselessStrEnum(
+        CACHES,
+        "auto",
+        help="Prompt caching: auto (5 minutes or an hour, whichever is cheaper), 5m, 1h, warm (reads entries before "
+        "they expire, for two hours after a question, at a small cost each), or off.",
+    ).tag(config=True)
+    rows = Rows(10, help="Rows of a dataframe that may be sent: a number, none or all.").tag(config=True)
+    frame_tokens = Int(2000, min=100, help="Maximum length of a dataframe's profile, in tokens.").tag(
         config=True
     )
-    frame_tokens = Int(2000, min=100, help="The longest profile of one dataframe, in tokens.").tag(
-        config=True
-    )
+    text_tokens = Int(
+        None,
+        min=100,
+        allow_none=True,
+        help="The longest text or text file that is sent in full, in tokens; None: whatever fits in the model's context.",
+    ).tag(config=True)
+    context_tokens = Int(
+        15_000, min=500, help="How many tokens -l all may send; newer cells are sent in more detail."
+    ).tag(config=True)
     redact = Bool(True, help="Replace secrets in everything sent by [redacted NAME].").tag(config=True)
+    figure_data = Bool(True, help="Send a figure's data along with its image.").tag(config=True)
     thumbnails = Bool(True, help="Keep small thumbnails of sent images in the answer.").tag(config=True)
-    confirm_above = Float(1.0, min=0, help="Ask before a request estimated above this many USD.").tag(
-        config=True
-    )
+    confirm_above = Float(
+        1.0, min=0, allow_none=True, help="Ask before a request estimated above this many USD; None: never."
+    ).tag(config=True)
     budget = Float(None, allow_none=True, help="USD this kernel may spend.").tag(config=True)
     notebook_budget = Float(None, allow_none=True, help="USD this notebook may spend.").tag(config=True)
-    daily_budget = Float(None, allow_none=True, help="USD a day, all kernels of this user.").tag(config=True)
+    daily_budget = Float(None, allow_none=True, help="USD per day, for all kernels of this user.").tag(
+        config=True
+    )
     prices = Dict(
         help="Your own prices, USD per million tokens: {model: {input, output, cache_read, "
         "cache_write_5m, cache_write_1h}}."
     ).tag(config=True)
-    user = Unicode("", help="Name in the ledger; empty: JupyterHub's or the system's.").tag(config=True)
+    user = Unicode("", help="Your name in the ledger; empty: from JupyterHub or the system.").tag(config=True)
     notebook_totals = Bool(True, help="Keep the notebook's running total in its metadata.").tag(config=True)
     replay = CaselessStrEnum(
-        ("off", "auto", "only"), "off", help="Answer from recordings where there are some."
+        ("off", "auto", "only"), "off", help="Whether to answer from recordings where they exist."
     ).tag(config=True)
-    replay_dir = Unicode(".claude_replay", help="Folder of the recordings.").tag(config=True)
+    replay_dir = Unicode(".claude_replay", help="Folder for the recordings.").tag(config=True)
     journal = CaselessStrEnum(
-        ("on", "text", "off"), "on", help="What is kept on disk of finished turns."
+        ("on", "text", "off"), "on", help="Whether finished turns are saved to disk."
     ).tag(config=True)
-    journal_days = Int(30, min=0, help="Days that the journal is kept.").tag(config=True)
+    journal_days = Int(30, min=0, help="How many days to keep the journal.").tag(config=True)
+    approve = CaselessStrEnum(
+        ("effects", "each"),
+        "effects",
+        help="Which cells wait for approval under --do auto: by their effects, or each cell.",
+    ).tag(config=True)
+    max_steps = Int(30, min=1, help="How many cells Claude may propose in one piece of work (--do).").tag(
+        config=True
+    )
     compact = CaselessStrEnum(
-        ("auto", "off"), "auto", help="Let the service condense conversations that outgrow the context."
+        ("auto", "off"), "auto", help="Let the service summarize conversations that outgrow the context."
     ).tag(config=True)
     max_tool_rounds = Int(10, min=1, help="How many rounds of tool calls one question may take.").tag(
         config=True
@@ -119,7 +207,15 @@ class Settings(Configurable):
     widget = CaselessStrEnum(("auto", "on", "off"), "auto", help="Whether answers stream in a widget.").tag(
         config=True
     )
-    ledger = Unicode("", help="Path of the ledger; empty: ledger.db in the data folder.").tag(config=True)
+    tracing = CaselessStrEnum(
+        ("off", "on", "content"),
+        "off",
+        help="OpenTelemetry spans for questions, if the process has a tracer: off, on, or content (with what was asked and answered).",
+    ).tag(config=True)
+    ledger = Unicode(
+        "",
+        help="Path of the ledger, or a database's address (extra team); empty: ledger.db in the data folder.",
+    ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         try:
@@ -133,7 +229,7 @@ class Settings(Configurable):
         value = proposal["value"].strip()
         if not value:
             raise TraitError(
-                f"model takes a model id ({DEFAULT_MODEL}) or a line (opus, sonnet, haiku, fable), not nothing"
+                f"model must be a model id ({DEFAULT_MODEL}) or a family (opus, sonnet, haiku, fable), not empty"
             )
         return value
 
@@ -141,22 +237,26 @@ class Settings(Configurable):
     def _valid_address(self, proposal: Mapping[str, Any]) -> str | None:
         value = (proposal["value"] or "").strip() or None
         if value is not None and not re.match(r"https?://[^/\s]", value):
-            raise TraitError("base_url takes an address that begins with http:// or https://, or None")
+            raise TraitError("base_url must be an address that begins with http:// or https://, or None")
         return value
+
+    @validate("ledger")
+    def _valid_ledger(self, proposal: Mapping[str, Any]) -> str:
+        return Address(proposal["value"])
 
     @validate("budget", "notebook_budget", "daily_budget")
     def _valid_budget(self, proposal: Mapping[str, Any]) -> float | None:
         value = proposal["value"]
         if value is not None and not 0 < value < math.inf:
             name = proposal["trait"].name
-            raise TraitError(f"{name} takes an amount in USD above 0, or None for no limit; not {value!r}")
+            raise TraitError(f"{name} must be an amount in USD above 0, or None for no limit, not {value!r}")
         return value
 
     @validate("confirm_above")
-    def _valid_amount(self, proposal: Mapping[str, Any]) -> float:
+    def _valid_amount(self, proposal: Mapping[str, Any]) -> float | None:
         value = proposal["value"]
-        if math.isnan(value):
-            raise TraitError("confirm_above takes an amount in USD, not nan")
+        if value is not None and math.isnan(value):
+            raise TraitError("confirm_above must be an amount in USD, or None for never, not nan")
         return value
 
     def load_environment(self, environ: Mapping[str, str]) -> None:
@@ -172,28 +272,46 @@ class Settings(Configurable):
             if text is None or name not in Settings.class_trait_names():
                 continue
             try:
-                setattr(self, name, _parse(trait, text))
+                setattr(self, name, parse(trait, text))
             except TraitError as error:
-                told = _plain(error).removeprefix(f"{name}: ")
-                raise SettingError(f"{ENV_PREFIX}{name.upper()}={text}: {told}") from None
+                reason = _plain(error).removeprefix(f"{name}: ")
+                raise SettingError(f"{ENV_PREFIX}{name.upper()}={text}: {reason}") from None
             except ValueError:
                 raise SettingError(
-                    f"{ENV_PREFIX}{name.upper()}={text}: {name} takes {_kind(trait)}"
+                    f"{ENV_PREFIX}{name.upper()}={text}: {name} must be {_kind(trait)}"
                 ) from None
 
 
-def _parse(trait: TraitType[Any, Any], text: str) -> Any:
-    if isinstance(trait, Union | Dict):
-        import json
+def parse(trait: TraitType[Any, Any], text: str) -> Any:
+    """The value of a setting from text, as it appears in the environment.
 
+    Raises
+    ------
+    ValueError, TraitError
+        For what is none.
+    """
+    if isinstance(trait, Dict):
         return json.loads(text)
     if text == "" and trait.allow_none:
         return None
     return trait.from_string(text)
 
 
+def refusal(settings: Settings, name: str, error: Exception) -> str:
+    """Why a setting's value was refused: `rows: expected a number, none or all`."""
+    if isinstance(error, TraitError):
+        return f"{name}: {_plain(error).removeprefix(f'{name}: ')}"
+    return f"{name} must be {_kind(settings.traits(config=True)[name])}"
+
+
 def _kind(trait: TraitType[Any, Any]) -> str:
-    kinds = {Int: "a whole number", Float: "a number", Bool: "True or False", Dict: "JSON", Union: "JSON"}
+    kinds = {
+        Int: "a whole number",
+        Float: "a number",
+        Bool: "True or False",
+        Dict: "JSON",
+        McpServers: "JSON or the name of a file",
+    }
     return next((words for kind, words in kinds.items() if isinstance(trait, kind)), "another value")
 
 
@@ -226,12 +344,12 @@ def configured(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of user data, made with mode 700: `CLAUDE_JUPYTER_DATA_DIR`, else under Jupyter's own.
+    """The folder for user data, created with mode 700: `CLAUDE_JUPYTER_DATA_DIR`, else under Jupyter's own.
 
     Raises
     ------
     OSError
-        Where it cannot be made; callers degrade with one warning.
+        If it cannot be made; callers degrade with one warning.
     """
     override = environ.get("CLAUDE_JUPYTER_DATA_DIR")
     path = Path(override) if override else Path(jupyter_data_dir()) / "claude_jupyter"

@@ -28,7 +28,9 @@ FOLDERS = {
 
 
 def _leave_the_machine() -> None:
-    for name in list(os.environ):
+    # With the environment of another checkout `tests/run` names this one's built extension there.
+    kept = {"JUPYTER_PATH"} if "TESTS_PYTHON" in os.environ else set[str]()
+    for name in os.environ.keys() - kept:
         if name.startswith(PRIVATE) or name.upper() in PROXIES:
             del os.environ[name]
     for name, folder in FOLDERS.items():

@@ -1,4 +1,4 @@
-"""The code in Markdown: what of it a cell can run."""
+"""Extracts from Markdown the code that a cell can run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PYTHON: Final = frozenset(("python", "python3", "py", "py3", "ipython", "ipytho
 
 
 def codes(text: str) -> tuple[str, ...]:
-    """The code of each fenced block that is Python; where none is marked so, of those without a mark, else of all."""
+    """The code of each fenced block that is Python; if none is marked so, of those without a mark, else of all."""
     blocks = list(_blocks(text))
     python = [code for language, code in blocks if language in _PYTHON]
     unmarked = [code for language, code in blocks if not language]
@@ -19,7 +19,7 @@ def codes(text: str) -> tuple[str, ...]:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Language and code of each block, without the indentation of the list item it stands in; one that is cut short is none."""
+    """Language and code of each block, without the indentation of the list item it is in; one that is cut short is none."""
     opener: re.Match[str] | None = None
     lines: list[str] = []
     for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""The values everything else speaks: attachments, answers, turns, and the parts of an answer as it arrives.
+"""The values that everything else uses: attachments, answers, turns, and the parts of an answer as it arrives.
 
 Pure and frozen: no network, no display, no IPython. `conversation/` makes them, `display/` shows them, neither knows the other.
 """
@@ -12,32 +12,36 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol
 
-from claude_jupyter import fenced
+from claude_jupyter.answer import markdown_code
 from claude_jupyter.costs.usage import Cost, Usage, dollars
+from claude_jupyter.encodable import encodable
 
 Block = Mapping[str, Any]
-"""A content block as it goes over the wire (Messages API), or as it stands in the answer JSON."""
+"""A content block as it goes over the wire (Messages API), or as it appears in the answer JSON."""
 
 Message = Mapping[str, Any]
 """`{"role": "user" | "assistant", "content": [Block, …]}`, exactly as sent or to be sent again."""
+
+Level = Literal["info", "warning", "stopped", "error"]
+"""How serious a notice is; the same names in the page."""
 
 AttachmentKind = Literal["image", "frame", "document", "text", "cell", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One value as Claude is shown it.
+    """One value as it is shown to Claude.
 
     Attributes
     ----------
     label
         The expression or file name it was named by (never a path of the machine).
     kind
-        What sort of thing it became.
+        What kind of attachment it became.
     blocks
-        Wire blocks, the label among them as text; images frozen to their final bytes.
+        Content blocks as sent, including the label as text; images with their final bytes.
     sent
-        What left, for the chip: `schema + 10 of 48,210 rows`, `1,600 × 1,000`.
+        What was sent, for the chip: `schema + 10 of 48,210 rows`, `1,600 × 1,000`.
     tokens
         Estimated prompt tokens of `blocks`.
     size
@@ -45,9 +49,9 @@ class Attachment:
     thumbnail
         A `data:` URL of at most 3 KB.
     notes
-        Facts for the answer: what was cut, what was redacted (names, never values).
+        Notices for the answer: what was cut, what was redacted (names, never values).
     rows
-        Whether `blocks` hold cell values of a dataframe (`--rows none` refuses chats that do).
+        Whether `blocks` contain cell values of a dataframe (`--rows none` refuses chats that do).
     """
 
     label: str
@@ -60,19 +64,11 @@ class Attachment:
     notes: tuple[str, ...] = ()
     rows: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """As in the answer JSON (SPEC section 5): what was sent, not the bytes."""
-        data: dict[str, Any] = {
-            "label": self.label,
-            "kind": self.kind,
-            "tokens": self.tokens,
-            "sent": self.sent,
-        }
-        if self.size is not None:
-            data["size"] = list(self.size)
-        if self.thumbnail is not None:
-            data["thumbnail"] = self.thumbnail
-        return data
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is sent as text, in order: text blocks, and documents that are text."""
+        sources = (b.get("source") or {} if b.get("type") == "document" else b for b in self.blocks)
+        return tuple(s["data" if "media_type" in s else "text"] for s in sources if s.get("type") == "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +80,11 @@ class Listed:
     context, max_output
         Tokens.
     input, output, cache_read
-        List prices in USD per million tokens; None where not known.
+        List prices in USD per million tokens; None if not known.
     thinking
-        What it does by itself and what it takes.
+        Whether the model thinks by default, and which settings it supports.
     retires
-        ISO date of its end, where one is announced.
+        ISO date of its retirement, if one is announced.
     """
 
     id: str
@@ -102,47 +98,56 @@ class Listed:
 
 
 class Models(tuple[Listed, ...]):
-    """The models that can be asked, newest lines first; a table when shown.
+    """The available models, newest lines first; displayed as a table.
 
     Attributes
     ----------
     source
-        `Models API`, or the date of the built-in table where there is no key.
+        `Models API`, or the date of the built-in table if there is no key.
     """
 
     source: str
 
     def __new__(cls, models: Iterable[Listed], source: str) -> Models:
-        made = super().__new__(cls, tuple(models))
-        made.source = source
-        return made
+        listing = super().__new__(cls, tuple(models))
+        listing.source = source
+        return listing
 
     @property
     def ids(self) -> list[str]:
         """The model ids."""
         return [m.id for m in self]
 
+    def __repr__(self) -> str:
+        rows = [("model", "in/out $ per M", "context", "most out", "thinks", "retires")]
+        for m in self:
+            price = f"{m.input}/{m.output}" if m.input is not None else "unknown"
+            rows.append((m.id, price, f"{m.context:,}", f"{m.max_output:,}", m.thinking, m.retires or ""))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([*lines, f"({self.source})"])
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one request carries: what `--dry-run` shows before, and `Answer.sent` afterwards.
+    """What one request contains: shown by `--dry-run` before sending, and `Answer.sent` afterwards.
 
     Attributes
     ----------
     model, provider, chat
-        Who is asked, in which conversation.
+        Which model is asked, and in which conversation.
     prompt
-        The question, secrets replaced.
+        The question, with secrets redacted.
     attachments
-        What it points at, with the blocks that leave.
+        What it points at, with the blocks that are sent.
     parts
         (name, estimated tokens) of everything in the prompt: system, tools, earlier turns, each attachment, the question.
     least, most
-        USD for the prompt alone, and with the longest answer; None where the price is not known.
+        USD for the prompt alone, and with the longest answer; None if the price is not known.
     max_tokens
         The longest answer.
     request
-        The parameters as they go over the wire; no header, no key.
+        The parameters as they are sent; no header, no key.
     notes
         What was left out, cut or replaced.
     left
@@ -169,13 +174,13 @@ class Receipt:
 
     def __str__(self) -> str:
         lines = [f"{name}: {count:,} tokens" for name, count in self.parts]
-        texts = [b["text"] for a in self.attachments for b in a.blocks if b.get("type") == "text"]
+        texts = [text for a in self.attachments for text in a.texts]
         return "\n".join([*lines, *texts, self.prompt])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """What came back for one question, finished or not.
+    """The answer to one question, finished or not.
 
     Attributes
     ----------
@@ -184,21 +189,25 @@ class Answer:
     blocks
         In order: `{"type": "text", "text"}`, `{"type": "thinking", "text", "seconds"}`,
         `{"type": "tool", "id", "name", "kind", "input", "result", "error", "seconds"}`,
-        `{"type": "citation", "n", "title", "url", "cited"}`, `{"type": "notice", "level", "text"}`.
+        `{"type": "citation", "n", "title", "url", "cited"}`, `{"type": "notice", "level", "text"}`. A citation of a document
+        has no `url`, and says where the quote `cited` is: `pages` (first and last, from 1), or `characters` of a text (start
+        and end, from 0, end excluded). It follows the paragraph whose claim it supports.
     message
-        The last response as the service sent it (Messages API), or None if nothing came.
+        The last response as the service sent it (Messages API), or None if nothing arrived.
     value
-        The validated structured value, where one was asked for.
+        The validated structured value, if one was requested.
     sent
-        What the first request carried, as `--dry-run` shows it.
+        What the first request contained, as `--dry-run` shows it.
     estimated
-        True where tokens and cost are a lower bound (stopped, broken stream).
+        True if tokens and cost are a lower bound (stopped, broken stream).
     cost
-        List price in USD; None where the model's price is unknown.
+        List price in USD; None if the model's price is unknown.
     billed
         False for the demo model and replays: the cost is then what it would have been.
     once, starts
-        Whether it is no part of the history (`--once`), and whether the history begins afresh with it (`-n`).
+        Whether it is outside the history (`--once`), and whether a new conversation starts with it (`-n`).
+    rewritten
+        Tokens that were paid for again because the cache had expired.
     """
 
     id: str
@@ -222,30 +231,34 @@ class Answer:
     sent: Receipt | None = None
     once: bool = False
     starts: bool = False
+    rewritten: int = 0
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def text(self) -> str:
-        """The answer's text, verbatim: all its text blocks, a blank line between those that a tool call parted."""
+        """The answer's text, verbatim: all its text blocks, with a blank line between those separated by a tool call."""
         return join_texts([b["text"] for b in self.blocks if b["type"] == "text"])
 
     @property
     def thinking(self) -> str:
-        """The thinking the service showed, summarised by it."""
+        """The thinking the service showed, summarized by it."""
         return "\n\n".join(b["text"] for b in self.blocks if b["type"] == "thinking" and b["text"])
 
     @property
     def code(self) -> str:
-        """The code of the answer's fenced blocks, joined as for one cell; empty where there is none."""
+        """The code of the answer's fenced blocks, joined as for one cell; empty if there is none."""
         return "\n\n".join(self.codes)
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The code of each fenced block that is Python; where none is marked so, of those without a mark, else of all."""
-        return fenced.codes(self.text)
+        """The code of each fenced Python block; if none is marked as Python, of the unmarked blocks, else of all."""
+        return markdown_code.codes(self.text)
 
     @property
     def citations(self) -> tuple[Block, ...]:
-        """The sources the answer cites."""
+        """The sources the answer cites: web pages by `url`, quotes of documents by `pages` or `characters`."""
         return tuple(b for b in self.blocks if b["type"] == "citation")
 
     @property
@@ -258,21 +271,21 @@ class Answer:
 
     def __repr__(self) -> str:
         text = " ".join(self.text.split())
-        shown = f"{text[:60]}…" if len(text) > 60 else text
+        preview = f"{text[:60]}…" if len(text) > 60 else text
         state = "" if self.complete else ", not complete"
         price = dollars(self.cost, estimated=self.estimated)
-        return f"<Answer {self.turn}: {shown!r}, {self.usage.total:,} tokens, {price}{state}>"
+        return f"<Answer {self.turn}: {preview!r}, {self.usage.total:,} tokens, {price}{state}>"
 
 
 def join_texts(texts: Sequence[str]) -> str:
     """Text blocks as one text. Blocks that follow each other directly (citations split them) are one already
-    when the caller merged them; what a tool call or thinking parted stands a paragraph apart."""
+    when the caller merged them; what a tool call or thinking parted is a paragraph apart."""
     return "\n\n".join(t for t in (t.strip("\n") if i else t for i, t in enumerate(texts)) if t)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and all that answered it, as it is sent again.
+    """A question and everything that answered it, as it is sent again.
 
     Attributes
     ----------
@@ -287,21 +300,23 @@ class Turn:
     prompt
         The prompt as typed, for transcripts.
     starts
-        True where `-n` began afresh: turns before it are not sent from here on.
+        True if a new conversation started here (`-n`): turns before it are no longer sent.
     hidden
-        True where the user hid it: kept in the transcript, not sent.
+        True if the user hid it: kept in the transcript, not sent.
+    deleted
+        True if its cell was deleted from the notebook: kept in the transcript, not sent.
     unseen
-        True where no output shows it: a stream that was read in Python.
+        True if no output shows it: a stream that was read in Python.
     system
         The system prompt from this turn on (None: unchanged).
     prefix
-        Digest of what stood before it when it was asked (system, tools, earlier messages): its thinking is bound to that.
+        Digest of what came before it when it was asked (system, tools, earlier messages): its thinking is bound to that.
     digest, bare
         Digests of `messages` as they are, and without thinking.
     tokens
         Estimated tokens of `messages`.
     condensed
-        Whether the service condensed everything before it: `messages` hold its summary.
+        Whether the service summarized everything before it: `messages` contain its summary.
     """
 
     messages: tuple[Message, ...]
@@ -317,22 +332,23 @@ class Turn:
     prompt: str = ""
     starts: bool = False
     hidden: bool = False
+    deleted: bool = False
     unseen: bool = False
     system: str | None = None
 
     def __repr__(self) -> str:
         words = " ".join(self.prompt.split())
-        asked = words if len(words) <= 60 else words[:59] + "…"
-        return f"<Turn {self.answer.turn}: {asked!r}, {self.answer.usage.total:,} tokens>"
+        question = words if len(words) <= 60 else words[:59] + "…"
+        return f"<Turn {self.answer.turn}: {question!r}, {self.answer.usage.total:,} tokens>"
 
 
 class Place(NamedTuple):
-    """Where a question is asked.
+    """The cell in which a question is asked.
 
     Attributes
     ----------
     cell
-        The notebook's id of the cell, or None where there is none (terminal, nbclient, plain Python).
+        The notebook's id of the cell, or None if there is none (terminal, nbclient, plain Python).
     execution
         Id of this execution of it.
     """
@@ -341,9 +357,30 @@ class Place(NamedTuple):
     execution: str | None = None
 
 
+class Layout(NamedTuple):
+    """The notebook's cells, by id, as far as its page says.
+
+    Attributes
+    ----------
+    order
+        From top to bottom; empty if no page tells.
+    deleted
+        Cells that are gone.
+    returned
+        Cells that were deleted and ran since.
+    merged
+        Cells that were merged into another one, each with that one's id.
+    """
+
+    order: tuple[str, ...] = ()
+    deleted: frozenset[str] = frozenset()
+    returned: frozenset[str] = frozenset()
+    merged: tuple[tuple[str, str], ...] = ()
+
+
 def cell_hash(cell: str) -> str:
     """What is kept of a cell's id outside of the notebook: a hash, for the ledger."""
-    return hashlib.sha256(cell.encode()).hexdigest()[:16]
+    return hashlib.sha256(encodable(cell).encode()).hexdigest()[:16]
 
 
 class Put(NamedTuple):

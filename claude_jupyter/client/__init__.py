@@ -1,1 +1,1 @@
-"""The wire: the only importer of the SDK, lazily. One question's request goes out, small event values come back."""
+"""The connection to the service. The only package that imports the SDK, and only when needed."""

@@ -1,8 +1,8 @@
-"""Where the key and the endpoint come from, and the SDK client made of them.
+"""Finds the key and the endpoint, and creates the SDK client.
 
-Credentials are found exactly where the SDK looks (its constructor's order). Only where it finds none may a `.env` in the notebook's
-own folder give a key, into the client and not into `os.environ`; an endpoint, header or proxy in that file counts only together with
-a key from it, because a cloned repository must not be able to lead the user's own key elsewhere.
+A key set by `%claude_key` comes first, then whatever the SDK finds (its constructor's order), then the keyring. Only if all of these
+have none may a `.env` in the notebook's own folder give a key, to the client and not to `os.environ`; an endpoint, header or proxy in
+that file counts only together with a key from it, because a cloned repository must not be able to lead the user's own key elsewhere.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from claude_jupyter.client.errors import NO_KEY, clean
-from claude_jupyter.client.platforms import PLATFORMS
+from claude_jupyter.client.network import check_endpoint, http_client
+from claude_jupyter.client.sdk_errors import NO_KEY, clean
 from claude_jupyter.errors import AuthenticationError
+from claude_jupyter.providers import PROVIDERS
 from claude_jupyter.settings import Settings
 
+ENDPOINT = "https://api.anthropic.com"
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _FEDERATION = ("ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_ORGANIZATION_ID")
 
@@ -32,9 +34,9 @@ class Credential:
     Attributes
     ----------
     where
-        For people: `ANTHROPIC_API_KEY in the environment`, `.env beside the notebook`, `%claude_key`, `profile default`.
+        For people: `ANTHROPIC_API_KEY in the environment`, `.env next to the notebook`, `%claude_key`, `profile default`.
     arguments
-        For the SDK's constructor; empty where the SDK finds it by itself.
+        For the SDK's constructor; empty if the SDK finds it by itself.
     """
 
     where: str
@@ -130,7 +132,7 @@ def _from_dotenv(folder: Path) -> Credential | None:
     if values.get("ANTHROPIC_CUSTOM_HEADERS") and not os.environ.get("ANTHROPIC_CUSTOM_HEADERS"):
         lines = [line.partition(":") for line in values["ANTHROPIC_CUSTOM_HEADERS"].splitlines()]
         arguments["default_headers"] = {name.strip(): text.strip() for name, colon, text in lines if colon}
-    return Credential(".env beside the notebook", arguments)
+    return Credential(".env next to the notebook", arguments)
 
 
 def make_client(settings: Settings, *, folder: Path | None = None, key: str | None = None) -> Any:
@@ -139,9 +141,11 @@ def make_client(settings: Settings, *, folder: Path | None = None, key: str | No
     Raises
     ------
     AuthenticationError
-        Where no key is found.
+        If no key is found.
     MissingExtraError
-        Where the provider's SDK extra is not installed.
+        If the provider's SDK extra is not installed.
+    SettingError
+        If a variable of the environment (proxies, certificates) cannot be used.
     """
     import anthropic
 
@@ -152,42 +156,45 @@ def make_client(settings: Settings, *, folder: Path | None = None, key: str | No
         return anthropic.Anthropic(
             api_key="demo",
             base_url=shared().url,
-            http_client=anthropic.DefaultHttpxClient(trust_env=False),
+            http_client=http_client(shared().url, environ=False),
             max_retries=0,
-            **_untold(anthropic.Anthropic),
+            **_without_spans(anthropic.Anthropic),
         )
     common: dict[str, Any] = {"max_retries": settings.max_retries, "timeout": settings.timeout}
     if settings.base_url:
+        check_endpoint("base_url", settings.base_url)
         common["base_url"] = settings.base_url
     if settings.provider == "anthropic":
         found = credential(folder=folder, key=key)
         if found is None:
             raise AuthenticationError(NO_KEY)
         arguments = {**found.arguments, **common}
-        if "proxy" in arguments:
-            arguments["http_client"] = anthropic.DefaultHttpxClient(proxy=arguments.pop("proxy"))
-        return anthropic.Anthropic(**arguments, **_untold(anthropic.Anthropic))
+        endpoint = arguments.get("base_url") or os.environ.get("ANTHROPIC_BASE_URL", ENDPOINT)
+        check_endpoint("ANTHROPIC_BASE_URL", endpoint)
+        arguments["http_client"] = http_client(endpoint, proxy=arguments.pop("proxy", None))
+        return anthropic.Anthropic(**arguments, **_without_spans(anthropic.Anthropic))
     return _platform(settings.provider, common)
 
 
-def _untold(client: type) -> dict[str, Any]:
+def _without_spans(client: type) -> dict[str, Any]:
     """No spans to whatever tracer the process has, which the SDK gives of its own accord; `ANTHROPIC_OPEN_TELEMETRY` asks for them."""
-    wanted = os.environ.get("ANTHROPIC_OPEN_TELEMETRY")
+    setting = os.environ.get("ANTHROPIC_OPEN_TELEMETRY")
     return (
-        {"open_telemetry": False} if not wanted and "open_telemetry" in signature(client).parameters else {}
+        {"open_telemetry": False} if not setting and "open_telemetry" in signature(client).parameters else {}
     )
 
 
 def _platform(provider: str, common: dict[str, Any]) -> Any:
     import anthropic
 
-    platform = PLATFORMS[provider]
+    platform = PROVIDERS[provider]
     platform.check(provider)
+    common["http_client"] = http_client(common.get("base_url"))
     try:
         client = getattr(anthropic, platform.client)
-        return client(**common, **_untold(client))
+        return client(**common, **_without_spans(client))
     except (ValueError, ImportError, anthropic.AnthropicError) as error:
-        said = shorten(clean(str(error)), 160, placeholder=" …")
+        reason = shorten(clean(str(error)), 160, placeholder=" …")
         raise AuthenticationError(
-            f"{platform.title} (provider {provider}) is not set up: it needs {platform.needs}. ({said})"
+            f"{platform.title} (provider {provider}) is not set up: it needs {platform.needs}. ({reason})"
         ) from None

@@ -1,4 +1,4 @@
-"""A request, and what comes back of it, as values. How it is sent is `service.py`."""
+"""A request, and the events that answer it, as values. `service.py` sends it."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ class Reply(NamedTuple):
         Why it is not complete, else None.
     ttft
         Seconds from sending to the first content, or None.
+    silent
+        Whether it was stopped before the service said what it had read: it may bill that all the same.
     """
 
     message: Mapping[str, Any]
@@ -70,6 +72,7 @@ class Reply(NamedTuple):
     request_id: str | None
     ttft: float | None
     seconds: float
+    silent: bool = False
 
 
 Event = Arrived | Waiting | Reply

@@ -1,4 +1,4 @@
-"""Types as JSON schemas that the service takes, and its answers back as values of them: Pydantic and the SDK do the work."""
+"""Converts types to JSON schemas that the service accepts, and answers to values of these types, with Pydantic and the SDK."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+from claude_jupyter.encodable import encodable_all
 from claude_jupyter.errors import ReturnsError, UsageError
 
 _TABLE: Mapping[str, Any] = {
@@ -79,7 +80,7 @@ class Returns:
             return
         if not _is_type(kind):
             given = repr(kind) if isinstance(kind, str) else f"a value of type {type(kind).__name__}"
-            raise UsageError(f'returns takes a type or "dataframe", not {given}')
+            raise UsageError(f'returns must be a type or "dataframe", not {given}')
         self._adapt()
 
     def _adapt(self) -> None:
@@ -88,17 +89,17 @@ class Returns:
         from pydantic.errors import PydanticUserError
 
         try:
-            self._adapter: TypeAdapter[Any] = TypeAdapter(_known(self.kind))
+            self._adapter: TypeAdapter[Any] = TypeAdapter(known_type(self.kind))
             schema = anthropic.transform_schema(self._adapter.json_schema())
         except (PydanticUserError, TypeError, ValueError, NameError) as error:
             problem = " ".join(str(error).split())
             if problem.startswith(_NO_SCHEMA):
-                problem = "it does not say what it holds. Take a Pydantic model, a dataclass, list[str], Literal[…] or dataframe."
+                problem = "it does not say what it contains. Use a Pydantic model, a dataclass, list[str], Literal[…] or dataframe."
             raise UsageError(
-                f"{_named(self.kind)} cannot be a result: {problem.partition(' For further information')[0][:200]}"
+                f"{_named(self.kind)} cannot be used as a return type: {problem.partition(' For further information')[0][:200]}"
             ) from None
         if problem := _problem(schema):
-            raise UsageError(f"{_named(self.kind)} cannot be a result: {problem}")
+            raise UsageError(f"{_named(self.kind)} cannot be used as a return type: {problem}")
         # The service takes an object at the top; anything else travels in one with the key "value".
         self._wrapped = schema.get("type") != "object"
         if self._wrapped:
@@ -114,7 +115,7 @@ class Returns:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of an object's fields; empty for a table and for what is no object by itself."""
+        """The names of an object's fields; empty for a table and for what is not an object by itself."""
         return () if self._table or self._wrapped else tuple(self.schema.get("properties") or ())
 
     def value(self, text: str) -> Any:
@@ -126,7 +127,7 @@ class Returns:
             Saying what came and why it does not fit.
         """
         try:
-            data = json.loads(text)
+            data = encodable_all(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise ReturnsError(f"The answer is not JSON ({error}): {_short(text)}") from None
         return self._frame(data) if self._table else self._checked(data)
@@ -136,7 +137,7 @@ class Returns:
 
         if self._wrapped:
             if not isinstance(data, dict) or "value" not in data:
-                raise ReturnsError(f"The answer lacks its value: {_short(json.dumps(data))}")
+                raise ReturnsError(f"The answer has no value: {_short(json.dumps(data))}")
             data = data["value"]
         try:
             # As JSON: a strict model takes a date's text, an enum's value, a tuple's list only from there.
@@ -145,11 +146,13 @@ class Returns:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"]) or "the answer"
             raise ReturnsError(
-                f"The answer does not fit: {where}: {first['msg']} ({_short(json.dumps(data))})"
+                f"The answer does not match the type: {where}: {first['msg']} ({_short(json.dumps(data))})"
             ) from None
         except Exception as error:  # of the type's own code
-            told = f"{type(error).__name__}: {_short(str(error))}"
-            raise ReturnsError(f"The answer does not fit: {told} ({_short(json.dumps(data))})") from None
+            reason = f"{type(error).__name__}: {_short(str(error))}"
+            raise ReturnsError(
+                f"The answer does not match the type: {reason} ({_short(json.dumps(data))})"
+            ) from None
 
     def _frame(self, data: Any) -> Any:
         given: dict[str, Any] = data if isinstance(data, dict) else {}
@@ -159,7 +162,7 @@ class Returns:
         wrong = next((i for i, r in enumerate(rows) if len(r) != len(columns)), None)
         if wrong is not None:
             raise ReturnsError(
-                f"The answer does not fit: row {wrong + 1} has {len(rows[wrong])} of {len(columns)} columns."
+                f"The answer is not a table: row {wrong + 1} has {len(rows[wrong])} of {len(columns)} columns."
             )
         return frame_of(columns, rows)
 
@@ -179,27 +182,44 @@ def _problem(schema: Mapping[str, Any]) -> str | None:
             return None
         if (name := str(value.get("$ref", "")).rpartition("/")[2]) in definitions:
             if name in within:
-                return f"{name} holds itself, and the service takes no such type. Say how deep it goes: a model for each level."
+                return f"{name} contains itself, and the service does not accept recursive types. Define a model for each level instead."
             return walk(definitions[name], (*within, name))
         if value.get("type") == "object" and not value.get("properties"):
-            return "a dict's keys have no names, and the service fills named fields only. Use a model, or a list of pairs."
+            return "the keys of a dict are not known in advance, and the service only fills named fields. Use a model, or a list of pairs."
         return next((p for k, v in value.items() if k != "$defs" and (p := walk(v, within))), None)
 
     return walk(schema, ())
 
 
-def _known(kind: Any) -> Any:
+def known_type(kind: Any) -> Any:
     """The type; before Python 3.12 Pydantic takes no TypedDict of `typing` (docs.pydantic.dev, "TypedDict")."""
     import sys
     import typing
 
     import typing_extensions
 
-    if sys.version_info >= (3, 12) or not typing.is_typeddict(kind):
+    if sys.version_info >= (3, 12):
         return kind
-    fields = typing.get_type_hints(kind, include_extras=True)
+    if args := typing.get_args(kind):
+        inner = tuple(known_type(a) for a in args) if typing.get_origin(kind) is not typing.Literal else args
+        return kind if inner == args else _with_arguments(kind, inner)
+    if not typing.is_typeddict(kind):
+        return kind
+    fields = {n: known_type(k) for n, k in typing.get_type_hints(kind, include_extras=True).items()}
     make: Any = typing_extensions.TypedDict
     return make(kind.__name__, fields, total=kind.__total__)
+
+
+def _with_arguments(kind: Any, inner: Any) -> Any:
+    import types
+    import typing
+
+    origin: Any = typing.get_origin(kind)
+    if origin is types.UnionType:
+        origin = typing.Union
+    if origin is typing.Annotated:
+        return typing.Annotated[(inner[0], *kind.__metadata__)]
+    return origin[inner if len(inner) > 1 else inner[0]]
 
 
 def frame_of(columns: list[str], rows: list[list[Any]]) -> Any:
@@ -208,7 +228,7 @@ def frame_of(columns: list[str], rows: list[list[Any]]) -> Any:
     Raises
     ------
     ReturnsError
-        Where neither is installed.
+        If neither is installed.
     """
     import sys
 

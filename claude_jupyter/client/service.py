@@ -1,10 +1,10 @@
-"""The service as the conversation sees it: send a request, get values as they arrive, be stopped at any moment."""
+"""The service as the conversation sees it: send a request, receive events as they arrive, stop at any moment."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-import sys
-import threading
 import time
 from collections.abc import Generator, Mapping
 from difflib import get_close_matches
@@ -13,15 +13,23 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from claude_jupyter import errors
-from claude_jupyter.client.errors import continued, nearest_models, translate
+from claude_jupyter.client.credentials import make_client
 from claude_jupyter.client.events import Arrived, Event, Reply, Request, Waiting
-from claude_jupyter.client.learning import Learner
-from claude_jupyter.client.parameters import takes
-from claude_jupyter.client.platforms import PLATFORMS, spelled
-from claude_jupyter.client.providers import make_client
-from claude_jupyter.client.retry import pause, reason, worth_retrying
-from claude_jupyter.client.wire import Stop, Wire, watch
-from claude_jupyter.models import LINES, forget, known
+from claude_jupyter.client.models_api import CatalogUpdater
+from claude_jupyter.client.network import stay
+from claude_jupyter.client.sdk_errors import (
+    continued,
+    nearest_models,
+    pause,
+    reason,
+    translate,
+    worth_retrying,
+)
+from claude_jupyter.client.transport import LONGEST_WAIT, Stop, Wire, apart, watch
+from claude_jupyter.encodable import encodable_all
+from claude_jupyter.interrupts import uninterrupted
+from claude_jupyter.models import LINES, Catalog
+from claude_jupyter.providers import named, of_client, spelled
 from claude_jupyter.settings import Settings
 
 TICK = 0.05
@@ -30,9 +38,6 @@ TICK = 0.05
 _CONNECT = 10.0
 _LAST_WORD = 2.0
 """Seconds that `message_stop` is waited for once the stop reason and the final usage have come."""
-
-# A wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935), so it is kept short there.
-_LONGEST_WAIT = 0.1 if sys.platform == "win32" else 1.0
 
 
 class Service:
@@ -49,21 +54,23 @@ class Service:
 
     Attributes
     ----------
+    catalog
+        What is known of its models.
     limits
         The rate-limit headers of the newest answer that began.
     """
 
-    def __init__(self, settings: Settings, folder: Path | None = None, *, told: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path | None = None, *, known_models: Path | None = None
+    ) -> None:
         self._settings = settings
         self._folder = folder
-        self._client: Any = None
-        self._made_for: tuple[Any, ...] | None = None
-        self._own = False
+        self._current: _Current | None = None
         self._bare: tuple[Any, Any] | None = None
         self._wires: set[Wire] = set()
-        self._lock = threading.Lock()
         self.key: str | None = None
-        self._learner = Learner(told)
+        self.catalog = Catalog()
+        self._learner = CatalogUpdater(self.catalog, known_models)
         self.limits: Mapping[str, str] = {}
         settings.observe(self._forget, names=["provider", "base_url", "timeout", "max_retries"])
 
@@ -74,19 +81,22 @@ class Service:
         Raises
         ------
         AuthenticationError
-            Where no key is found.
+            If no key is found.
         """
-        with self._lock:
-            # A forked kernel must not share its parent's connections, and a key set after loading must be seen.
-            signature = (os.getpid(), self.key, *(os.environ.get(n) for n in _WATCHED))
-            if self._client is None or (not self._own and signature != self._made_for):
-                self._forget()
-                self._client = make_client(self._settings, folder=self._folder, key=self.key)
-                self._made_for, self._own = signature, False
-            return self._client
+        # A forked kernel must not share its parent's connections, and a key set after loading must be seen.
+        signature = (os.getpid(), self.key, *(os.environ.get(n) for n in _WATCHED))
+        current = self._current
+        if current is None or not (current.own or current.signature == signature):
+            self._forget()
+            client = make_client(self._settings, folder=self._folder, key=self.key)
+            # Threads that get here at once may each make one; the last is kept, and each asks with one that works.
+            self._current = current = _Current(client, signature)
+        return current.client
 
     @client.setter
     def client(self, client: Any) -> None:
+        import httpx2
+
         if client is not None and not hasattr(client, "messages"):
             raise errors.UsageError(
                 "claude.client takes a client of the SDK, such as anthropic.Anthropic(…)."
@@ -95,21 +105,27 @@ class Service:
             raise errors.UsageError(
                 f"claude.client takes the synchronous client ({type(client).__name__[5:]}); aask and astream work with it too."
             )
-        self._client, self._own = client, client is not None
+        http = getattr(client, "_client", None)
+        if isinstance(http, httpx2.Client):
+            stay(http)
+        self._current = _Current(client, own=True) if client is not None else None
+
+    @property
+    def _own(self) -> Any:
+        """The user's own client; None if we make one."""
+        current = self._current
+        return current.client if current is not None and current.own else None
 
     @property
     def provider(self) -> str:
         """The provider of the settings, or what the user's own client speaks to."""
-        if not self._own:
-            return self._settings.provider
-        name = type(self._client).__name__.removeprefix("Anthropic").removesuffix("Mantle").lower()
-        return {"": "anthropic", "googlecloud": "google_cloud"}.get(name, name)
+        own = self._own
+        return self._settings.provider if own is None else of_client(own)
 
     @property
     def condenses(self) -> bool:
         """Whether the provider condenses conversations that outgrow the context."""
-        platform = PLATFORMS.get(self.provider)
-        return platform is None or platform.condenses
+        return named(self.provider).condenses
 
     @property
     def reachable(self) -> bool:
@@ -123,7 +139,7 @@ class Service:
         """Send a request; yield what arrives, at most 20 times a second and the first at once; last a `Reply`.
 
         A KeyboardInterrupt while it waits counts as `stop`; one raised in the caller's code between two events does not end
-        it: ask `stop` and go on to the `Reply`. Never raises for what the service or the network does: that is in the `Reply`.
+        it: ask `stop` and continue to the `Reply`. Never raises for what the service or the network does: that is in the `Reply`.
         """
         retries = self._settings.max_retries
         for attempt in range(retries + 1):
@@ -153,19 +169,19 @@ class Service:
         except BaseException as error:
             if not isinstance(error, Exception):
                 raise
-            yield Reply({}, False, False, self._told(error, request), None, None, 0.0)
+            yield Reply({}, False, False, self._translated(error, request), None, None, 0.0)
             return
         wire = Wire(call, keep_events=keep_events)
         self._wires.add(wire)
         try:
             wire.start()
             with stop.ringing(wire.bell), stop.ringing(wire.over):
-                told: float | None = None
-                while not wire.ended and not stop.asked:
-                    wire.wait(_LONGEST_WAIT if told is None else TICK)
-                    if told is None and wire.accumulator.told:
-                        told = time.monotonic()
-                    elif told is not None and time.monotonic() - told > _LAST_WORD:
+                announced: float | None = None
+                while not wire.ended and not stop.requested:
+                    wire.wait(LONGEST_WAIT if announced is None else TICK)
+                    if announced is None and wire.accumulator.stop_known:
+                        announced = time.monotonic()
+                    elif announced is not None and time.monotonic() - announced > _LAST_WORD:
                         break
                     changes = tuple(wire.accumulator.drain())
                     raw = tuple(wire.take_events())
@@ -175,7 +191,7 @@ class Service:
                         yield Arrived(changes, wire.accumulator.usage, raw)
                         wire.over.wait(TICK)
         except KeyboardInterrupt:
-            stop.ask()
+            stop.request()
         finally:
             if not wire.ended:
                 wire.abandon()
@@ -185,31 +201,31 @@ class Service:
         if changes or raw:
             first = first or time.monotonic() - began
             yield Arrived(changes, wire.accumulator.usage, raw)
-        yield self._ending(wire, request, stop.asked, first, time.monotonic() - began)
+        yield self._ending(wire, request, stop.requested, first, time.monotonic() - began)
 
     def _ending(
         self, wire: Wire, request: Request, stopped: bool, ttft: float | None, seconds: float
     ) -> Reply | _Failed:
         gathered = wire.accumulator
-        complete = gathered.finished or (gathered.told and not stopped)
+        complete = gathered.finished or (gathered.stop_known and not stopped)
         stopped = stopped and not complete
-        reply = Reply(gathered.result(), complete, stopped, None, wire.request_id, ttft, seconds)
+        refused = getattr(wire.error, "status_code", None) is not None
+        silent = stopped and not gathered.started and not refused
+        reply = Reply(gathered.result(), complete, stopped, None, wire.request_id, ttft, seconds, silent)
         if complete or stopped:
             return reply
         arrived = bool(reply.message.get("content"))
         if wire.error is not None:
             reply = reply._replace(
-                error=continued(self._told(wire.error, request), arrived),
+                error=continued(self._translated(wire.error, request), arrived),
                 request_id=wire.request_id or getattr(wire.error, "request_id", None),
             )
             return reply if gathered.started else _Failed(reply, wire.error)
         if not gathered.started:
-            odd = (
-                "The endpoint answered, but not as Claude does (no events came). Check base_url and proxies."
-            )
+            odd = "The endpoint answered, but not in the format of the Messages API (no events arrived). Check base_url and proxies."
             return reply._replace(error=errors.APIResponseError(odd, status=200, request_id=wire.request_id))
         broken = errors.APIConnectionError(
-            "The answer broke off. Run the cell again.", request_id=wire.request_id
+            "The answer was cut off. Run the cell again.", request_id=wire.request_id
         )
         return reply._replace(error=continued(broken, arrived))
 
@@ -220,7 +236,7 @@ class Service:
         client = self._without_retries()
         watch(client._client)
         extra = dict(request.extra)
-        timeout = extra.pop("timeout", None) or (None if self._own else self._settings.timeout)
+        timeout = extra.pop("timeout", None) or (self._settings.timeout if self._own is None else None)
         if timeout is not None:
             extra["timeout"] = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT))
         if request.betas:
@@ -230,13 +246,12 @@ class Service:
             create = client.messages.create
         params = {
             **request.params,
-            "model": spelled(
-                self.provider, str(request.params["model"]), self._client if self._own else None
-            ),
+            "model": spelled(self.provider, str(request.params["model"]), self._own),
         }
         # What the SDK has no name for yet is a parameter all the same.
-        if newer := {key: params.pop(key) for key in list(params) if not takes(create, key)}:
+        if newer := {key: params.pop(key) for key in list(params) if not _takes(create, key)}:
             extra["extra_body"] = {**newer, **(extra.get("extra_body") or {})}
+        params, extra = encodable_all(params), encodable_all(extra)
         return lambda: create(**params, **extra, stream=True)
 
     def _without_retries(self) -> Any:
@@ -255,28 +270,31 @@ class Service:
             As for a question.
         """
         names = ("messages", "model", "system", "tools", "tool_choice", "thinking", "output_config")
-        params = {k: v for k, v in request.params.items() if k in names}
-        params["model"] = spelled(self.provider, str(params["model"]), self._client if self._own else None)
+        params = encodable_all({k: v for k, v in request.params.items() if k in names})
+        params["model"] = spelled(self.provider, str(params["model"]), self._own)
         self._may_ask()
+        if not named(self.provider).counts:
+            raise errors.UsageError(f"{named(self.provider).title} does not count tokens.")
         client = self.client
         try:
             if request.betas:  # blocks of the history may need them
-                counted = client.beta.messages.count_tokens(**params, betas=list(request.betas))
+                betas = list(request.betas)
+                counted = apart(lambda: client.beta.messages.count_tokens(**params, betas=betas))
             else:
-                counted = client.messages.count_tokens(**params)
+                counted = apart(lambda: client.messages.count_tokens(**params))
             return int(counted.input_tokens)
         except Exception as error:
-            raise self._told(error, request) from None
+            raise self._translated(error, request) from None
 
     def counted(self, request: Request) -> int | None:
-        """`count`, or None where the service cannot be asked."""
+        """`count`, or None if the service cannot be asked."""
         try:
             return self.count(request)
         except errors.ClaudeError:
             return None
 
     def learn(self, model: str, *, ask: bool = False) -> None:
-        """Let the Models API tell what models take, where there is a key; never a failure of ours.
+        """Let the Models API tell what models take, if there is a key; never a failure of ours.
 
         Parameters
         ----------
@@ -286,7 +304,7 @@ class Service:
         if self.provider != "anthropic":
             return
         if self._settings.replay != "off":
-            forget()  # the same request on every machine, whatever each was told
+            self.catalog.forget()  # the same request on every machine, whatever each was told
             return
         try:
             client = self._without_retries()
@@ -296,14 +314,15 @@ class Service:
         self._learner.one(client, model)
 
     def check(self, model: str) -> None:
-        """Refuse a name that can be no model's: at a gateway, or in a cloud, names may be anything but a slip of ours.
+        """Refuse a name that cannot be a model's: at a gateway, or in a cloud, names may be anything but a slip of ours.
 
         Raises
         ------
         NotFoundError
             Naming the nearest.
         """
-        if known(model) or model in self._settings.prices or self.provider not in ("anthropic", "demo"):
+        listed = self.catalog.known(model) or model in self._settings.prices
+        if listed or self.provider not in ("anthropic", "demo"):
             return
         slip = model.isalpha() and get_close_matches(model.lower(), LINES, n=1, cutoff=0.75)
         if slip or (self._direct and not model.startswith("claude-")):
@@ -328,44 +347,56 @@ class Service:
             As for a question.
         """
         self._may_ask()
+        if not named(self.provider).lists_models:
+            raise errors.UsageError(f"{named(self.provider).title} does not list its models.")
+        client = self.client
         try:
-            told = [m.to_dict() for m in self.client.models.list(limit=100)]
+            listed = apart(lambda: [m.to_dict() for m in client.models.list(limit=100)])
         except Exception as error:
-            raise self._told(error, Request({"model": ""})) from None
+            raise self._translated(error, Request({"model": ""})) from None
         if self._settings.replay == "off":
-            self._learner.take(told)
-        return told
+            self._learner.take(listed)
+        return listed
 
     def _may_ask(self) -> None:
         if self._settings.replay == "only":
-            raise errors.ReplayError('replay = "only" asks nobody.')
+            raise errors.ReplayError('replay = "only" never uses the network.')
 
-    def _told(self, error: BaseException, request: Request) -> errors.ClaudeError:
+    def _translated(self, error: BaseException, request: Request) -> errors.ClaudeError:
         model = str(request.params.get("model"))
-        platform = PLATFORMS.get(self.provider)
-        unset = platform.unset(self.provider, error) if platform is not None else None
+        unset = named(self.provider).unset(self.provider, error)
         if unset is not None:
             return errors.AuthenticationError(unset)
-        told = translate(error, model=model, provider=self.provider)
-        if isinstance(told, errors.NotFoundError) and not known(model):
-            told.message = f"There is no model {model!r}{nearest_models(model)}"
-        return told
+        translated = translate(error, model=model)
+        if isinstance(translated, errors.NotFoundError) and not self.catalog.known(model):
+            translated.message = f"There is no model {model!r}{nearest_models(model)}"
+        return translated
 
     def _forget(self, _change: Any = None) -> None:
-        old = None if self._own else self._client
-        if old is not None:
-            self._client = None
-            # A client with requests under way goes with the last of them; that of a forked kernel's parent is not ours.
-            if not self._wires and self._made_for is not None and self._made_for[0] == os.getpid():
-                old.close()
+        old = self._current
+        if old is None or old.own:
+            return
+        self._current = None
+        # A client with requests in progress goes with the last of them; that of a forked kernel's parent is not ours.
+        if not self._wires and old.signature[0] == os.getpid():
+            with uninterrupted():  # the pool of connections has a lock
+                old.client.close()
 
 
 def _slept_until_stopped(seconds: float, stop: Stop) -> bool:
     try:
         return stop.sleep(seconds)
     except KeyboardInterrupt:
-        stop.ask()
+        stop.request()
         return True
+
+
+class _Current(NamedTuple):
+    """The client in use, and what it was made for; replaced as a whole, so that it needs no lock."""
+
+    client: Any
+    signature: tuple[Any, ...] = ()
+    own: bool = False
 
 
 class _Failed(NamedTuple):
@@ -382,9 +413,31 @@ _WATCHED = (
     "ANTHROPIC_PROFILE",
     "ANTHROPIC_CONFIG_DIR",
     "ANTHROPIC_CUSTOM_HEADERS",
+    *(
+        cased
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+        for cased in (name, name.lower())
+    ),
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 )
 
 
 def warm() -> None:
     """Import the SDK, which costs seconds, so that the first question does not pay for it."""
     import anthropic  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+
+def _takes(create: Any, name: str) -> bool:
+    """Whether a method of the SDK takes a parameter by this name."""
+    accepted = _parameters(getattr(create, "__func__", create))
+    return accepted is None or name in accepted
+
+
+@functools.cache
+def _parameters(function: Any) -> frozenset[str] | None:
+    """The names a function takes; None if it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return frozenset(p.name for p in parameters)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from claude_jupyter.encodable import encodable, encodable_all
+
 
 class Opened(NamedTuple):
     """A content block began (or came whole); `at` is its place in the message."""
@@ -53,7 +55,7 @@ class Accumulator:
     Attributes
     ----------
     message
-        The message as `message_start` gave it, with `stop_reason` and `usage` as last told; None before that.
+        The message as `message_start` gave it, with `stop_reason` and `usage` as last reported; None before that.
     started, finished
         Whether `message_start` and `message_stop` were seen.
     """
@@ -66,6 +68,7 @@ class Accumulator:
         self._pieces: dict[int, list[str]] = {}
         self._json: dict[int, list[str]] = {}
         self._cited: dict[int, list[dict[str, Any]]] = {}
+        self._half: dict[int, str] = {}
 
     @property
     def started(self) -> bool:
@@ -73,29 +76,29 @@ class Accumulator:
         return self.message is not None
 
     @property
-    def told(self) -> bool:
+    def stop_known(self) -> bool:
         """Whether the service said why it stopped: only `message_stop` is still to come."""
         return self.message is not None and self.message.get("stop_reason") is not None
 
     @property
     def usage(self) -> dict[str, Any]:
-        """Usage as last told, in the service's own names."""
+        """Usage as last reported, in the service's own names."""
         return dict((self.message or {}).get("usage") or {})
 
     def feed(self, event: Any) -> None:
-        """Take one raw event of the SDK; unknown events and deltas are passed over, as the service asks."""
+        """Take one raw event of the SDK; unknown events and deltas are skipped, as the service asks."""
         kind = event.type
         if kind == "content_block_delta":
             self._delta(event.index, event.delta)
         elif kind == "content_block_start":
-            self._open(event.index, event.content_block.to_dict(mode="json", warnings=False))
+            self._open(event.index, _plain(event.content_block))
         elif kind == "content_block_stop":
             self._close(event.index)
         elif kind == "message_start":
             if self.message is None:
-                self._start(event.message.to_dict(mode="json", warnings=False))
+                self._start(_plain(event.message))
         elif kind == "message_delta":
-            self._message_delta(event.to_dict(mode="json", warnings=False))
+            self._message_delta(_plain(event))
         elif kind == "message_stop":
             self.finished = True
 
@@ -138,7 +141,7 @@ class Accumulator:
 
     def _open(self, index: int, block: dict[str, Any]) -> None:
         if not isinstance(index, int):  # the SDK does not check  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError("a content block without a number")
+            raise TypeError("a content block without an index")
         self._blocks[index] = block
         kind = block.get("type")
         if kind == "text":
@@ -156,9 +159,13 @@ class Accumulator:
         kind = delta.type
         if kind == "text_delta" or kind == "thinking_delta":
             text = _text(delta.text if kind == "text_delta" else delta.thinking)
-            if index in self._pieces and text:
-                self._pieces[index].append(text)
-                self.changes.append(Grew(index, text))
+            text = self._half.pop(index, "") + text
+            if (
+                text and "\ud800" <= text[-1] <= "\udbff"
+            ):  # the first half of a letter: the other one may follow
+                self._half[index] = text[-1]
+                text = text[:-1]
+            self._grow(index, encodable(text))
         elif kind == "input_json_delta":
             if index in self._json:
                 self._json[index].append(_text(delta.partial_json))
@@ -167,22 +174,26 @@ class Accumulator:
                 self._blocks[index]["signature"] = delta.signature
         elif kind == "citations_delta":
             if index in self._blocks:
-                self._cited.setdefault(index, []).append(delta.citation.to_dict(mode="json", warnings=False))
+                self._cited.setdefault(index, []).append(_plain(delta.citation))
         elif kind == "compaction_delta" and index in self._blocks:
-            self._blocks[index].update(
-                {k: v for k, v in delta.to_dict(mode="json", warnings=False).items() if k != "type"}
-            )
+            self._blocks[index].update({k: v for k, v in _plain(delta).items() if k != "type"})
+
+    def _grow(self, index: int, text: str) -> None:
+        if index in self._pieces and text:
+            self._pieces[index].append(text)
+            self.changes.append(Grew(index, text))
 
     def _close(self, index: int) -> None:
         block = self._blocks.get(index)
         if block is None:
             return
+        self._grow(index, encodable(self._half.pop(index, "")))
         self._settle(index)
         pieces = self._json.pop(index, None)
         if pieces:
-            text = "".join(pieces)
+            text = encodable("".join(pieces))
             try:
-                block["input"] = json.loads(text) if text.strip() else {}
+                block["input"] = encodable_all(json.loads(text)) if text.strip() else {}
             except ValueError:
                 block["input"] = {}
                 block["invalid_input"] = text
@@ -206,18 +217,27 @@ class Accumulator:
         for name in ("stop_reason", "stop_sequence", "stop_details", "container"):
             if name in delta:
                 self.message[name] = delta[name]
-        told = event.get("usage") or {}
+        reported = event.get("usage") or {}
         usage = dict(self.message.get("usage") or {})
-        usage.update({k: told[k] for k in (*_COUNTS, *_EXTRAS) if told.get(k) is not None})
-        if "output_tokens" in told:
-            usage["output_tokens"] = told["output_tokens"]
+        usage.update({k: reported[k] for k in (*_COUNTS, *_EXTRAS) if reported.get(k) is not None})
+        if "output_tokens" in reported:
+            usage["output_tokens"] = reported["output_tokens"]
         self.message["usage"] = usage
+
+
+def _plain(model: Any) -> dict[str, Any]:
+    """A model of the SDK as the JSON that came, also with text that its own JSON mode refuses."""
+    try:
+        return encodable_all(model.to_dict(mode="json", warnings=False))
+    except ValueError:
+        data = encodable_all(model.to_dict(mode="python", warnings=False))
+        return json.loads(json.dumps(data, default=str))
 
 
 def _text(value: Any) -> str:
     """What should be text; refused here, where a stream that cannot be read is told as one (the SDK does not check)."""
     if not isinstance(value, str | None):
-        raise TypeError(f"{type(value).__name__} where a text should be")
+        raise TypeError(f"{type(value).__name__} where a string was expected")
     return value or ""
 
 
@@ -228,7 +248,7 @@ def as_sent(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
     signature carries the reasoning. A block of a kind that nobody knows is left out too, and with it the thinking that is bound
     to it: it could make every question to come fail.
     """
-    kept: list[dict[str, Any]] = []
+    sent: list[dict[str, Any]] = []
     strange = False
     for block in content:
         kind = str(block.get("type"))
@@ -239,5 +259,5 @@ def as_sent(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         if kind == "text" and not (block.get("text") or "").strip():
             continue
-        kept.append({k: v for k, v in block.items() if v is not None and k != "invalid_input"})
-    return kept
+        sent.append({k: v for k, v in block.items() if v is not None and k != "invalid_input"})
+    return sent

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Final, TypeVar, cast
 
+from claude_jupyter.client.sdk_errors import unreadable
 from claude_jupyter.client.stream import Accumulator
+from claude_jupyter.interrupts import SafeEvent, interruptible, started
+
+T = TypeVar("T")
+
+LONGEST_WAIT: Final = 0.1 if sys.platform == "win32" else 1.0
+"""Seconds: a wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935)."""
 
 _local = threading.local()
 
@@ -26,26 +34,26 @@ class Stop:
     """A wish to stop that any thread may express; whoever waits on a wire with it wakes at once."""
 
     def __init__(self) -> None:
-        self._asked = False
-        self._bells: list[threading.Event] = []
+        self._requested = False
+        self._bells: list[SafeEvent] = []
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Ask to stop. Safe from any thread and from a signal or comm handler."""
-        self._asked = True
+        self._requested = True
         for bell in list(self._bells):
             bell.set()
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether someone asked."""
-        return self._asked
+        return self._requested
 
     @contextlib.contextmanager
-    def ringing(self, bell: threading.Event) -> Generator[None]:
+    def ringing(self, bell: SafeEvent) -> Generator[None]:
         """Ring `bell` too when asked, for as long as the block runs."""
         self._bells.append(bell)
         try:
-            if self._asked:
+            if self._requested:
                 bell.set()
             yield
         finally:
@@ -53,14 +61,14 @@ class Stop:
 
     def sleep(self, seconds: float) -> bool:
         """Sleep, but wake when asked to stop; whether it was asked."""
-        bell = threading.Event()
-        with self.ringing(bell):
+        bell = SafeEvent()
+        with self.ringing(bell), interruptible():
             bell.wait(seconds)
-        return self._asked
+        return self._requested
 
 
 class Wire:
-    """A request under way.
+    """A request in progress.
 
     Parameters
     ----------
@@ -87,8 +95,8 @@ class Wire:
         self.request_id: str | None = None
         self.limits: dict[str, str] = {}
         self.ended = False
-        self.bell = threading.Event()
-        self.over = threading.Event()
+        self.bell = SafeEvent()
+        self.over = SafeEvent()
         self._open_stream = open_stream
         self._events: list[Any] | None = [] if keep_events else None
         self._abandoned = False
@@ -99,7 +107,7 @@ class Wire:
 
     def start(self) -> None:
         """Send it. Apart from the constructor, so that an interrupt at this moment finds somebody who can abandon it."""
-        self._thread.start()
+        started(self._thread)
 
     def take_events(self) -> list[Any]:
         """The raw events since the last call (only with `keep_events`)."""
@@ -111,7 +119,8 @@ class Wire:
 
     def wait(self, timeout: float) -> None:
         """Wait for news (events, the end, or a stop), at most `timeout` seconds."""
-        self.bell.wait(timeout)
+        with interruptible():
+            self.bell.wait(timeout)
         self.bell.clear()
 
     def abandon(self) -> None:
@@ -154,7 +163,10 @@ class Wire:
         for event in stream:
             if self._abandoned:
                 raise AbandonedError
-            accumulator.feed(event)
+            try:
+                accumulator.feed(event)
+            except Exception as error:
+                raise unreadable(event, error) from None
             if events is not None:
                 events.append(event)
             if not bell.is_set():
@@ -187,6 +199,31 @@ class Wire:
                 if entry.request is self._pool_request:
                     stream = entry.connection._connection._network_stream
                     self._socket = stream.get_extra_info("socket")
+
+
+def apart(call: Callable[[], T]) -> T:
+    """Call the SDK on a thread of its own, and wait: an interrupt leaves it behind, and with it the locks of its connections.
+
+    Also within an `uninterrupted` block, because the network may take long.
+    """
+    outcome: list[tuple[T, None] | tuple[None, BaseException]] = []
+    done = SafeEvent()
+
+    def run() -> None:
+        try:
+            outcome.append((call(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+        done.set()
+
+    with interruptible():
+        started(threading.Thread(target=run, name="claude-wire", daemon=True))
+        while not done.wait(LONGEST_WAIT):
+            pass
+    value, error = outcome[0]
+    if error is not None:
+        raise error
+    return cast("T", value)
 
 
 def watch(http_client: Any) -> None:

@@ -11,12 +11,15 @@ import ctypes
 import inspect
 import sysconfig
 import threading
+import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from claude_jupyter.errors import ClaudeError
+from claude_jupyter.interrupts import SafeEvent, interruptible, started, surely
 
 T = TypeVar("T")
 
@@ -24,11 +27,13 @@ SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class Guarded(Generic[T]):
     """What a guarded call came to: a value, or in one clause why there is none."""
 
     value: T | None
     failure: str = ""
+    reason: str = ""
+    """The first line of the error's own words."""
 
 
 class _Abandoned(BaseException):
@@ -40,67 +45,123 @@ class _Call(Generic[T]):
         self.function = function
         self.value: T | None = None
         self.error: BaseException | None = None
-        self.done = threading.Event()
+        self.reason = ""
+        self.done = SafeEvent()
 
     def run(self) -> None:
         try:
             self.value = self.function()
         except BaseException as error:
             self.error = error
+            self.reason = first_line(error)
         finally:
             self.done.set()
 
 
-def guarded(function: Callable[[], T], seconds: float = SECONDS) -> Outcome[T]:
+_spent: contextvars.ContextVar[list[float] | None] = contextvars.ContextVar("spent", default=None)
+"""Seconds that each guarded call of this lookup took."""
+
+
+@contextmanager
+def together() -> Generator[None]:
+    """What is guarded in here takes no longer in all than one call may: objects that hang are not waited for one by one."""
+    token = _spent.set([])
+    try:
+        yield
+    finally:
+        _spent.reset(token)
+
+
+def guarded(function: Callable[[], T], seconds: float = SECONDS) -> Guarded[T]:
     """Call `function`; what goes wrong becomes a clause (`raised ValueError`, `took longer than 2 s`).
 
     Raises
     ------
     ClaudeError
-        Where the function raised one: it is a clear word to the user already.
+        If the function raised one: it is a clear word to the user already.
     KeyboardInterrupt
         When the user interrupts the wait.
     """
+    spent = (
+        _spent.get() if seconds <= SECONDS else None
+    )  # what is known to take longer has a limit of its own
+    left = seconds if spent is None else min(seconds, SECONDS - sum(spent))
+    if left <= 0:
+        return Guarded(None, f"was not called, because the {SECONDS:g} s were used up")
     call = _Call(function)
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(call.run,), daemon=True, name="claude-jupyter-guard")
-    thread.start()
+    began = time.monotonic()
+    started(thread)
     try:
-        finished = call.done.wait(seconds)
+        with interruptible():
+            finished = call.done.wait(left)
     except BaseException:
         _abandon(thread)
         raise
+    if spent is not None:
+        spent.append(time.monotonic() - began)
     if not finished:
         _abandon(thread)
-        return Outcome(None, f"took longer than {seconds:g} s")
+        return Guarded(None, f"took longer than {seconds:g} s")
     if isinstance(call.error, ClaudeError):
         raise call.error
     if call.error is not None:
-        return Outcome(None, f"raised {type_name(type(call.error), short=True)}")
-    return Outcome(call.value)
+        return Guarded(None, f"raised {type_name(type(call.error), short=True)}", call.reason)
+    return Guarded(call.value)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's words, at most 200 characters; its type where it has none."""
+    try:
+        words = str(error).strip().splitlines()
+    except Exception:
+        words = []
+    return (words or [type_name(type(error), short=True)])[0][:200]
+
+
+def all_reasons(error: BaseException) -> str:
+    """Every reason an error gives, on one line, at most 600 characters; its type where it gives none."""
+    try:
+        lines = [" ".join(line.split()) for line in str(error).splitlines()]
+    except Exception:
+        lines = []
+    reasons = [line.rstrip(".") for line in dict.fromkeys(lines) if line.strip("-=^~ ")]
+    text = "; ".join(reasons) or type_name(type(error), short=True)
+    return text if len(text) <= 600 else f"{text[:599]}…"
+
+
+def attempted(function: Callable[[], T]) -> T | None:
+    """The function's value; None if a library fails on the way (Polars' panics are no `Exception`; an interrupt stays one)."""
+    try:
+        return function()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        return None
 
 
 def bounded(
     function: Callable[[], T], interrupt: Callable[[], object], seconds: float = SECONDS
-) -> Outcome[T]:
+) -> Guarded[T]:
     """`guarded` for objects bound to the thread that made them: called here, and ended by `interrupt` when the time is up."""
-    late = threading.Event()
+    late: list[bool] = []
 
     def end() -> None:
-        late.set()
+        late.append(True)
         interrupt()
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
-    timer.start()
+    started(timer)
     try:
-        return Outcome(function())
+        return Guarded(function())
     except Exception as error:
-        if late.is_set():
-            return Outcome(None, f"took longer than {seconds:g} s")
-        return Outcome(None, f"raised {type_name(type(error), short=True)}")
+        if late:
+            return Guarded(None, f"took longer than {seconds:g} s")
+        return Guarded(None, f"raised {type_name(type(error), short=True)}", first_line(error))
     finally:
-        timer.cancel()
+        surely(timer.cancel)
 
 
 def _abandon(thread: threading.Thread) -> None:

@@ -1,4 +1,4 @@
-"""What objects and registered functions say of themselves (`_ai_repr_()`, mimebundles, content blocks) → attachments.
+"""What objects and registered functions return to show themselves (`_ai_repr_()`, mimebundles, content blocks) → attachments.
 
 `_ai_repr_(**kwargs)` is Jupyter enhancement proposal 128/129: text or a mimebundle, sync or async.
 """
@@ -14,14 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
-from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
+from claude_jupyter.answer.model import Attachment
 from claude_jupyter.content.guard import guarded
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.tokens import characters_of
+from claude_jupyter.content.text.fence import Redactor, text_attachment
+from claude_jupyter.content.text.whole import whole
 from claude_jupyter.errors import AttachmentError
-from claude_jupyter.turns import Attachment
 
-TEXT_TOKENS: Final = 5000
 TEXTS: Final = ("text/markdown", "text/plain", "text/html", "text/latex", "application/json")
 IMAGES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 SVG: Final = "image/svg+xml"
@@ -35,79 +34,88 @@ def ai_repr(
     """What `_ai_repr_()` returned as attachments; or None and a note why the ordinary rules are used instead."""
     outcome = guarded(lambda: _finished(method()))
     if outcome.failure:
-        return None, f"its _ai_repr_() {outcome.failure}; shown by the ordinary rules"
+        return None, f"its _ai_repr_() {outcome.failure}; shown as usual instead"
     try:
-        found = shown(outcome.value, label, rules)
+        found = attachments(outcome.value, label, rules)
     except AttachmentError as error:
         return (
             None,
-            f"its _ai_repr_() gave a picture that cannot be sent ({error.message}); shown by the ordinary rules",
+            f"its _ai_repr_() returned an image that cannot be sent ({error.message}); shown as usual instead",
         )
     if not found:
-        return None, "its _ai_repr_() returned neither text nor a mimebundle; shown by the ordinary rules"
+        return None, "its _ai_repr_() returned neither text nor a mimebundle; shown as usual instead"
     if rules.row_limit == 0:
-        note = "from its own _ai_repr_(), which --rows none does not govern"
+        note = "from its own _ai_repr_(), to which --rows none does not apply"
         found = tuple(replace(a, notes=(*a.notes, note)) for a in found)
     return found, ""
 
 
-def _finished(made: Any) -> Any:
+def _finished(returned: Any) -> Any:
     """The result of an async method; in a loop of its own, because the kernel's is waiting for this cell."""
-    if not inspect.isawaitable(made):
-        return made
+    if not inspect.isawaitable(returned):
+        return returned
 
     async def wait() -> Any:
-        return await made
+        return await returned
 
     return asyncio.run(wait())
 
 
-def shown(made: Any, label: str, rules: Rules) -> tuple[Attachment, ...] | None:
+def attachments(returned: Any, label: str, rules: Rules) -> tuple[Attachment, ...] | None:
     """Text, bytes, a mimebundle, a content block or a list of those; None for anything else."""
-    if isinstance(made, str):
-        return (_text(made, label, rules),)
-    if isinstance(made, bytes):
-        from claude_jupyter.content import documents
+    if isinstance(returned, str):
+        return (_text(returned, label, rules),)
+    if isinstance(returned, bytes):
+        from claude_jupyter.content.files import documents
 
-        return (documents.from_bytes(made, label, rules),)
-    if isinstance(made, tuple) and len(made) == 2 and _is_bundle(made[0]) and isinstance(made[1], Mapping):
-        return _bundle(made[0], label, rules)  # (data, metadata), as _repr_mimebundle_ may return
-    if _is_bundle(made):
-        return _bundle(made, label, rules)
-    if _is_block(made):
-        return (_block(made, label, rules),)
-    if isinstance(made, list) and made and all(_showable(part) for part in made):
-        if len(made) == 1:
-            return shown(made[0], label, rules)
+        return (documents.from_bytes(returned, label, rules),)
+    if (
+        isinstance(returned, tuple)
+        and len(returned) == 2
+        and _is_bundle(returned[0])
+        and isinstance(returned[1], Mapping)
+    ):
+        return _bundle(returned[0], label, rules)  # (data, metadata), as _repr_mimebundle_ may return
+    if _is_bundle(returned):
+        return _bundle(returned, label, rules)
+    if _is_block(returned):
+        return (_block(returned, label, rules),)
+    if isinstance(returned, list) and returned and all(_showable(part) for part in returned):
+        if len(returned) == 1:
+            return attachments(returned[0], label, rules)
         several: list[Attachment] = []
-        for position, part in enumerate(made):
-            several.extend(shown(part, f"{label}[{position}]", rules) or ())
+        for position, part in enumerate(returned):
+            several.extend(attachments(part, f"{label}[{position}]", rules) or ())
         return tuple(several)
     return None
 
 
-def _showable(made: Any) -> bool:
-    return isinstance(made, str | bytes) or _is_bundle(made) or _is_block(made)
+def _showable(returned: Any) -> bool:
+    return isinstance(returned, str | bytes) or _is_bundle(returned) or _is_block(returned)
 
 
-def _is_bundle(made: Any) -> TypeGuard[Mapping[str, Any]]:
+def _is_bundle(returned: Any) -> TypeGuard[Mapping[str, Any]]:
     return (
-        isinstance(made, Mapping)
-        and bool(made)
-        and all(isinstance(key, str) and key.count("/") == 1 for key in made)
-        and any(key.partition(";")[0] in (*TEXTS, *IMAGES, SVG, PDF) for key in made)
+        isinstance(returned, Mapping)
+        and bool(returned)
+        and all(isinstance(key, str) and key.count("/") == 1 for key in returned)
+        and any(key.partition(";")[0] in (*TEXTS, *IMAGES, SVG, PDF) for key in returned)
     )
 
 
-def _is_block(made: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(made, Mapping) and made.get("type") in BLOCKS and ("text" in made or "source" in made)
+def _is_block(returned: Any) -> TypeGuard[Mapping[str, Any]]:
+    return (
+        isinstance(returned, Mapping)
+        and returned.get("type") in BLOCKS
+        and ("text" in returned or "source" in returned)
+    )
 
 
 def _text(text: str, label: str, rules: Rules) -> Attachment:
     redactor = Redactor(rules)
-    shown, cut = redacted_middle(text, characters_of(TEXT_TOKENS), redactor)
-    sent = f"{len(text):,} characters" + (", shortened" if cut else "")
-    return text_attachment(shown, label, "text", rules, sent=sent, redactor=redactor)
+    text_sent, cut, notes = whole(text, rules, redactor)
+    sent = f"{len(text):,} characters{cut}"
+    return text_attachment(text_sent, label, "text", rules, sent=sent, notes=notes, redactor=redactor)
 
 
 def _bundle(bundle: Mapping[str, Any], label: str, rules: Rules) -> tuple[Attachment, ...]:
@@ -134,14 +142,15 @@ def _json(value: Any) -> str:
 
 
 def _picture(plain: Mapping[str, Any], label: str, rules: Rules) -> Attachment | None:
-    from claude_jupyter.content import documents, images
+    from claude_jupyter.content.files import documents
+    from claude_jupyter.content.images import convert
 
     for key in IMAGES:
         if key in plain:
-            return images.from_bytes(_bytes(plain[key], label), label, rules, media_type=key)
+            return convert.from_bytes(_bytes(plain[key], label), label, rules, media_type=key)
     if SVG in plain:
         value = plain[SVG]
-        return images.from_svg(
+        return convert.from_svg(
             value if isinstance(value, str) else _bytes(value, label).decode("utf-8"), label, rules
         )
     if PDF in plain:
@@ -161,7 +170,7 @@ def _bytes(value: Any, label: str) -> bytes:
 
 def _block(block: Mapping[str, Any], label: str, rules: Rules) -> Attachment:
     """A content block of the Messages API: text fenced as all text, data held to the limits, URLs as they are."""
-    from claude_jupyter.content import documents
+    from claude_jupyter.content.files import documents
 
     if block["type"] == "text":
         return _text(str(block["text"]), label, rules)

@@ -1,4 +1,4 @@
-"""What sort of thing a value is, told from its type alone: no library is imported, no property read, nothing called."""
+"""What kind of thing a value is, determined from its type alone: no library is imported, no property read, nothing called."""
 
 from __future__ import annotations
 
@@ -12,21 +12,10 @@ import uuid
 from typing import Any, Final, Literal, cast
 
 from claude_jupyter.content.guard import mro, root_module, type_name
-from claude_jupyter.content.kinds import FRAMES, is_frame
+from claude_jupyter.content.kinds import is_frame, is_library_value, library_of, role_of
 
 Sort = Literal["dataframe", "figure"]
 
-# What is shown as it prints, and holds cell values all the same.
-_ROWS: Final = {**FRAMES, "xarray": {"Dataset", "DataArray"}, "vaex": {"DataFrame"}}
-_TABLES: Final = {
-    "DataFrame",
-    "LazyFrame",
-    "Table",
-    "RecordBatch",
-    "DuckDBPyRelation",
-    "Dataset",
-    "DataArray",
-}
 _FIGURES: Final = {
     "matplotlib": {"Figure", "FigureBase", "Axes", "_AxesBase"},
     "plotly": {"BaseFigure", "Figure"},
@@ -61,11 +50,10 @@ def sort_of(value: Any) -> Sort | None:
     """`dataframe` or `figure` where a user would call it that."""
     if type(value) in _COMMON:
         return None
+    if role_of(value) in ("table", "lazy"):
+        return "dataframe"
     for cls in mro(value):
-        root, name = root_module(cls), type_name(cls, short=True)
-        if name in _TABLES and name in _ROWS.get(root, ()):
-            return "dataframe"
-        if name in _FIGURES.get(root, ()):
+        if type_name(cls, short=True) in _FIGURES.get(root_module(cls), ()):
             return "figure"
     return None
 
@@ -74,10 +62,8 @@ def holds_rows(value: Any) -> bool:
     """Whether it is a frame, a series or the like, whose cell values `--rows` governs."""
     if is_frame(value):
         return True
-    return any(
-        type_name(kind, short=True) in _ROWS.get(root_module(kind), ())
-        or any(name in kind.__dict__ for name in _PROTOCOLS)
-        for kind in mro(value)
+    return library_of(value) is not None or any(
+        name in kind.__dict__ for kind in mro(value) for name in _PROTOCOLS
     )
 
 
@@ -85,14 +71,13 @@ _SCALARS: Final = (
     bool, int, float, complex, type(None), decimal.Decimal, fractions.Fraction, datetime.date, datetime.time,
     datetime.timedelta, datetime.tzinfo, uuid.UUID, enum.Enum, range,
 )  # fmt: skip
-_PANDAS_SCALARS: Final = frozenset(("NAType", "NaTType", "Interval", "Period", "Timestamp", "Timedelta"))
 _IMAGE_TEXT: Final = re.compile(
     r"data:(?:image/|application/pdf)|(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|JVBERi0)[\w+/=\s]{80}"
 )
 
 
 def is_textlike(value: Any) -> bool:
-    """Whether it stands in a sentence as text: a `str` (unless it is an encoded image), a number, a date or their like,
+    """Whether it is in a sentence as text: a `str` (unless it is an encoded image), a number, a date or their like,
     None, a NumPy or pandas scalar, or a short list, tuple, set or dict of such (at most 50 items, 2,000 characters)."""
     if isinstance(value, str):
         return not _IMAGE_TEXT.match(value)
@@ -109,7 +94,7 @@ def _is_scalar(value: Any) -> bool:
     root = cls.__module__.partition(".")[0]
     if root == "numpy":
         return any(base.__name__ == "generic" for base in cls.__mro__)
-    return root == "pandas" and cls.__name__ in _PANDAS_SCALARS
+    return is_library_value(value) and not isinstance(value, type)
 
 
 def _fits(value: Any, room: list[int], depth: int) -> bool:

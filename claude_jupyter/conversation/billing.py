@@ -1,4 +1,4 @@
-"""What a question costs, on its way through: a ledger row for every request, its price, and the budgets asked before it.
+"""Bills a question: checks the budgets before each request, and writes its ledger row and price.
 
 The ledger, prices and budgets themselves are `costs/`; this joins them to a question.
 """
@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from claude_jupyter.answer.model import Answer, cell_hash
 from claude_jupyter.client.events import Reply, Request
-from claude_jupyter.conversation.request import LEAST_THINKING, Question, prompt_of
+from claude_jupyter.conversation.ask.question import Question, prompt_of
+from claude_jupyter.conversation.ask.request import LEAST_THINKING
 from claude_jupyter.costs import budget
-from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Outcome, Spent
+from claude_jupyter.costs.ledger.calls import UNBILLED, Accounts, Call, CallOutcome, Spent
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Answer, cell_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,21 @@ class Owner:
 
 
 @dataclass
-class Books:
+class Billing:
     """The ledger and the prices of one kernel.
 
     Attributes
     ----------
     accounts
-        The ledger; None where it cannot be written (said once, when it failed).
+        The ledger.
     cell
         The hash of the cell that runs, for the ledger.
     count
-        Prompt tokens by the service's own counting; None where it cannot be asked.
+        Prompt tokens by the service's own counting; None if it cannot be asked.
     """
 
     settings: Settings
-    accounts: Accounts | None
+    accounts: Accounts
     owner: Owner
     provider: Callable[[], str]
     cell: Callable[[], str | None] = lambda: None
@@ -57,13 +58,16 @@ class Books:
         *,
         cell: str | None = None,
         replayed: bool = False,
+        mark: str = "",
     ) -> tuple[Request, Bill]:
-        """Write down that a request starts.
+        """Record that a request starts.
 
         Parameters
         ----------
         cell
             The cell that asked; it need not be the one that runs now.
+        mark
+            What its row says instead of why it ended.
 
         Returns
         -------
@@ -72,7 +76,7 @@ class Books:
         Raises
         ------
         BudgetError
-            Where a budget does not allow it; nothing was sent.
+            If a budget does not allow it; nothing was sent.
         """
         call = Call(
             model=question.model,
@@ -85,17 +89,14 @@ class Books:
             turn=answer.turn,
             at=datetime.now(UTC),
         )
-        row: str | None = None
-        accounts = self.accounts
-        if accounts is not None:
-            budgets = budget.Budgets.of(self.settings)
-            if budgets != budget.Budgets() and call.provider not in UNBILLED:
-                wanted = self.estimate(request, question, counted=True)
-                row, allowed = budget.admit(accounts, call, budgets, wanted, overrides=self.settings.prices)
-                request = clamped(request, allowed)
-            else:
-                row = accounts.start(call)
-        return request, Bill(self, accounts, call, row, request.params, question.ttl or "5m")
+        accounts, budgets = self.accounts, budget.Budgets.of(self.settings)
+        if budgets != budget.Budgets() and call.provider not in UNBILLED:
+            estimate = self.estimate(request, question, counted=True)
+            row, allowed = budget.admit(accounts, call, budgets, estimate, overrides=self.settings.prices)
+            request = clamped(request, allowed)
+        else:
+            row = accounts.start(call)
+        return request, Bill(self, accounts, call, row, request.params, question.ttl or "5m", mark)
 
     def estimate(
         self, request: Request, question: Question, *, counted: bool = False, exact: int | None = None
@@ -105,7 +106,7 @@ class Books:
         Parameters
         ----------
         counted
-            Ask the service to count the prompt (free), where it can; else it is estimated.
+            Ask the service to count the prompt (free), if it can; else it is estimated.
         exact
             Its tokens where they were counted already.
         """
@@ -135,49 +136,48 @@ class Books:
         if self.provider() in UNBILLED:
             return
         budgets = budget.Budgets.of(self.settings)
-        wanted = self.estimate(request, question)
-        if self.accounts is not None:
-            budget.check(self._spent(), budgets, wanted, overrides=self.settings.prices)
+        estimate = self.estimate(request, question)
+        budget.check(self._spent(), budgets, estimate, overrides=self.settings.prices)
 
         def answered(text: str) -> bool:
-            said = ask(text)
-            if said is None:
-                budget.confirm(wanted, self.settings.confirm_above, None)
-            return bool(said)
+            answer = ask(text)
+            if answer is None:
+                budget.confirm(estimate, self.settings.confirm_above, None)
+            return bool(answer)
 
-        budget.confirm(wanted, self.settings.confirm_above, answered)
+        budget.confirm(estimate, self.settings.confirm_above, answered)
 
     def warning(self) -> str | None:
-        """A word from 80 % of a budget on."""
+        """A warning once 80 % of a budget is spent."""
         budgets = budget.Budgets.of(self.settings)
-        if self.accounts is None or budgets == budget.Budgets():
-            return None
-        return budget.warning(self._spent(), budgets)
+        return None if budgets == budget.Budgets() else budget.warning(self._spent(), budgets)
 
     def _spent(self) -> Spent:
-        assert self.accounts is not None
         owner = self.owner
         return self.accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user)
 
     def price(self, usage: Usage, question: Question) -> Cost | None:
-        """What these tokens cost at list price by the question's model."""
+        """The list price of these tokens by the question's model."""
+        return self.list_price(usage, question.model, question.ttl or "5m")
+
+    def list_price(self, usage: Usage, model: str, ttl: Literal["5m", "1h"] = "5m") -> Cost | None:
+        """The list price of these tokens."""
         from claude_jupyter.costs.prices import price
 
-        return price(
-            usage, question.model, ttl=question.ttl or "5m", overrides=self.settings.prices, estimated=True
-        )
+        return price(usage, model, ttl=ttl, overrides=self.settings.prices, estimated=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One request under way, to be closed once, in the ledger in which it was opened."""
+    """One request in progress, to be closed once, in the ledger in which it was opened."""
 
-    books: Books
-    accounts: Accounts | None
+    billing: Billing
+    accounts: Accounts
     call: Call
-    row: str | None
+    row: str
     params: Mapping[str, Any]
     ttl: Literal["5m", "1h"]
+    mark: str = ""
 
     def close(self, reply: Reply, usage: Mapping[str, Any]) -> tuple[Usage, Cost | None]:
         """Complete the row; the tokens and price of this request.
@@ -190,32 +190,32 @@ class Bill:
         from claude_jupyter.costs import prices
 
         counted = Usage.from_wire(usage, ttl=self.ttl)
-        told: dict[str, Any] = {
+        terms: dict[str, Any] = {
             "at": self.call.at,
             "ttl": self.ttl,
             "speed": self.params.get("speed"),
             "geo": self.params.get("inference_geo"),
-            "overrides": self.books.settings.prices,
+            "overrides": self.billing.settings.prices,
         }
-        billed = usage and not _declined(reply) and self.call.provider != "replay"
+        told = bool(usage) or reply.silent
+        billed = told and not _declined(reply) and self.call.provider != "replay"
         cost = (
-            prices.price(usage, self.call.model, estimated=not reply.complete, **told) if billed else Cost()
+            prices.price(usage, self.call.model, estimated=not reply.complete, **terms) if billed else Cost()
         )
-        if self.row is not None and self.accounts is not None:
-            outcome = Outcome(
-                usage=counted,
-                cost=cost,
-                estimated=not reply.complete and bool(usage),
-                complete=reply.complete,
-                stop_reason=_reason(reply),
-                ttft=reply.ttft,
-                seconds=reply.seconds,
-                request_id=reply.request_id,
-                service_tier=usage.get("service_tier"),
-                usage_json=usage or None,
-                price_date=prices.priced_on(self.call.model, self.call.at, told["overrides"]),
-            )
-            self.accounts.finish(self.row, outcome)
+        outcome = CallOutcome(
+            usage=counted,
+            cost=cost,
+            estimated=not reply.complete and told,
+            complete=reply.complete,
+            stop_reason=self.mark or _reason(reply),
+            ttft=reply.ttft,
+            seconds=reply.seconds,
+            request_id=reply.request_id,
+            service_tier=usage.get("service_tier"),
+            usage_json=usage or None,
+            price_date=prices.priced_on(self.call.model, self.call.at, terms["overrides"]),
+        )
+        self.accounts.finish(self.row, outcome)
         return counted, cost
 
 

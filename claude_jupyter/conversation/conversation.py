@@ -1,42 +1,152 @@
-"""The object people hold: `from claude_jupyter import claude`. It asks; what it keeps is `keeping.py`.
+"""The object that users work with: `from claude_jupyter import claude`. It has a chat (`chat.py`) and somebody who asks it (`asker.py`).
 
-How a question is answered is `asking.py`, how history follows the cells `history.py`, the ways to wait for it `streams.py`.
+`ask/run.py` answers a question, `history.py` lets history follow the cells, `drivers/streams.py` has the ways to wait for an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
-from claude_jupyter.conversation import background, history
-from claude_jupyter.conversation.asking import Asking
-from claude_jupyter.conversation.calls import Tool
-from claude_jupyter.conversation.interrupts import in_one_line, surely
-from claude_jupyter.conversation.listing import listed
-from claude_jupyter.conversation.many import Many
-from claude_jupyter.conversation.permits import Ask, on_loop
-from claude_jupyter.conversation.preparing import Ask as Asked
-from claude_jupyter.conversation.preparing import follow, prepare
-from claude_jupyter.conversation.receipts import Counted, counted, dry_run
-from claude_jupyter.conversation.streams import AsyncTextStream, TextStream, in_thread
-from claude_jupyter.conversation.window import SUMMARY, Context, gauge, summarised
-from claude_jupyter.errors import APIResponseError, ClaudeError, StoppedError, UsageError
+from claude_jupyter.answer.model import Answer, Block, Message, Models, Receipt, Turn
+from claude_jupyter.conversation import history
+from claude_jupyter.conversation.ask.context_window import Context, gauge
+from claude_jupyter.conversation.ask.receipts import Counted, counted
+from claude_jupyter.conversation.asker import RESUME, Asker
+from claude_jupyter.conversation.chat import Chat, checked_name
+from claude_jupyter.conversation.drivers.streams import AsyncTextStream, TextStream, in_thread
+from claude_jupyter.conversation.environment import Environment, Kernel
+from claude_jupyter.conversation.history import Turns
+from claude_jupyter.conversation.map.batches import Batches, listed_batches, submit
+from claude_jupyter.conversation.map.mapper import Mapper
+from claude_jupyter.conversation.map.plan import planned
+from claude_jupyter.conversation.model_list import listed
+from claude_jupyter.conversation.store import storage
+from claude_jupyter.conversation.tools.approvals import on_loop
+from claude_jupyter.conversation.tools.toolbox import Tool
+from claude_jupyter.conversation.work import driver
+from claude_jupyter.costs.usage import Cost, Usage
+from claude_jupyter.errors import StorageError, UsageError
+from claude_jupyter.interrupts import in_one_line
+from claude_jupyter.kernel.checkpoint import Changes
 from claude_jupyter.models import resolve
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer, Models, Receipt, Status, View
 
-_APART = ("background", "dry_run")
-_SHOWN = (*_APART, "out", "code")
-_POINTLESS = (*_SHOWN, "new", "once", "returns", "tool", "web", "system")
-"""Options that mean nothing where the conversation itself is condensed."""
-
-RESUME = "Continue exactly where your last answer stopped; do not repeat any of it."
+_NOT_AWAITED = ("background", "dry_run")
+_NOT_IN_STREAMS = (*_NOT_AWAITED, "out", "code")
+_POINTLESS = (*_NOT_IN_STREAMS, "new", "once", "returns", "tool", "web", "mcp", "look", "system")
+"""Options that have no meaning for `compact`."""
 
 
-class Conversation(Many):
-    """A conversation with Claude: history, tokens and costs of one chat in this kernel."""
+class Conversation:
+    """A conversation with Claude: history, tokens and costs of one chat in this kernel.
+
+    There is one object per chat: `copy.copy` and `copy.deepcopy` (of a namespace, say) return the same one; `fork` makes another.
+
+    Parameters
+    ----------
+    env
+        Its environment; None: the kernel's.
+    name
+        The chat's name; the kernel's own is `main`.
+    """
+
+    kernel: ClassVar[Kernel | None] = None
+    """Whose environment conversations get that are given none: users write `Conversation()`, and pass it nothing."""
+
+    def __init__(self, env: Environment | None = None, name: str = "main", turns: Turns = ()) -> None:
+        self._env = env if env is not None else self._of_kernel()
+        self._take(Chat(self._env, name, turns))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        return self
+
+    def _take(self, chat: Chat) -> None:
+        self._chat = chat
+        self._asker = Asker(self._env, chat)
+
+    @classmethod
+    def _of_kernel(cls) -> Environment:
+        if cls.kernel is None:
+            raise UsageError(
+                "there is no conversation in this process yet: run from claude_jupyter import claude first"
+            )
+        return cls.kernel.env
+
+    # -- what there is --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The chat's name."""
+        return self._chat.name
+
+    @property
+    def turns(self) -> Turns:
+        """The transcript, oldest first; including hidden turns and those before `-n`."""
+        return self._chat.turns
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that will be sent before the next question, as sent to the API."""
+        return self._chat.messages
+
+    @property
+    def model(self) -> str:
+        """Model for the next questions, an id or a line; assign None to go back to the setting."""
+        return self._chat.model
+
+    @model.setter
+    def model(self, model: str | None) -> None:
+        self._chat.model = model
+
+    @property
+    def system(self) -> str:
+        """System prompt for the next questions; assign None to go back to the setting, "" for none. Earlier turns stay."""
+        return self._chat.system
+
+    @system.setter
+    def system(self, system: str | None) -> None:
+        self._chat.system = system
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of everything asked in this chat, including what was stopped, replaced or undone; for a loaded chat, of its turns."""
+        return self._chat.usage
+
+    @property
+    def cost(self) -> Cost:
+        """List price of everything billed in this chat: a `Decimal` with its `parts`.
+
+        If only the offline demo answered, it is what that would have cost; the two are never added together.
+        """
+        return self._chat.cost
+
+    def is_of_this_kernel(self, answer: Answer) -> bool:
+        """Whether an answer was asked for in this kernel, by this chat or the one it was forked from."""
+        return self._chat.is_of_this_kernel(answer)
+
+    @property
+    def last(self) -> Answer | None:
+        """The last answer, even if it was stopped or failed."""
+        return self._chat.last
+
+    @property
+    def context(self) -> Context:
+        """How full the context is, in tokens: `used` and `size`."""
+        return gauge(history.live(self.turns), self._env.service.catalog.facts(resolve(self.model)).context)
+
+    def __repr__(self) -> str:
+        turns = f"{len(self.turns)} turn" + ("" if len(self.turns) == 1 else "s")
+        return f"<Conversation {self.name!r}: {turns}, {self.usage.total:,} tokens>"
+
+    # -- asking ---------------------------------------------------------------------------------------------------------
 
     def ask(self, prompt: str | None = None, *values: Any, **options: Any) -> Any:
         """Ask a question; the answer streams into the cell and stays there.
@@ -44,23 +154,23 @@ class Conversation(Many):
         Parameters
         ----------
         prompt
-            The question, as it is: `{…}` is not replaced in Python.
+            The question, sent as is: `{…}` is not replaced in Python.
         *values
             Values to look at: dataframes, figures, images, paths, anything.
         **options
-            Named as the magic's: `model="opus"`, `effort="low"`, `rows="none"`, `chat="side"`, `tool=[f]`, `last=2` …
-            And `tool_results={id: value}`, to answer calls of dict tools by hand.
+            The same names as the magic's: `model="opus"`, `effort="low"`, `rows="none"`, `chat="side"`, `tool=[f]`, `last=2` …
+            Also `tool_results={id: value}`, to answer the calls of dict tools yourself.
 
         Returns
         -------
         Answer
-            Complete; see `.text`, `.code`, `.value`, `.cost`. With `background=True` it is the empty one it begins with,
-            with `dry_run=True` a `Receipt`.
+            The complete answer; see `.text`, `.code`, `.value`, `.cost`. With `background=True`, the answer before anything has
+            arrived; with `dry_run=True`, a `Receipt`.
 
         Raises
         ------
         ClaudeError
-            What happened and what to do next; what arrived before is kept in `claude.last`.
+            Says what happened and what to do next; what had arrived is kept in `claude.last`.
         """
         results, given = options.pop("tool_results", None), Options.of(**options)
         return self.question(prompt, values, given, results=results, finished=partial(self._deliver, given))
@@ -68,12 +178,12 @@ class Conversation(Many):
     def _deliver(self, options: Options, answer: Answer) -> None:
         """What `out` and `code` ask for."""
         if options.out:
-            space = self._world.namespace()
+            space = self._env.namespace()
             space[options.out] = answer.value if options.returns is not None else answer
         if options.code and answer.code:
-            self._world.insert(answer.code, answer)
+            self._env.frontend.insert(answer.code, answer)
 
-    @in_one_line
+    @in_one_line()
     def question(
         self,
         prompt: str | None,
@@ -90,32 +200,40 @@ class Conversation(Many):
         Parameters
         ----------
         finished
-            Called with the complete answer, also when it comes later (`--background`).
+            Called with the complete answer, even if that comes later (`--background`).
         after
             Id of the answer that it follows, if not the last of the history.
         """
-        chat = self._chosen(options)
-        asking = chat._prepared(prompt, values, options, labels=labels, results=results, after=after)
-        if options.dry_run:
-            made = dry_run(asking)
-            self._world.show(made)
-            return made
-        view = self._world.view(asking.answer.id, asking.stop, background=options.background)
-        if options.background:
-            view.begin(asking.answer)
-            asking.toolbox.confirm = self._asked_later(asking, view)
-            work = partial(chat._in_background, asking, view, finished)
-            background.start(chat.name, work, asking.stop, self._world.adopt())
-            return asking.answer
-        answer = chat.run(asking, view)
-        if finished is not None:
-            finished(answer)
-        return answer
+        chosen = self._chosen(options)
+        asker, chat = chosen._asker, chosen._chat
+
+        def ask(
+            given: Options,
+            results: Mapping[str, Any] | None = results,
+            opening: Sequence[Block] = (),
+            work: Sequence[str] = (),
+        ) -> Any:
+            exchange = asker.prepared(
+                prompt, values, given, labels=labels, results=results, after=after, work=work
+            )
+            exchange.open_with(opening)
+            return asker.answered(exchange, finished)
+
+        if options.dry_run or options.once or results is not None:
+            return ask(options)
+        if after is not None:
+            broken_off = driver.broken_off(self._env, chat)
+            return ask(options) if broken_off is None else driver.resumed(broken_off, ask, options)
+        if options.do:
+            return driver.begin(self._env, asker, chat, ask, options)
+        if driver.waits(self._env, chat) and not options.new and not options.background:
+            return driver.in_words(self._env, chat, ask, options, prompt or "")
+        return ask(options)
 
     def stream(
         self, prompt: str | None = None, *values: Any, events: bool = False, **options: Any
     ) -> TextStream:
-        """Ask, and iterate over the text as it arrives; nothing is shown.
+        """Ask, and iterate over the text as it arrives; nothing is displayed.
 
         Also a context manager with `.text` so far and `.answer` at the end. With `events=True` it yields the SDK's own events.
 
@@ -124,19 +242,25 @@ class Conversation(Many):
         ClaudeError
             While iterating.
         """
-        results, given = options.pop("tool_results", None), _without(_SHOWN, "stream", Options.of(**options))
-        chat = self._chosen(given)
-        asking = chat._prepared(prompt, values, given, results=results, keep_events=events)
-        return TextStream(chat, asking, events=events)
+        results, given = (
+            options.pop("tool_results", None),
+            _without(_NOT_IN_STREAMS, "stream", Options.of(**options)),
+        )
+        asker = self._chosen(given)._asker
+        exchange = asker.prepared(prompt, values, given, results=results, keep_events=events)
+        return TextStream(exchange, asker.finish, events=events)
 
     async def aask(self, prompt: str | None = None, *values: Any, **options: Any) -> Answer:
-        """`ask` for asyncio: several may run at once, each shown in its own output. Parameters and errors as for `ask`."""
-        results, given = options.pop("tool_results", None), _without(_APART, "aask", Options.of(**options))
-        chat = self._chosen(given)
-        asking = chat._prepared(prompt, values, given, results=results)
-        view = self._world.view(asking.answer.id, asking.stop, background=False)
-        asking.toolbox.confirm = on_loop(self._world.confirm, asking.stop)
-        answer = await in_thread(lambda: chat.run(asking, view), asking.stop.ask)
+        """`ask` for asyncio: several can run at once, each shown in its own output. Parameters and errors as for `ask`."""
+        results, given = (
+            options.pop("tool_results", None),
+            _without(_NOT_AWAITED, "aask", Options.of(**options)),
+        )
+        asker = self._chosen(given)._asker
+        exchange = asker.prepared(prompt, values, given, results=results)
+        view = asker.view(exchange)
+        exchange.toolbox.confirm = on_loop(self._env.frontend.confirm, exchange.stop)
+        answer = await in_thread(lambda: asker.run(exchange, view), exchange.stop.request)
         self._deliver(given, answer)
         return answer
 
@@ -147,175 +271,262 @@ class Conversation(Many):
         return AsyncTextStream(self.stream(prompt, *values, events=events, **options))
 
     def count(self, prompt: str, *values: Any, **options: Any) -> Counted:
-        """Tokens and price of a question, without sending it: by the service's own counting, or estimated without a key.
+        """Tokens and price of a question, without sending it: counted by the service, or estimated without a key.
 
         Raises
         ------
         ClaudeError
-            As `ask`, for what is wrong with the question.
+            As for `ask`, if something is wrong with the question.
         """
         given = _without(("background", "out", "code"), "count", Options.of(**{**options, "dry_run": True}))
-        return counted(self._world, self._chosen(given)._prepared(prompt, values, given))
+        exchange = self._chosen(given)._asker.prepared(prompt, values, given)
+        return counted(self._env, exchange.question, exchange.request_to_send()[0])
 
     def resume(self, **options: Any) -> Any:
-        """Go on from an answer that was stopped, broke off or was cut at `max_tokens`.
+        """Continue an answer that was stopped, broke off or was cut off at `max_tokens`; for `--do` work, also after a step with none.
 
         Raises
         ------
         UsageError
-            Where there is nothing to go on from.
+            If there is nothing to continue.
         """
         if chat := options.pop("chat", None):
             return self.chat(chat).resume(**options)
-        last, given = self._last, _without(("new", "once"), "resume", Options.of(**options))
-        if last is None or (last.complete and last.stop_reason != "max_tokens"):
-            raise UsageError("nothing to resume: the last answer is complete")
-        if self._broken is not None:
-            broken, self._broken = self._broken, None
-            self._commit(broken)
-        elif not any(t.answer.id == last.id for t in self._turns):
-            raise UsageError(
-                "nothing to resume: nothing of the last answer arrived, or it was not kept. Ask again."
-            )
-        return self.question(RESUME, (), given, after=last.id)
+        given = _without(("new", "once"), "resume", Options.of(**options))
+        work = driver.broken_off(self._env, self._chat)
+        if work is not None and all(t.answer.id != work.answers[-1] for t in self._chat.turns):
+            return driver.told_again(work)
+        return self.question(RESUME, (), given, after=self._asker.resumable())
+
+    @in_one_line("Stopped. What was answered is kept; run the cell again for the rest.")
+    def map(
+        self,
+        values: Any,
+        prompt: str,
+        returns: Any = None,
+        batch: bool = False,
+        *,
+        limit: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Ask one prompt about every row, many at once; rows that were answered before are not asked again.
+
+        Parameters
+        ----------
+        values
+            A frame (`{column}` in the prompt names its columns), series, list (also of dicts) or dict (`{value}`, `{key}`);
+            if the prompt names no part of a row, the whole row is added below it.
+        returns
+            A type for each row's result, as for `ask`.
+        batch
+            Use the Message Batches API: half the price, done within a day; a `Batch` is returned at once.
+        limit
+            How many requests may run at once (50); fewer if the service's rate limits require it.
+        **options
+            The same names as the magic's. The history is neither read nor extended.
+
+        Returns
+        -------
+        A frame with result columns added (`answer`, or the fields of `returns`; `error` where rows failed), or a
+        series, list or dict like the input with None if a row failed, or a `Batch`.
+
+        Raises
+        ------
+        ClaudeError
+            If no row could be answered, a budget is used up, or it is stopped. What is done is kept; the next run pays only for the rest.
+        """
+        given = Options.of(**options, returns=returns)
+        number, state = self._chat.next_question(given.model)
+        plan = planned(self._env, state, number, values, prompt, given)
+        if batch:
+            return submit(plan, self._chat.count)
+        return Mapper(plan, self._chat.count, limit).run()
 
     @property
-    def context(self) -> Context:
-        """How full the context is, in tokens: `used` and `size`."""
-        return gauge(history.live(self._turns), resolve(self.model))
+    def batches(self) -> Batches:
+        """The batches of `map(…, batch=True)`, of this kernel and others, newest first."""
+        return listed_batches(self._env, self._chat.count)
 
     def compact(self, **options: Any) -> Answer:
-        """Condense the conversation now: Claude sums it up, and the next question follows the summary alone.
+        """Summarize the conversation now; the next question follows the summary alone.
 
-        The transcript keeps every turn; `undo` takes it back.
+        The transcript keeps every turn; `undo` reverts it.
 
         Raises
         ------
         UsageError
-            Where there is nothing to condense.
+            If there is nothing to summarize.
         ClaudeError
-            As `ask`; nothing changes then.
+            As for `ask`; nothing changes then.
         """
         if chat := options.pop("chat", None):
             return self.chat(chat).compact(**options)
-        given = _without(_POINTLESS, "compact", Options.of(**options))
-        live = history.live(self._turns)
-        if not live:
-            raise UsageError("there is nothing to condense: no turn would be sent")
-        asking = self._prepared(SUMMARY, (), given)
-        once = replace(asking.question.options, once=True)
-        asking.question = replace(asking.question, options=once)  # its own turn is not kept: the summary is
-        asking.answer = replace(asking.answer, starts=True)
-        answer = self.run(asking, self._world.view(asking.answer.id, asking.stop, background=False))
-        if not answer.text.strip():
-            raise APIResponseError("Claude gave no summary; the conversation is as it was. Try again.")
-        with self._lock:
-            turn = summarised(answer, live)
-            self._commit(replace(turn, cell=asking.place.cell, execution=asking.place.execution))
-        return answer
-
-    def run(self, asking: Asking, view: View, *, begun: bool = False) -> Answer:
-        """Drive a prepared question to its end, showing it in `view`."""
-        parts = asking.parts()
-        while True:
-            try:
-                if not begun:
-                    begun = True
-                    view.begin(asking.answer)
-                if (news := next(parts, None)) is None:
-                    break
-                view.show(news)
-            except KeyboardInterrupt:
-                asking.stop.ask()
-            except Exception:
-                self._rescue(asking, parts, view)
-                raise
-        return self.finish(asking, view)
-
-    def finish(self, asking: Asking, view: View | None = None) -> Answer:
-        """Keep what a question that is over gave, and show it; raises what went wrong."""
-        try:
-            answer = surely(partial(self._close, asking, view))
-        except KeyboardInterrupt:
-            raise StoppedError("Stopped when the answer was there already; it is kept.") from None
-        lost = view is not None and not answer.complete  # stopped in a line of ours
-        if error := asking.error or (StoppedError("Stopped. Run the cell again.") if lost else None):
-            raise error
-        return answer
-
-    def _in_background(self, asking: Asking, view: View, finished: Callable[[Answer], None] | None) -> None:
-        """Answer on this thread; what goes wrong is said in the answer, because no cell is there to fail."""
-        asking.tells_errors = True
-        asking.question = follow(asking.question, self._turns, asking.place, self._world.settings)
-        asking.built = None
-        try:
-            answer = self.run(asking, view, begun=True)
-        except ClaudeError:
-            return
-        if finished is not None:
-            finished(answer)
-
-    def _asked_later(self, asking: Asking, view: View) -> Ask:
-        """How a tool of a background answer asks first: in its cell's output, to be decided in any other cell."""
-        attended = self._world.attended()
-
-        def ask(question: str) -> bool | None:
-            if not attended:
-                return None
-            self._world.show(f"{question} claude.allow() lets it, claude.refuse() does not; in any cell.")
-            view.show((Status("Waiting for claude.allow() or claude.refuse()"),))
-            return self._world.permits.ask(question, asking.stop)
-
-        return ask
+        return self._asker.compact(_without(_POINTLESS, "compact", Options.of(**options)))
 
     def allow(self) -> None:
-        """Let the tool call that has waited longest (of an answer in the background) be made.
+        """Allow the tool call that has waited longest (of an answer in the background).
 
         Raises
         ------
         UsageError
-            Where none waits.
+            If none is waiting.
         """
-        self._world.permits.decide(True)
+        self._env.approvals.decide(True)
 
     def refuse(self) -> None:
-        """Do not let it be made; Claude is told.
+        """Refuse the tool call that has waited longest; Claude is told.
 
         Raises
         ------
         UsageError
-            Where none waits.
+            If none is waiting.
         """
-        self._world.permits.decide(False)
+        self._env.approvals.decide(False)
 
-    def _prepared(
-        self,
-        prompt: str | None,
-        values: Sequence[Any],
-        options: Options,
-        *,
-        labels: Sequence[str] | None = None,
-        results: Mapping[str, Any] | None = None,
-        keep_events: bool = False,
-        after: str | None = None,
-    ) -> Asking:
-        if prompt is not None and not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(
-                f'the question comes first and is text, not {type(prompt).__name__}: claude.ask("What is odd here?", value)'
-            )
-        number, state = self._number_and_state(sends=not options.dry_run)
-        state = replace(state, offered=self._offered)
-        place = self._place(after)
-        if after is not None:
-            at = next(i for i, t in enumerate(state.turns) if t.answer.id == after)
-            state = replace(state, turns=state.turns[: at + 1])
-        if self._afresh and not options.once:
-            options = replace(options, new=True)
-        ask = Asked(prompt or "", tuple(values), options, labels, results, number, place)
+    # -- editing --------------------------------------------------------------------------------------------------------
+
+    @property
+    def changed(self) -> Changes:
+        """Which of your variables the last work (`--do`) added, changed or removed."""
+        work = self._env.works.get(self.name)
+        return work.changes(self._env.namespace()) if work is not None else Changes()
+
+    def undo(self, n: int = 1, *, steps: int | None = None) -> Self:
+        """Undo the last `n` changes to the history: an answer is removed, a replaced or hidden one comes back.
+
+        After `--do` it undoes the work: variables are restored and its cells removed; one line says what could not be undone.
+
+        Parameters
+        ----------
+        steps
+            Undo only this many of the work's last steps.
+
+        Raises
+        ------
+        UsageError
+            If there is nothing to undo.
+        """
+        if line := self.undone(n, steps=steps):
+            self._env.frontend.show(line)
+        return self
+
+    def undone(self, n: int = 1, *, steps: int | None = None) -> str:
+        """As `undo`, but gives the line about a work instead of showing it; "" where only the history has changed."""
+        work = driver.undoable(self._env, self.name, self.turns)
+        if steps is not None and work is None:
+            raise UsageError("there is no work to undo: steps is for undoing what Claude did in cells (--do)")
+        if work is not None and n == 1:
+            return driver.undo(self._env, self._chat, work, steps)
+        self._chat.undo(n)
+        return ""
+
+    def hide(self, turn: int | Turn | Iterable[int | Turn]) -> Self:
+        """Stop sending turns; they stay in the transcript. Call it again to send them again.
+
+        Parameters
+        ----------
+        turn
+            Its number in the transcript, from 1 (negative numbers count from the end), or one of `turns`; or several of these.
+
+        Raises
+        ------
+        UsageError
+            If there is no such turn.
+        """
+        self._chat.hide(turn)
+        return self
+
+    @property
+    def afresh(self) -> bool:
+        """Whether the next question starts a new conversation."""
+        return self._chat.afresh
+
+    def begin(self, afresh: bool = True) -> Self:
+        """Start a new conversation with the next question, as `-n` does: earlier turns stay in the transcript but are no longer sent."""
+        self._chat.afresh = afresh
+        return self
+
+    def clear(self) -> Self:
+        """Forget the history (`undo` brings it back); what it cost stays counted."""
+        self._chat.clear()
+        return self
+
+    # -- keeping it longer than the kernel ------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the conversation, images included, to a versioned JSON file; `Conversation.load` reads it.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        return self._chat.save(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, env: Environment | None = None) -> Self:
+        """A conversation from a file that `save` wrote. It is not one of this kernel's chats, so keep a reference to it.
+
+        Raises
+        ------
+        StorageError
+            If the file is missing, truncated, edited, or from a newer version.
+        """
+        saved = storage.load(path)
+        conversation = cls(env)
+        conversation._take(Chat.of_saved(saved, conversation._env))
+        return conversation
+
+    def replace_by(self, path: str | os.PathLike[str]) -> Self:
+        """Continue with the turns of a saved conversation instead of this one's; `undo` brings those back.
+
+        Raises
+        ------
+        StorageError
+            As for `load`.
+        """
+        self._chat.replace_by(path)
+        return self
+
+    def forget(self) -> int:
+        """Delete the journal of all kernels from disk; returns how many conversations that was.
+
+        Raises
+        ------
+        StorageError
+            If a file cannot be deleted.
+        """
         try:
-            return prepare(self._world, state, ask, keep_events=keep_events)
-        except KeyboardInterrupt:
-            raise StoppedError("Stopped; nothing was sent.") from None
+            return self._env.journal.forget()
+        except OSError as error:
+            raise StorageError(f"The journal cannot be deleted: {error.strerror}.") from None
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write the transcript as Markdown.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        file = storage.path_of(path)
+        data, _ = self._env.transcript(self.name, self.turns, self.usage, self.cost, file=True)
+        try:
+            file.write_text(data["text/markdown"] + "\n", encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise StorageError(f"{file.name} cannot be written: {error.strerror}.") from None
+        return file
+
+    def restore(self) -> Self:
+        """Restore the open notebook's conversation from its saved answers, with full turns from the journal.
+
+        Raises
+        ------
+        StorageError
+            If neither is available.
+        """
+        self._chat.restore()
+        return self
 
     def _chosen(self, options: Options) -> Conversation:
         return self.chat(options.chat) if options.chat else self
@@ -325,49 +536,46 @@ class Conversation(Many):
     @property
     def chats(self) -> Mapping[str, Conversation]:
         """The conversations of this kernel by name."""
-        return dict(self._world.chats)
+        return dict(self._env.chats)
 
     def chat(self, name: str) -> Conversation:
-        """The conversation of that name; a new, empty one if there is none yet.
+        """The conversation with that name; a new, empty one if there is none yet.
 
         Raises
         ------
         UsageError
-            For a name that is no name: letters, digits, blanks, `_`, `-` and `.` make one.
+            If the name is not valid: use letters, digits, spaces, `_`, `-` and `.`.
         """
-        _checked_name(name)
-        return self._world.chats.setdefault(name, Conversation(self._world, name))
+        return self._env.chats.setdefault(checked_name(name), Conversation(self._env, name))
 
     def fork(self, name: str) -> Conversation:
-        """A new chat that begins with this one's turns; the two go their own ways from here.
+        """A new chat that starts with this one's turns; the two are independent from here on.
 
         Raises
         ------
         UsageError
-            For a name that is no name, or is taken.
+            If the name is not valid, or is taken.
         """
-        _checked_name(name)
-        if name in self._world.chats:
-            raise UsageError(f"there is a chat {name!r} already; fork takes a new name")
-        made = Conversation(self._world, name, self._turns)
-        made._model, made._system, made._tools = self._model, self._system, list(self._tools)
-        self._world.chats[name] = made
-        made._write_down()
-        return made
+        if checked_name(name) in self._env.chats:
+            raise UsageError(f"there is already a chat {name!r}; give the fork a new name")
+        conversation = Conversation(self._env, name)
+        conversation._take(self._chat.fork(name))
+        self._env.chats[name] = conversation
+        return conversation
 
     @property
     def models(self) -> Models:
-        """The models that can be asked: ids, list prices, context, thinking, retirement. A table when shown."""
-        return listed(self._world)
+        """The available models: ids, list prices, context, thinking, retirement. A table when shown."""
+        return listed(self._env)
 
     @property
     def client(self) -> Any:
         """The SDK client in use; assign one to bring your own (key, proxy, HTTP client, platform)."""
-        return self._world.service.client
+        return self._env.service.client
 
     @client.setter
     def client(self, client: Any) -> None:
-        self._world.service.client = client
+        self._env.service.client = client
 
     def tool(
         self, function: Callable[..., Any] | Mapping[str, Any] | None = None, *, confirm: bool = False
@@ -377,24 +585,17 @@ class Conversation(Many):
         Raises
         ------
         UsageError
-            Where no schema can be made of it.
+            If no schema can be made from it.
         """
         if function is None:
             return partial(self.tool, confirm=confirm)
-        made = replace(Tool.of(function), confirm=confirm)
-        self._tools = [t for t in self._tools if t.name != made.name] + [made]
+        self._chat.offer(replace(Tool.of(function), confirm=confirm))
         return function
 
 
 def _without(names: Sequence[str], method: str, options: Options) -> Options:
-    """The options, none of which may be silently without effect."""
+    """The options, after refusing those that would have no effect here."""
     for name in names:
         if getattr(options, name):
-            raise UsageError(f"claude.{method} takes no {name}; claude.ask does")
+            raise UsageError(f"claude.{method} does not accept {name}; claude.ask does")
     return options
-
-
-def _checked_name(name: str) -> None:
-    told = isinstance(name, str) and name.isprintable() and name.strip()  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not told or any(c in name for c in '/\\:*?"<>|') or len(name) > 80:
-        raise UsageError(f"{name!r} cannot name a chat: use letters, digits, blanks, - and _")

@@ -1,4 +1,4 @@
-"""How many tokens a request is likely to have, before the service counts: for receipts, the context gauge and budgets."""
+"""Estimates how many tokens a request has, before the service counts them: for receipts, the context gauge and budgets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from claude_jupyter.content.tokens import tokens_of_text
-from claude_jupyter.turns import Attachment, Message
+from claude_jupyter.answer.model import Attachment, Message
+from claude_jupyter.content.text.token_estimate import tokens_of_text
 
 _MESSAGE = 4
 _IMAGE = 1500
-"""Tokens of a picture whose size is not at hand (a URL, a tool's picture)."""
+"""Tokens of a picture whose size is not available (a URL, a tool's picture)."""
 
 
 def tokens_of(messages: Iterable[Message], attachments: Iterable[Attachment] = ()) -> int:
@@ -20,7 +20,7 @@ def tokens_of(messages: Iterable[Message], attachments: Iterable[Attachment] = (
     Parameters
     ----------
     attachments
-        What stands in them: pictures and documents are taken at the tokens known for them.
+        What is in them: pictures and documents are taken at the tokens known for them.
     """
     known = [a for a in attachments if a.kind in ("image", "document")]
     seen = sum(a.tokens for a in known)

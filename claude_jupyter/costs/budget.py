@@ -1,4 +1,7 @@
-"""What may be spent: estimates, budgets that hold across kernels, and asking before a dear request. Nothing here talks to the service."""
+"""What may be spent: estimates, budgets that hold across kernels, and asking before an expensive request.
+
+Nothing here talks to the service.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, NamedTuple
 
-from claude_jupyter.costs.calls import UNBILLED, Accounts, Call, Reserve, Spent
+from claude_jupyter.costs.ledger.calls import UNBILLED, Accounts, Call, Reserve, Spent
 from claude_jupyter.costs.prices import Prices, list_price, price
 from claude_jupyter.costs.usage import TTL, Usage, dollars
 from claude_jupyter.errors import BudgetError
 from claude_jupyter.models import newest
 
 SHORTEST: Final = 1024
-"""`max_tokens` is never clamped below this: a shorter answer is seldom one."""
+"""`max_tokens` is never lowered below this: a shorter answer is rarely useful."""
 WARN_FROM: Final = Decimal("0.8")
 _MARGIN: Final = Decimal("1.1")
 """How much more than its estimate is set aside for a prompt: counting is itself an estimate (token-counting docs)."""
@@ -25,7 +28,7 @@ _CHEAPER: Final = ("haiku", "sonnet", "opus")
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """USD that this kernel, this notebook and this user in a day may spend; None is no limit."""
+    """USD that this kernel, this notebook, and this user per day may spend; None means no limit."""
 
     kernel: Decimal | None = None
     notebook: Decimal | None = None
@@ -51,7 +54,7 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One budget, and how it stands; `held` is the part of `spent` that is only set aside for requests under way."""
+    """One budget, and how it stands; `held` is the part of `spent` that is only set aside for requests in progress."""
 
     who: str
     whose: str
@@ -71,10 +74,10 @@ class Limit:
         return (self.spent - self.held) / self.usd if self.usd else Decimal(1)
 
     def __str__(self) -> str:
-        told = (
+        text = (
             f"{self.who} spent {dollars(self.spent - self.held)} of {self.whose} {dollars(self.usd)} budget"
         )
-        return f"{told}, and {dollars(self.held)} is set aside for requests under way" if self.held else told
+        return f"{text}, and {dollars(self.held)} is reserved for requests in progress" if self.held else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Estimate:
     prompt
         The prompt's tokens as they are expected to be billed.
     input
-        Dollars for the prompt, or None where the price is not known.
+        Dollars for the prompt, or None if the price is not known.
     each
         Dollars per token of the answer.
     max_tokens
@@ -158,7 +161,7 @@ def estimate(
     return Estimate(model, tokens, None if read is None else Decimal(read), each, max_tokens, requests)
 
 
-def check(spent: Spent, budgets: Budgets, wanted: Estimate, *, overrides: Prices | None = None) -> int:
+def check(spent: Spent, budgets: Budgets, estimated: Estimate, *, overrides: Prices | None = None) -> int:
     """How long the answer may be.
 
     Returns
@@ -169,29 +172,30 @@ def check(spent: Spent, budgets: Budgets, wanted: Estimate, *, overrides: Prices
     Raises
     ------
     BudgetError
-        Where that is not enough, or the model's price is not known while a budget is set.
+        If that is not enough, or the model's price is not known while a budget is set.
     """
     limits = budgets.limits(spent)
     if not limits:
-        return wanted.max_tokens
+        return estimated.max_tokens
     tight = limits[0]
-    if wanted.input is None:
+    if estimated.input is None:
         raise BudgetError(
-            f"Not sent: a budget is set ({tight.setting}) and the price of {wanted.model!r} is not known, so it could not be"
-            f' kept. Name it, for example `%config ClaudeMagics.prices = {{"{wanted.model}": {{"input": 3, "output": 15}}}}`'
+            f"Not sent: a budget is set ({tight.setting}) and the price of {estimated.model!r} is not known, so the budget could"
+            f" not be enforced. Set the price, for example "
+            f'`%config ClaudeMagics.prices = {{"{estimated.model}": {{"input": 3, "output": 15}}}}`'
             " (USD per million tokens), or choose a model with a known price."
         )
-    shortest = min(SHORTEST, wanted.max_tokens)
-    needed = wanted.input + wanted.each * shortest
+    shortest = min(SHORTEST, estimated.max_tokens)
+    needed = estimated.input + estimated.each * shortest
     if needed > tight.left:
-        raise BudgetError(_refusal(tight, wanted, needed, shortest, overrides))
-    if wanted.each == 0:
-        return wanted.max_tokens
-    return min(wanted.max_tokens, max(shortest, int((tight.left - wanted.input) / wanted.each)))
+        raise BudgetError(_refusal(tight, estimated, needed, shortest, overrides))
+    if estimated.each == 0:
+        return estimated.max_tokens
+    return min(estimated.max_tokens, max(shortest, int((tight.left - estimated.input) / estimated.each)))
 
 
 def admit(
-    ledger: Accounts, call: Call, budgets: Budgets, wanted: Estimate, *, overrides: Prices | None = None
+    ledger: Accounts, call: Call, budgets: Budgets, estimated: Estimate, *, overrides: Prices | None = None
 ) -> Admitted:
     """Check the budgets and write down that the request starts, in one step that no other kernel can come between.
 
@@ -204,15 +208,15 @@ def admit(
         As `check` does; nothing is written then.
     """
     if call.provider in UNBILLED:
-        return Admitted(ledger.start(call), wanted.max_tokens)
-    allowed = wanted.max_tokens
+        return Admitted(ledger.start(call), estimated.max_tokens)
+    allowed = estimated.max_tokens
 
     def allow(spent: Spent) -> Reserve:
         nonlocal allowed
-        allowed = check(spent, budgets, wanted, overrides=overrides)
-        # Other requests under way may turn out dearer than estimated too: with a margin set aside for each, what passes the
+        allowed = check(spent, budgets, estimated, overrides=overrides)
+        # Other requests in progress may also turn out more expensive than estimated: with a margin set aside for each, what passes the
         # budget in the end is at most the error of the one that was clamped to what is left.
-        return Reserve((wanted.input or Decimal(0)) * _MARGIN, wanted.each * allowed)
+        return Reserve((estimated.input or Decimal(0)) * _MARGIN, estimated.each * allowed)
 
     return Admitted(ledger.start(call, allow), allowed)
 
@@ -227,61 +231,65 @@ def warning(spent: Spent, budgets: Budgets) -> str | None:
     return f"{share} % of {whose[spent_most.setting]} {dollars(spent_most.usd)} budget spent"
 
 
-def confirm(wanted: Estimate, above: float, ask: Callable[[str], bool] | None) -> None:
+def confirm(estimated: Estimate, above: float | None, ask: Callable[[str], bool] | None) -> None:
     """Ask before a request that may cost more than the setting `confirm_above`.
 
     Parameters
     ----------
+    above
+        USD; None never asks.
     ask
-        Puts a question to the user and returns whether the answer was yes; None where nobody can answer.
+        Puts a question to the user and returns whether the answer was yes; None if nobody can answer.
 
     Raises
     ------
     BudgetError
-        Where the answer was no, or nobody can answer.
+        If the answer was no, or nobody can answer.
     """
-    if wanted.most is None or wanted.most <= Decimal(str(above)):
+    if above is None or estimated.most is None or estimated.most <= Decimal(str(above)):
         return
     if ask is None:
         raise BudgetError(
-            f"Not sent: this may cost {wanted}, more than confirm_above ({dollars(Decimal(str(above)))}), and nobody can be "
-            f"asked here. Allow it with `%config ClaudeMagics.confirm_above = {_round_up(wanted.most)}`."
+            f"Not sent: this may cost {estimated}, more than confirm_above ({dollars(Decimal(str(above)))}), "
+            f"and nobody can confirm it here. Allow it with `%config ClaudeMagics.confirm_above = {round_up(estimated.most)}`."
         )
-    if not ask(f"This may cost {wanted}. Send it?"):
-        raise BudgetError("Not sent, as you asked. Nothing was spent.")
+    if not ask(f"This may cost {estimated}. Send it?"):
+        raise BudgetError("Not sent, as you chose. Nothing was spent.")
 
 
-def _refusal(tight: Limit, wanted: Estimate, needed: Decimal, shortest: int, overrides: Prices | None) -> str:
-    raised = _round_up(max(tight.spent + needed, (tight.usd or Decimal(0)) * Decimal("1.25")))
-    ways = ["wait until those have ended"] if tight.held else []
+def _refusal(
+    tight: Limit, estimated: Estimate, needed: Decimal, shortest: int, overrides: Prices | None
+) -> str:
+    raised = round_up(max(tight.spent + needed, (tight.usd or Decimal(0)) * Decimal("1.25")))
+    ways = ["wait until those have finished"] if tight.held else []
     ways.append(f"raise it with `%config ClaudeMagics.{tight.setting} = {raised}`")
-    if cheaper := _cheaper(tight, wanted, shortest, overrides):
+    if cheaper := _cheaper(tight, estimated, shortest, overrides):
         ways.append(cheaper)
-    elif wanted.prompt.prompt > 20_000:
+    elif estimated.prompt.prompt > 20_000:
         ways.append("leave the earlier turns out with `-n`")
     if tight.setting == "daily_budget":
         ways.append("wait until tomorrow")
     first, *others = ways
     return (
         f"Not sent: {tight}; {dollars(max(tight.left, Decimal(0)))} is left, and this needs at least {dollars(needed)} "
-        f"({dollars(wanted.input)} to read {wanted.prompt.prompt:,} tokens, the rest for an answer of {shortest:,}).\n"
+        f"({dollars(estimated.input)} to read {estimated.prompt.prompt:,} tokens, the rest for an answer of {shortest:,}).\n"
         f"{first[0].upper()}{', or '.join([first, *others])[1:]}."
     )
 
 
-def _cheaper(tight: Limit, wanted: Estimate, shortest: int, overrides: Prices | None) -> str | None:
+def _cheaper(tight: Limit, estimated: Estimate, shortest: int, overrides: Prices | None) -> str | None:
     for line in _CHEAPER:
         model = newest(line).id
-        rates = list_price(model, prompt=wanted.prompt.prompt, overrides=overrides)
-        if rates is None or model == wanted.model:
+        rates = list_price(model, prompt=estimated.prompt.prompt, overrides=overrides)
+        if rates is None or model == estimated.model:
             continue
-        needed = (wanted.prompt.prompt * rates.input + shortest * rates.output) / 1_000_000
+        needed = (estimated.prompt.prompt * rates.input + shortest * rates.output) / 1_000_000
         if needed <= tight.left:
             return f"ask {line} instead with `-m {line}` ({dollars(needed)})"
     return None
 
 
-def _round_up(usd: Decimal) -> str:
+def round_up(usd: Decimal) -> str:
     """The next amount a person would choose: 1, 1.5, 2, 3, 5 or 7.5 times a power of ten."""
     power = Decimal(1).scaleb(usd.adjusted())
     steps = (Decimal(step) * power for step in ("1", "1.5", "2", "3", "5", "7.5", "10"))

@@ -1,4 +1,4 @@
-"""Tokens → US dollars at list price: `genai-prices` with dates, and what it lacks (ANTHROPIC_API.md sections 6 and 13).
+"""Tokens → US dollars at list price: `genai-prices` with dates, and what it lacks (platform.claude.com/docs/en/about-claude/pricing).
 
 Decimal throughout. A model whose price is not known is `None`, never $0. Nothing here is stored or shown.
 """
@@ -36,7 +36,7 @@ _PROVIDER: Final = "anthropic"
 
 @dataclass(frozen=True, slots=True)
 class ListPrice:
-    """USD per million tokens of one model, for a prompt of one size.
+    """Prices of one model in USD per million tokens, for a given prompt size.
 
     Attributes
     ----------
@@ -91,19 +91,19 @@ def price(
     overrides: Prices | None = None,
     estimated: bool = False,
 ) -> Cost | None:
-    """What one response costs at list price, by part, with what caching saved and what of it was thinking.
+    """The list price of one response, by part, with the savings from caching and the share spent on thinking.
 
     Parameters
     ----------
     usage
-        The response's final usage as it came over the wire, or tokens already counted. From the wire, `speed`,
+        The response's final usage as the service sent it, or tokens already counted. From the wire, `speed`,
         `inference_geo`, a `service_tier` of batch and the models of `iterations` are taken too.
     model
         Model id, dated or in a cloud's spelling.
     at
         When it was asked (default: now); prices change on dates.
     ttl
-        What the request asked its cache entries to live.
+        The lifetime that the request asked for its cache entries.
     overrides
         The `prices` setting; it wins over published prices.
     estimated
@@ -112,7 +112,7 @@ def price(
     Returns
     -------
     Cost or None
-        None where the price of a model in it is not known.
+        None if the price of a model in it is not known.
     """
     parts: dict[str, Decimal] = {}
     saved = thinking = Decimal(0)
@@ -141,7 +141,7 @@ def list_price(
     Returns
     -------
     ListPrice or None
-        None where the price is not known.
+        None if the price is not known.
     """
     return _rates(model, at, prompt, False, overrides)
 
@@ -273,7 +273,7 @@ def _own(model: str, table: Prices) -> ListPrice | None:
         return None
     rates = table[name]
     if not isinstance(rates, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]: a setting may be anything
-        raise SettingError(f'prices["{name}"] takes {_EXAMPLE}, not {rates!r}.')
+        raise SettingError(f'prices["{name}"] must be {_EXAMPLE}, not {rates!r}.')
     if unknown := [key for key in rates if key not in FIELDS]:
         raise SettingError(f'prices["{name}"] has no field {unknown[0]!r}; it takes {", ".join(FIELDS)}.')
     base, output = _amount(name, rates, "input"), _amount(name, rates, "output")

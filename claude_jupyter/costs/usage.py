@@ -1,4 +1,4 @@
-"""Tokens and money as values. No prices here (`prices.py`) and no storage (`ledger.py`)."""
+"""Tokens and money as values. No prices here (`prices.py`) and no storage (`costs/ledger/sqlite_ledger.py`)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Self
 
 TTL = Literal["5m", "1h"]
-"""How long a cache entry was asked to live."""
+"""The requested lifetime of a cache entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or more requests; all counts, all disjoint except `thinking`.
+    """Tokens of one or more requests. The counts do not overlap, except `thinking`.
 
     Attributes
     ----------
     input
-        Prompt tokens read neither from nor into the cache.
+        Prompt tokens neither read from the cache nor written to it.
     output
         Output tokens, thinking included.
     cache_read, cache_write_5m, cache_write_1h
@@ -56,7 +56,7 @@ class Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Usage)))
 
     def to_json(self) -> dict[str, int]:
-        """As in the answer JSON (SPEC section 5)."""
+        """As in the answer's JSON form (`usage` of the answer mime type)."""
         return {
             "input": self.input,
             "output": self.output,
@@ -74,7 +74,7 @@ class Usage:
         usage
             The Messages API's `usage` object as a plain mapping; values may be None or missing.
         ttl
-            The lifetime that the request asked its cache entries to have: cache writes that the breakdown does not
+            The lifetime that the request asked for its cache entries: cache writes that the breakdown does not
             explain (it is a stale copy of message_start's) are billed at it.
         """
         return sum((round_.usage for round_ in rounds(usage, ttl=ttl)), cls())
@@ -86,7 +86,7 @@ class Usage:
 
 
 class Round(NamedTuple):
-    """One sampling round within a response: `model` is None where it is the response's own."""
+    """One sampling round within a response: `model` is None if it is the response's own."""
 
     model: str | None
     usage: Usage
@@ -95,8 +95,9 @@ class Round(NamedTuple):
 def rounds(usage: Mapping[str, Any], *, ttl: TTL = "5m") -> tuple[Round, ...]:
     """A response's final usage, round by round: compaction, advisor and fallback rounds may have models of their own.
 
-    The top-level counts leave some of these rounds out, so their sum is what is billed (ANTHROPIC_API.md section 5). A
-    model that declined before any output, so that another took over, is not billed.
+    The top-level counts leave some of these rounds out, so their sum is what is billed
+    (platform.claude.com/docs/en/build-with-claude/compaction). A model that declined before any
+    output, so that another took over, is not billed.
     """
     thinking, searches = _inner(usage, "output_tokens_details", "thinking_tokens"), _searches(usage)
     iterations = [i for i in usage.get("iterations") or () if isinstance(i, Mapping)]
@@ -143,18 +144,18 @@ def _searches(usage: Mapping[str, Any]) -> int:
 
 
 class Cost(Decimal):
-    """US dollars at list price, with the parts they are made of. A `Decimal` in every arithmetic.
+    """US dollars at list price, with their parts. Behaves as a `Decimal` in arithmetic.
 
     Attributes
     ----------
     parts
         Dollars by part: `input`, `cache_write`, `cache_read`, `output`, `web_searches`. They sum to the cost.
     estimated
-        True where it is a lower bound: the output of an interrupted answer was never told by the service.
+        True if it is a lower bound: the service never reported the output of an interrupted answer.
     unknown
         How many requests in it had a model whose price is not known (they count 0 here).
     saved
-        Dollars that caching saved against the same prompt uncached; negative where an entry was written and not (yet) read.
+        Dollars that caching saved compared with the same prompt uncached; negative if an entry was written and not (yet) read.
     thinking
         Dollars of the output that were thinking.
     """
@@ -184,8 +185,8 @@ class Cost(Decimal):
         return self
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name.replace('_', ' ')} ${usd:f}" for name, usd in self.parts.items() if usd)
-        text = f"${self:f}" + (f" ({told})" if told else "")
+        breakdown = ", ".join(f"{name.replace('_', ' ')} ${usd:f}" for name, usd in self.parts.items() if usd)
+        text = f"${self:f}" + (f" ({breakdown})" if breakdown else "")
         text = f"≥ {text}" if self.estimated else text
         return text + (f", {self.unknown} of unknown price" if self.unknown else "")
 
@@ -224,7 +225,7 @@ def _cost(
 
 
 def dollars(usd: Decimal | None, *, estimated: bool = False) -> str:
-    """Money as it is shown everywhere: `$0.0134`, `$1.98`, `≥ $0.0051`, `price unknown`.
+    """Money, formatted the same everywhere: `$0.0134`, `$1.98`, `≥ $0.0051`, `price unknown`.
 
     Four decimals below a dollar's hundredth part matter to a reader of footers; from 10 cents on two or three do.
     """
@@ -232,8 +233,9 @@ def dollars(usd: Decimal | None, *, estimated: bool = False) -> str:
         return "price unknown"
     if usd == 0:
         text = "$0"
-    elif usd < Decimal("0.00005"):
-        return "> $0" if estimated else "< $0.0001"
+    elif usd <= Decimal("0.00005"):  # what four decimals would show as $0.0000
+        # As a lower bound "< $0.0001" says nothing: one significant digit does.
+        return f"≥ ${Decimal(f'{usd:.0e}'):f}" if estimated else "< $0.0001"
     elif usd < Decimal("0.1"):
         text = f"${usd:.4f}"
     elif usd < 1:

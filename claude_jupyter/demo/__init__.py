@@ -1,1 +1,1 @@
-"""The embedded offline demo model: a strict server of the Messages wire format, and what it answers (SPEC section 12)."""
+"""The embedded offline demo model: a strict server of the Messages wire format, and what it answers."""

@@ -1,6 +1,6 @@
 """`python -m claude_jupyter.demo`: the demo server in a process of its own, for benchmarks and for other clients.
 
-Prints its address, and ends when its standard input does. Not the command `claude-jupyter demo` (`run.py`).
+Prints its address, and ends when its standard input does. Not the command `claude-jupyter demo` (`command.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument(
         "--first", type=float, default=FIRST, help="seconds before the first one (%(default)s)"
     )
-    asked = parser.parse_args()
-    with start(pace=asked.pace, first=asked.first, keep=20) as server:
+    arguments = parser.parse_args()
+    with start(pace=arguments.pace, first=arguments.first, keep=20) as server:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
         try:

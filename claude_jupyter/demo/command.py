@@ -13,21 +13,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.client.providers import credential
+from claude_jupyter.answer.codec import MIME
+from claude_jupyter.client.credentials import credential
 from claude_jupyter.costs.usage import Usage, dollars
 
 FOLDER: Final = "claude-jupyter-demo"
 NOTEBOOK: Final = "quickstart.ipynb"
 BESIDE: Final = ("seattle-weather.csv", "seattle-weather.LICENSE.md")
-ANSWER: Final = "application/vnd.claude-jupyter.answer+json"
-_NEEDED: Final = {"jupyterlab": "JupyterLab", "pandas": "pandas", "matplotlib": "matplotlib"}
+_NEEDED: Final = {
+    "jupyterlab": "JupyterLab",
+    "nbclient": "nbclient",
+    "pandas": "pandas",
+    "matplotlib": "matplotlib",
+}
 _TIMEOUT: Final = 900
 
 Say = Callable[[str], None]
 
 
 def notebooks() -> Path:
-    """Where the notebook and its figures are kept: in the wheel beside this file, in a checkout at its top."""
+    """Where the notebook and its figures are kept: in the wheel next to this file, in a checkout at its top."""
     packed = Path(__file__).parent / "notebooks"
     return packed if packed.is_dir() else Path(__file__).parents[2] / "notebooks"
 
@@ -76,13 +81,13 @@ def _names(folder: Path) -> Iterator[Path]:
 
 def execute(out: Path, say: Say) -> int:
     """Run the notebook without a browser, write it executed to `out`, say what it cost; 0 only if every cell ran."""
+    if missing := _missing("nbclient", "pandas", "matplotlib"):
+        say(missing)
+        return 1
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    if missing := _missing("pandas", "matplotlib"):
-        say(missing)
-        return 1
     if not out.parent.is_dir():
         say(f"There is no folder {out.parent} to write {out.name} into.")
         return 1
@@ -122,17 +127,17 @@ def execute(out: Path, say: Say) -> int:
 
 
 def summary(book: Mapping[str, Any], *, failed: bool = False) -> list[str]:
-    """What an executed notebook's answers cost, from what stands in them: cells, questions, tokens, list price.
+    """What an executed notebook's answers cost, from what is in them: cells, questions, tokens, list price.
 
     `failed` says that the last cell that was begun did not run through; not every failure leaves an error output.
     """
     cells = [c for c in book["cells"] if c["cell_type"] == "code"]
     ran = sum(c.get("execution_count") is not None for c in cells) - failed
     answers = [
-        output["data"][ANSWER]
+        output["data"][MIME]
         for cell in cells
         for output in cell.get("outputs", ())
-        if ANSWER in output.get("data", {})
+        if MIME in output.get("data", {})
     ]
     usage = sum((Usage.from_json(a["usage"]) for a in answers), Usage())
     prices = [Decimal(a["cost"]) for a in answers if a.get("cost") is not None]
@@ -147,7 +152,7 @@ def summary(book: Mapping[str, Any], *, failed: bool = False) -> list[str]:
 
 
 def _missing(*modules: str) -> str:
-    """One line naming what is not installed; empty where all is."""
+    """One line naming what is not installed; empty if all is."""
     names = [_NEEDED[m] for m in modules if find_spec(m) is None]
     if not names:
         return ""
@@ -156,7 +161,7 @@ def _missing(*modules: str) -> str:
 
 
 def answering(folder: Path) -> tuple[dict[str, str], str]:
-    """The environment for a Jupyter that works in `folder`, and a line on who will answer: the demo only where nothing else is set up."""
+    """The environment for a Jupyter that works in `folder`, and a line on who will answer: the demo only if nothing else is set up."""
     environ = dict(os.environ)
     provider = environ.get("CLAUDE_JUPYTER_PROVIDER")
     if provider == "demo":

@@ -7,22 +7,28 @@ import socket
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qs, urlsplit
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo import batches, catalogue, context, rules, shape, wire
-from claude_jupyter.demo.caching import applied_edits, prompt_tokens
-from claude_jupyter.demo.refused import Refused, invalid
+from claude_jupyter.demo import sse
+from claude_jupyter.demo.oracle import (
+    batch_endpoint,
+    context_editing,
+    models_endpoint,
+    reply_shape,
+    request_rules,
+)
+from claude_jupyter.demo.oracle.batch_endpoint import BatchServer
+from claude_jupyter.demo.oracle.caching import applied_edits, prompt_tokens
+from claude_jupyter.demo.oracle.rate_limits import Buckets
+from claude_jupyter.demo.oracle.refusal import Refused, invalid
+from claude_jupyter.demo.oracle.token_count import rate
 from claude_jupyter.demo.script import Script
-from claude_jupyter.demo.tokens import rate
 from claude_jupyter.models import facts
-
-if TYPE_CHECKING:
-    from claude_jupyter.demo.server import DemoServer, Received
 
 LIMIT: Final = 32 * 1024 * 1024
 BATCH_LIMIT: Final = 256 * 1024 * 1024
@@ -35,6 +41,57 @@ class Gone(ConnectionError):
     """The client closed the connection, or the script asks for it to be cut."""
 
 
+@dataclass(slots=True)
+class Received:
+    """One request as it came, and what happened to it.
+
+    Attributes
+    ----------
+    headers
+        By lower-case name, without the ones that carry secrets.
+    body
+        Parsed JSON; None without a body.
+    status
+        What was answered; 0 while nothing was.
+    finished
+        Whether the whole answer went out; False while it runs, and for good where the client left or a fault cut it.
+    gone
+        Whether the client closed the connection before the end.
+    usage
+        What was counted for it.
+    """
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any = None
+    status: int = 0
+    finished: bool = False
+    gone: bool = False
+    usage: Usage = field(default_factory=Usage)
+    request_id: str = ""
+
+
+class Demo(BatchServer, Protocol):
+    """The server that a connection belongs to."""
+
+    pace: float
+    first: float
+    limits: Buckets
+
+    def remember(self, received: Received) -> None:
+        """Note a request."""
+        ...
+
+    def connected(self, connection: socket.socket) -> None:
+        """Note an open connection."""
+        ...
+
+    def disconnected(self, connection: socket.socket) -> None:
+        """Forget a connection."""
+        ...
+
+
 class Handler(BaseHTTPRequestHandler):
     """Routes by path; every answer carries a `request-id`."""
 
@@ -43,9 +100,9 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     @property
-    def demo(self) -> DemoServer:
+    def demo(self) -> Demo:
         """The server this connection belongs to."""
-        return cast("DemoServer", cast("Any", self.server).demo)
+        return cast("Demo", cast("Any", self.server).demo)
 
     def setup(self) -> None:
         super().setup()
@@ -71,13 +128,11 @@ class Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
-        from claude_jupyter.demo.server import Received
-
         received = Received(
             self.command,
             self.path,
             {k: v for k, v in self._headers().items() if k not in _SECRET_HEADERS},
-            request_id=shape.new_id("req"),
+            request_id=reply_shape.new_id("req"),
         )
         self.demo.remember(received)
         try:
@@ -103,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(404, "Not Found")
         if size > (BATCH_LIMIT if parts[1:3] == ["messages", "batches"] else LIMIT):
             raise Refused(413, "Request exceeds the maximum size")
-        key = rules.authenticate(self._headers()) if self.demo.strict else "anyone"
+        key = request_rules.authenticate(self._headers()) if self.demo.strict else "anyone"
         if raw:
             try:
                 received.body = json.loads(raw)
@@ -115,10 +170,10 @@ class Handler(BaseHTTPRequestHandler):
             case "POST", ["messages", "count_tokens"]:
                 self._count(received)
             case "GET", ["models", *rest]:
-                self._send_json(received, 200, catalogue.answer(rest, parse_qs(url.query)))
+                self._send_json(received, 200, models_endpoint.answer(rest, parse_qs(url.query)))
             case method, ["messages", "batches", *rest]:
                 query = parse_qs(url.query)
-                answer = batches.answer(self.demo, method, rest, received.body, query, key)
+                answer = batch_endpoint.answer(self.demo, method, rest, received.body, query, key)
                 if isinstance(answer, bytes):
                     self._send(received, 200, answer, "application/x-jsonl")
                 else:
@@ -132,13 +187,13 @@ class Handler(BaseHTTPRequestHandler):
     def _count(self, received: Received) -> None:
         body = received.body
         if self.demo.strict:
-            rules.check(body, self._headers(), counting=True)
+            request_rules.check(body, self._headers(), counting=True)
         self._send_json(received, 200, {"input_tokens": prompt_tokens(body, facts(str(body.get("model"))))})
 
     def _messages(self, received: Received, key: str) -> None:
         body = received.body
         if self.demo.strict:
-            rules.check(body, self._headers())
+            request_rules.check(body, self._headers())
         self.demo.limits.admit(key)
         script = self.demo.script(body)
         self._pause(script.hang)
@@ -166,18 +221,18 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._pause(self._first(script))
         received.usage = reply.whole(prompt)
-        self._send_json(received, 200, wire.message(reply, prompt, script.usage), dict(script.headers))
+        self._send_json(received, 200, sse.message(reply, prompt, script.usage), dict(script.headers))
 
-    def _replied(self, script: Script, body: Any, key: str) -> tuple[shape.Reply, Usage]:
+    def _replied(self, script: Script, body: Any, key: str) -> tuple[reply_shape.Reply, Usage]:
         """The reply with what its prompt counted, after a summary where the conversation has reached its trigger."""
         model = facts(str(body.get("model")))
-        asked = body.get("context_management") is not None
-        edits = applied_edits(body, model) if asked else None
-        condensed = context.condensed(body, prompt_tokens(body, model)) if asked else None
+        managed = body.get("context_management") is not None
+        edits = applied_edits(body, model) if managed else None
+        condensed = context_editing.condensed(body, prompt_tokens(body, model)) if managed else None
         prompt = self.demo.cache.account(body, model, key)
-        reply = shape.reply(script, body)
+        reply = reply_shape.reply(script, body)
         if condensed is not None:
-            begun = shape.condensing(body, condensed.summary, condensed.pause, prompt)
+            begun = reply_shape.condensing(body, condensed.summary, condensed.pause, prompt)
             if condensed.pause:
                 reply, prompt = begun, Usage()
             else:
@@ -189,15 +244,15 @@ class Handler(BaseHTTPRequestHandler):
         return self.demo.first if script.first is None else script.first
 
     def _framed(
-        self, reply: shape.Reply, prompt: Usage, script: Script, received: Received
+        self, reply: reply_shape.Reply, prompt: Usage, script: Script, received: Received
     ) -> Generator[tuple[bytes, float]]:
         pace = self.demo.pace if script.pace is None else script.pace
-        whole, made = reply.whole(prompt), 0
+        whole, sent = reply.whole(prompt), 0
         try:
-            for event, delay in wire.events(reply, prompt, script.usage, script.fail):
+            for event, delay in sse.events(reply, prompt, script.usage, script.fail):
                 kind = event["type"]
                 if kind == "content_block_delta":
-                    made += sum(len(event["delta"].get(name, "")) for name in _GENERATED)
+                    sent += sum(len(event["delta"].get(name, "")) for name in _GENERATED)
                 elif kind == "message_delta":
                     received.usage = whole
                 seconds = self._seconds(delay, pace, script)
@@ -208,16 +263,16 @@ class Handler(BaseHTTPRequestHandler):
             if (
                 received.usage is not whole
             ):  # what was generated is billed, though a broken stream never tells it
-                received.usage = replace(prompt, output=min(whole.output, ceil(made / rate(reply.model))))
+                received.usage = replace(prompt, output=min(whole.output, ceil(sent / rate(reply.model))))
 
-    def _seconds(self, delay: wire.Delay, pace: float, script: Script) -> float:
-        return self._first(script) if delay == wire.FIRST else pace if delay == wire.CHUNK else float(delay)
+    def _seconds(self, delay: sse.Delay, pace: float, script: Script) -> float:
+        return self._first(script) if delay == sse.FIRST else pace if delay == sse.CHUNK else float(delay)
 
     def _stream(self, received: Received, script: Script, frames: Generator[tuple[bytes, float]]) -> None:
         with closing(frames):
             try:
                 self._send_frames(received, script, frames)
-            except wire.Broken as broken:
+            except sse.Broken as broken:
                 if not broken.clean:
                     raise Gone("cut") from None
                 self.wfile.write(b"0\r\n\r\n")
@@ -235,12 +290,12 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             self._chunk(pending)
         if script.cut is not None:
-            raise wire.Broken(clean=False)
+            raise sse.Broken(clean=False)
         received.finished = True  # before the client can know
         self.wfile.write(b"0\r\n\r\n")
 
     def _send_paced(self, script: Script, frames: Iterator[tuple[bytes, float]], pending: bytearray) -> None:
-        """Send frames when they are due, as few writes as the pace allows; what is left stands in `pending`."""
+        """Send frames when they are due, as few writes as the pace allows; what is left is in `pending`."""
         left = limit = min((n for n in (script.cut, script.end) if n is not None), default=None)
         start = time.monotonic()
         due = 0.0
@@ -253,7 +308,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._pause(late)
             if left is not None and len(data) >= left:
                 pending += data[:left]
-                raise wire.Broken(clean=script.end == limit)
+                raise sse.Broken(clean=script.end == limit)
             left = None if left is None else left - len(data)
             pending += data
             if len(pending) >= _BUFFER:

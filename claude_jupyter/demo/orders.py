@@ -1,21 +1,21 @@
-"""Behaviour on request: what `demo:…` in a prompt makes the demo model do, to see how errors, waits and long answers look.
+"""Behavior on request: what `demo:…` in a prompt makes the demo model do, to see how errors, waits and long answers look.
 
 | in the prompt | what happens |
 |---|---|
 | `demo:error 529` | that status, each time the prompt comes |
 | `demo:error 429 retry-after=3 times=1` | with a `retry-after`; answered after `times` refusals |
 | `demo:fail` | an `overloaded_error` event in mid-answer |
-| `demo:cut`, `demo:cut 500` | the connection breaks off in mid-answer (after so many bytes; 0: before the headers) |
-| `demo:end`, `demo:end 500` | the body ends cleanly in mid-answer (after so many bytes) |
+| `demo:cut`, `demo:cut 500` | the connection breaks off in mid-answer (after this many bytes; 0: before the headers) |
+| `demo:end`, `demo:end 500` | the body ends cleanly in mid-answer (after this many bytes) |
 | `demo:html` | a 200 that is a web page, not a stream |
 | `demo:empty` | an answer without content |
-| `demo:slow`, `demo:slow 1` | so many seconds (0.2) per chunk of about a token |
-| `demo:silence 30` | so many seconds (10) of silence in mid-answer |
-| `demo:hang 30` | so many seconds (10) of silence before the headers |
-| `demo:think 5` | so many seconds (3) of thinking first |
+| `demo:slow`, `demo:slow 1` | this many seconds (0.2) per chunk of about a token |
+| `demo:silence 30` | this many seconds (10) of silence in mid-answer |
+| `demo:hang 30` | this many seconds (10) of silence before the headers |
+| `demo:think 5` | this many seconds (3) of thinking first |
 | `demo:think only` | thinking that uses all of `max_tokens` |
 | `demo:refuse` | `stop_reason` "refusal" |
-| `demo:long 20000` | an answer of about so many tokens (2,000), of every kind of Markdown |
+| `demo:long 20000` | an answer of about this many tokens (2,000), of every kind of Markdown |
 
 Only the question itself is searched, never what is attached.
 """
@@ -28,8 +28,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Final
 
+from claude_jupyter.demo.oracle.reply_shape import token_chunks
 from claude_jupyter.demo.script import Cut, Piece, Say, Script, Think, Wait
-from claude_jupyter.demo.shape import token_chunks
 
 _ORDER: Final = re.compile(
     r"\bdemo:(error|fail|cut|end|html|empty|slow|silence|hang|think|refuse|long)\b((?:[ \t]+(?:[\d.]+|only|[a-z-]+=[\d.]+))*)"
@@ -135,7 +135,7 @@ def _thoughtful(script: Script, seconds: float) -> tuple[Piece, ...]:
 
 
 def long_text(tokens: int) -> str:
-    """Markdown of about so many tokens: headings, prose, lists, tables, code and mathematics in turn."""
+    """Markdown of about this many tokens: headings, prose, lists, tables, code and mathematics in turn."""
     parts = ["This long text comes from the **offline demo model**, to see how a long answer streams.\n"]
     size = len(parts[0])
     number = 0

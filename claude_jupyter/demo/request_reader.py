@@ -1,4 +1,4 @@
-"""What the demo model makes out of a request without understanding it: the question, what is attached, what was asked before."""
+"""What the demo model extracts from a request without understanding it: the question, attachments, earlier questions."""
 
 from __future__ import annotations
 
@@ -7,60 +7,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
-from typing import Any
+from typing import Any, TypeVar
 
-from claude_jupyter.demo.pictures import picture
+from claude_jupyter.demo.oracle.image_rules import picture
+from claude_jupyter.demo.oracle.signing import as_blocks
+from claude_jupyter.demo.oracle.token_count import image_tokens, pages
 from claude_jupyter.demo.script import Body
-from claude_jupyter.demo.signing import as_blocks
-from claude_jupyter.demo.tokens import image_tokens, pages
+from claude_jupyter.demo.statements import figure_text, pictures
+from claude_jupyter.demo.statements.figure_text import Figure, figure_of
+from claude_jupyter.demo.statements.profile_text import Frame, frame_of
 from claude_jupyter.models import facts
 
 _ATTACHMENT = re.compile(
     r"""<attachment label=(?:"([^"]*)"|'([^']*)') kind=["']([^"']*)["']>\n(.*?)\n</attachment>""", re.DOTALL
 )
-_TITLE = re.compile(r"^(.+?): ([\d,]+ rows?|row count unknown) × ([\d,]+) columns?$", re.MULTILINE)
-_COLUMNS = re.compile(r"^column \| dtype \| what is in it\n((?:.+\n?)*)", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column as a dataframe's profile tells it."""
-
-    name: str
-    dtype: str
-    about: str
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it can be averaged."""
-        return bool(re.match(r"(u?int|float|double|decimal)", self.dtype, re.IGNORECASE))
-
-    @property
-    def is_time(self) -> bool:
-        """Whether it holds dates or times."""
-        return bool(re.match(r"(datetime|date|timestamp)", self.dtype, re.IGNORECASE))
-
-    @property
-    def distinct(self) -> int:
-        """How many values it has, where the profile says so; else very many."""
-        found = re.search(r"([\d,]+) distinct", self.about)
-        return int(found[1].replace(",", "")) if found else 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A dataframe as its profile tells it."""
-
-    label: str
-    title: str
-    rows: str
-    width: str
-    columns: tuple[Column, ...]
-
-    @property
-    def library(self) -> str:
-        """`pandas`, `polars`, …"""
-        return self.title.split()[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +33,18 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture or document in one line of facts."""
+class Media:
+    """A picture or document in one line of facts; `data` are a picture's base64 letters."""
 
     label: str
     kind: str
     facts: str
+    data: str = ""
+
+    @property
+    def colors(self) -> str:
+        """How bright a picture is, and its main colors."""
+        return pictures.colors(self.data) if self.data else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +53,13 @@ class Seen:
 
     prompt: str
     frames: tuple[Frame, ...]
+    figures: tuple[Figure, ...]
     texts: tuple[Text, ...]
-    shown: tuple[Shown, ...]
+    media: tuple[Media, ...]
     results: tuple[tuple[str, str, bool], ...]
     earlier: tuple[str, ...]
     before: tuple[Frame, ...]
+    figures_before: tuple[Figure, ...]
     labels_before: tuple[str, ...]
     system: str
 
@@ -111,18 +79,20 @@ def read(body: Body) -> Seen:
         for b in after
         if b.get("type") == "tool_result"
     )
-    frames, texts = _attached(blocks)
+    frames, figures, texts = _attached(blocks)
     past = [b for k in questions[:-1] for b in as_blocks(messages[k]["content"])]
-    old_frames, old_texts = _attached(past)
-    old_shown = _shown(past, str(body.get("model")))
+    old_frames, old_figures, old_texts = _attached(past)
+    old_media = _media(past, str(body.get("model")))
     return Seen(
         prompt=_prompt(blocks),
         frames=frames,
+        figures=figures,
         texts=texts,
-        shown=tuple(_shown(blocks, str(body.get("model")))),
+        media=tuple(_media(blocks, str(body.get("model")))),
         results=results,
-        before=old_frames[::-1],
-        labels_before=tuple(dict.fromkeys(v.label for v in (*old_frames, *old_texts, *old_shown))),
+        before=_newest(old_frames),
+        figures_before=_newest(old_figures),
+        labels_before=tuple(dict.fromkeys(v.label for v in (*old_frames, *old_texts, *old_media))),
         earlier=tuple(_prompt(as_blocks(messages[k]["content"])) for k in questions[:-1]),
         system=_text_of(body.get("system")),
     )
@@ -145,47 +115,56 @@ def _text_of(content: Any) -> str:
     return "\n".join(b["text"] if b.get("type") == "text" else f"({b.get('type')})" for b in content)
 
 
-def _attached(blocks: Sequence[Mapping[str, Any]]) -> tuple[tuple[Frame, ...], tuple[Text, ...]]:
+_Labeled = TypeVar("_Labeled", Frame, Figure)
+
+
+def _newest(values: Sequence[_Labeled]) -> tuple[_Labeled, ...]:
+    """The newest first, each label once."""
+    return tuple({value.label: value for value in reversed(values)}.values())
+
+
+def _attached(
+    blocks: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[Frame, ...], tuple[Figure, ...], tuple[Text, ...]]:
     frames: list[Frame] = []
+    figures: list[Figure] = []
     texts: list[Text] = []
-    for block in blocks:
-        for match in _ATTACHMENT.finditer(block["text"]) if block.get("type") == "text" else ():
+    for n, block in enumerate(blocks):
+        names_document = n + 1 < len(blocks) and blocks[n + 1].get("type") == "document"
+        is_text = block.get("type") == "text" and not names_document
+        for match in _ATTACHMENT.finditer(block["text"]) if is_text else ():
             label, kind, text = unescape(match[1] or match[2] or ""), match[3], match[4]
             if kind == "image":
                 continue
-            frame = _frame(label, text)
-            if frame is None:
-                texts.append(Text(label, kind, text))
-            else:
+            if kind == figure_text.KIND:
+                figures += [figure] if (figure := figure_of(label, text)) else []
+            elif (frame := frame_of(label, text)) is not None:
                 frames.append(frame)
-    return tuple(frames), tuple(texts)
+            else:
+                texts.append(Text(label, kind, text))
+    return tuple(frames), tuple(figures), tuple(texts)
 
 
-def _frame(label: str, text: str) -> Frame | None:
-    title = _TITLE.match(text)
-    if title is None:
-        return None
-    table = _COLUMNS.search(text)
-    cells = [line.split(" | ", 2) for line in (table[1].splitlines() if table else []) if line]
-    columns = tuple(Column(*row) for row in cells if len(row) == 3)
-    return Frame(label, title[1], title[2], title[3], columns)
-
-
-def _shown(blocks: Sequence[Mapping[str, Any]], model: str) -> list[Shown]:
-    found: list[Shown] = []
+def _media(blocks: Sequence[Mapping[str, Any]], model: str) -> list[Media]:
+    found: list[Media] = []
     label = ""
     for block in blocks:
         match = _ATTACHMENT.search(block["text"]) if block.get("type") == "text" else None
         if match:
-            label = unescape(match[1] or match[2] or "")
+            label = unescape(match[1] or match[2] or "") if match[3] != figure_text.KIND else ""
         elif block.get("type") == "image":
-            found.append(Shown(label or f"picture {len(found) + 1}", "image", _image(block, model)))
+            name = label or f"picture {len(found) + 1}"
+            found.append(Media(name, "image", _image(block, model), _data(block)))
             label = ""
         elif block.get("type") == "document":
             name = block.get("title") or label or f"document {len(found) + 1}"
-            found.append(Shown(name, "document", _document(block)))
+            found.append(Media(name, "document", _document(block)))
             label = ""
     return found
+
+
+def _data(block: Mapping[str, Any]) -> str:
+    return str((block.get("source") or {}).get("data") or "")
 
 
 def _image(block: Mapping[str, Any], model: str) -> str:

@@ -1,4 +1,4 @@
-"""What the demo model shall say to one request, as frozen values: its words, its calls, and its faults.
+"""What the demo model replies to one request, as frozen values: its text, tool calls, and faults.
 
 `Script(text="…")` is enough for most tests; `pieces` gives full control over the order. Nothing here knows HTTP.
 """
@@ -119,9 +119,9 @@ class Script:
     fail
         (type, message) of an `error` event that comes instead of `message_delta` and `message_stop`.
     cut
-        The connection is dropped after so many bytes of the body; 0 drops it before the headers.
+        The connection is dropped after this many bytes of the body; 0 drops it before the headers.
     end
-        The body ends cleanly after so many bytes.
+        The body ends cleanly after this many bytes.
     raw, content_type
         The body verbatim (a recording, HTML, nothing at all).
     hang

@@ -1,8 +1,9 @@
 """The embedded offline model as a server on loopback, on the real wire format: `shared()` for the provider `demo`, `start()` for tests.
 
-Standard library only. It answers by the scripts of `replies.py` (or of a test), refuses what the service refuses (`rules.py`),
-and counts usage by the published caching rules. It never listens on anything but 127.0.0.1. `CLAUDE_JUPYTER_DEMO_PACE` sets the
-seconds per chunk of `shared()` (0 for tests of notebooks). Not here: what is said (`replies.py`), how it is framed (`wire.py`).
+Standard library only. It answers by the scripts of `replies.py` (or of a test), refuses what the service refuses
+(`oracle/request_rules.py`), and counts usage by the published caching rules. It never listens on anything but 127.0.0.1.
+`CLAUDE_JUPYTER_DEMO_PACE` sets the seconds per chunk of `shared()` (0 for tests of notebooks).
+Not here: what is said (`replies.py`), how it is framed (`sse.py`).
 """
 
 from __future__ import annotations
@@ -12,50 +13,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from typing import Any, Final
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo.caching import Cache
-from claude_jupyter.demo.limits import Buckets, Limits
+from claude_jupyter.demo.handler import Handler, Received
+from claude_jupyter.demo.oracle.caching import Cache
+from claude_jupyter.demo.oracle.rate_limits import Buckets, Limits
 from claude_jupyter.demo.script import Body, Replies, Script, chooser
+from claude_jupyter.interrupts import locked, started
 
 PACE: Final = 0.014
 """Seconds per chunk of about one token: some 70 tokens a second."""
 FIRST: Final = 0.6
 """Seconds before the first token."""
-
-
-@dataclass(slots=True)
-class Received:
-    """One request as it came, and what became of it.
-
-    Attributes
-    ----------
-    headers
-        By lower-case name, without the ones that carry secrets.
-    body
-        Parsed JSON; None without a body.
-    status
-        What was answered; 0 while nothing was.
-    finished
-        Whether the whole answer went out; False while it runs, and for good where the client left or a fault cut it.
-    gone
-        Whether the client closed the connection before the end.
-    usage
-        What was counted for it.
-    """
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: Any = None
-    status: int = 0
-    finished: bool = False
-    gone: bool = False
-    usage: Usage = field(default_factory=Usage)
-    request_id: str = ""
 
 
 class _Listener(ThreadingHTTPServer):
@@ -94,8 +65,6 @@ class DemoServer:
         keep: int | None,
         limits: Limits,
     ) -> None:
-        from claude_jupyter.demo.handler import Handler
-
         self.script = script
         self.strict = strict
         self.pace = pace
@@ -115,7 +84,7 @@ class DemoServer:
         self.port = int(self._listener.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._accept, name="claude-demo", daemon=True)
-        self._thread.start()
+        started(self._thread)
 
     def _accept(self) -> None:
         # Instead of `serve_forever`, whose polling would tick in an idle kernel for good.
@@ -132,17 +101,17 @@ class DemoServer:
     @property
     def usage(self) -> Usage:
         """The sum of all that was counted, for reconciliation with a ledger."""
-        with self._lock:
+        with locked(self._lock):
             return sum((r.usage for r in self.requests), self._counted)
 
     def count(self, usage: Usage) -> None:
         """Count what no single request here stands for: an answer of a batch."""
-        with self._lock:
+        with locked(self._lock):
             self._counted += usage
 
     def remember(self, received: Received) -> None:
         """Note a request; the shared server keeps the newest few only, as bodies may be large and kernels live long."""
-        with self._lock:
+        with locked(self._lock):
             self.requests.append(received)
             old = self.requests[: -self._keep] if self._keep is not None else []
             self._counted = sum((r.usage for r in old), self._counted)
@@ -150,12 +119,12 @@ class DemoServer:
 
     def connected(self, connection: socket.socket) -> None:
         """Note an open connection, so that `close()` can end it."""
-        with self._lock:
+        with locked(self._lock):
             self._open.add(connection)
 
     def disconnected(self, connection: socket.socket) -> None:
         """Forget a connection."""
-        with self._lock:
+        with locked(self._lock):
             self._open.discard(connection)
 
     def close(self) -> None:
@@ -166,7 +135,7 @@ class DemoServer:
         socket.create_connection(("127.0.0.1", self.port)).close()  # wakes `accept`
         self._thread.join()
         self._listener.server_close()
-        with self._lock:
+        with locked(self._lock):
             connections = list(self._open)
         for connection in connections:
             try:
@@ -225,7 +194,7 @@ _shared_lock = threading.Lock()
 def shared() -> DemoServer:
     """The one server of this process, started when first asked for; another one after a fork."""
     global _shared
-    with _shared_lock:
+    with locked(_shared_lock):
         if _shared is None or _shared.closed or _shared.pid != os.getpid():
             pace = float(os.environ.get("CLAUDE_JUPYTER_DEMO_PACE") or PACE)
             _shared = start(pace=pace, first=FIRST if pace else 0.0, keep=3)

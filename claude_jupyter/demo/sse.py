@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo.oracle.reply_shape import Reply, arguments, new_id, token_chunks
+from claude_jupyter.demo.oracle.signing import end_of
 from claude_jupyter.demo.script import Call, Compact, Cut, Event, Piece, Say, Search, Think, Wait, Whole
-from claude_jupyter.demo.shape import Reply, arguments, new_id, token_chunks
-from claude_jupyter.demo.signing import end_of
 from claude_jupyter.models import Model
 
 FIRST: Final = "first"
@@ -88,21 +88,21 @@ def _shell(answer: Reply, usage: Mapping[str, Any]) -> dict[str, Any]:
 
 def message(answer: Reply, prompt: Usage, overrides: Mapping[str, int]) -> dict[str, Any]:
     """The reply as one message, made from its own events."""
-    made: dict[str, Any] = {}
+    assembled: dict[str, Any] = {}
     blocks: list[dict[str, Any]] = []
     parts: dict[int, str] = {}
     for event, _ in events(answer, prompt, overrides, None):
         match event:
             case {"type": "message_start", "message": started}:
-                made = dict(started)
+                assembled = dict(started)
             case {"type": "content_block_start", "content_block": block}:
                 blocks.append(dict(block))
             case {"type": "content_block_delta", "index": index, "delta": delta}:
                 _apply(blocks[index], delta, parts, index)
             case {"type": "message_delta", "delta": delta, "usage": usage}:
-                made |= delta
-                made |= {k: v for k, v in event.items() if k == "context_management"}
-                made["usage"] = made["usage"] | usage
+                assembled |= delta
+                assembled |= {k: v for k, v in event.items() if k == "context_management"}
+                assembled["usage"] = assembled["usage"] | usage
             case _:
                 pass
     for index, text in parts.items():
@@ -110,7 +110,7 @@ def message(answer: Reply, prompt: Usage, overrides: Mapping[str, int]) -> dict[
             blocks[index]["input"] = json.loads(text or "{}")
         except ValueError:
             blocks[index]["input"] = {}
-    return made | {"content": blocks}
+    return assembled | {"content": blocks}
 
 
 def _apply(block: dict[str, Any], delta: Mapping[str, Any], parts: dict[int, str], index: int) -> None:
@@ -191,7 +191,7 @@ def _blocks(piece: Piece, shows: bool) -> Iterator[tuple[dict[str, Any], Deltas]
     """The blocks a piece becomes: each with its start and its deltas."""
     match piece:
         case Say(citations=citations):
-            yield {"type": "text", "text": ""} | ({"citations": []} if citations else {}), _said(piece)
+            yield {"type": "text", "text": ""} | ({"citations": []} if citations else {}), _text_deltas(piece)
         case Think():
             yield {"type": "thinking", "thinking": "", "signature": ""}, _thought(piece, shows)
         case Call():
@@ -210,7 +210,7 @@ def _blocks(piece: Piece, shows: bool) -> Iterator[tuple[dict[str, Any], Deltas]
             return
 
 
-def _said(piece: Say) -> Deltas:
+def _text_deltas(piece: Say) -> Deltas:
     for citation in piece.citations:
         yield {"type": "citations_delta", "citation": citation}, 0.0
     for chunk in token_chunks(piece.text) if piece.chunks is None else piece.chunks:

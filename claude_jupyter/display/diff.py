@@ -1,4 +1,4 @@
-"""What would change in a cell, for `%claude_fix`: lines that go and that come, in any theme, and where styles are stripped."""
+"""What would change in a cell, for `%claude_fix`: removed and added lines, readable in any theme and without styles."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
 
+MIME: Final = "application/vnd.claude-jupyter.fix+json"
 _CONTEXT: Final = 2
 _STYLES: Final = {
     "-": "background: rgba(215, 58, 73, .16)",
@@ -29,6 +30,20 @@ def difference(before: str, after: str) -> tuple[dict[str, Any], dict[str, Any]]
     lines = "".join(_line(sign, text) for sign, text in _changes(old, new))
     html = f'<pre class="mathjax_ignore tex2jax_ignore" aria-label="What would change" style="{_PRE}">{lines}</pre>'
     return {"text/html": html, "text/plain": "\n".join(unified)}, {}
+
+
+def correction(cell: str | None, before: str, after: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same for JupyterLab, whose extension puts the corrected cell where the user chooses.
+
+    Parameters
+    ----------
+    cell
+        The notebook's id of the cell that failed.
+    """
+    data, metadata = difference(before, after)
+    changes = [list(change) for change in _changes(before.splitlines(), after.splitlines())]
+    facts = {"version": 1, "cell": cell, "before": before, "after": after, "changes": changes}
+    return {MIME: facts, **data}, metadata
 
 
 def _changes(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:

@@ -1,15 +1,14 @@
-"""Which view an answer gets, and the views that need no widget: updates of a plain output, the terminal, and none at all."""
+"""Chooses the view of an answer, and has the views that need no widget: plain output updates, the terminal, and none at all."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from claude_jupyter.turns import Add, Answer, Part, Put, Status, View
+from claude_jupyter.answer.model import Add, Answer, Part, Put, Status, View
 
 Frontend = Literal["widget", "updates", "terminal", "none"]
 
@@ -18,8 +17,8 @@ _UPDATE_EVERY = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What can be told of who is looking, from the request that runs the cell (TRAPS: nobody can be asked).
+class FrontendFacts:
+    """What the request that runs the cell says about the frontend, which cannot be asked while the cell runs.
 
     Attributes
     ----------
@@ -28,7 +27,7 @@ class Seen:
     cell
         The cell's id, if the frontend sent it.
     stdin
-        Whether the frontend answers questions (nbclient and its kin do not).
+        Whether the frontend answers questions (nbclient and the like do not).
     """
 
     kernel: bool
@@ -36,7 +35,7 @@ class Seen:
     stdin: bool
 
 
-def frontend(seen: Seen, widget: str, modules: Mapping[str, Any] = sys.modules) -> Frontend:
+def frontend(seen: FrontendFacts, widget: str, modules: Mapping[str, Any] = sys.modules) -> Frontend:
     """Who shows the answer.
 
     Parameters
@@ -59,7 +58,13 @@ def _colab_widgets(modules: Mapping[str, Any]) -> bool:
 
 
 def view_for(
-    who: Frontend, display_id: str, publisher: Any, *, background: bool, on_stop: Any = None
+    who: Frontend,
+    display_id: str,
+    publisher: Any,
+    *,
+    background: bool,
+    on_stop: Any = None,
+    draws_formulas: bool = False,
 ) -> View:
     """The view for one answer.
 
@@ -71,13 +76,21 @@ def view_for(
         Whether the cell has returned already (then only a message can stop the answer).
     on_stop
         Called when the page asks to stop.
+    draws_formulas
+        Whether the page sets formulas itself.
     """
     if who == "terminal":
         return TerminalView(sys.stdout)
     if who == "widget":
         from claude_jupyter.display.widget import WidgetView
 
-        return WidgetView(display_id=display_id, publisher=publisher, background=background, on_stop=on_stop)
+        return WidgetView(
+            display_id=display_id,
+            publisher=publisher,
+            background=background,
+            on_stop=on_stop,
+            draws_formulas=draws_formulas,
+        )
     return OutputView(display_id, publisher, live=who == "updates")
 
 
@@ -88,7 +101,7 @@ class OutputView:
         self._id = display_id
         self._publisher = publisher
         self._live = live
-        self._shown = False
+        self._displayed = False
         self._last = 0.0
         self._texts: dict[int, list[str]] = {}
         self._blocks: dict[int, Any] = {}
@@ -101,7 +114,7 @@ class OutputView:
             self._publish({"text/plain": "Thinking …", "text/markdown": "*Thinking …*"}, {})
 
     def show(self, parts: Sequence[Part]) -> None:
-        """Gather, and show what there is if the last time was long enough ago."""
+        """Collect, and show what has arrived if the last update was long enough ago."""
         if not self._live or self._answer is None:
             return
         for part in parts:
@@ -129,8 +142,8 @@ class OutputView:
         self._publish(*bundle(answer))
 
     def _publish(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        self._publisher.publish(data, metadata, transient={"display_id": self._id}, update=self._shown)
-        self._shown = True
+        self._publisher.publish(data, metadata, transient={"display_id": self._id}, update=self._displayed)
+        self._displayed = True
 
 
 class TerminalView:
@@ -165,11 +178,17 @@ class TerminalView:
         self._out.flush()
 
     def end(self, answer: Answer) -> None:
-        """Finish with notices and the footer."""
-        from claude_jupyter.display.bundle import footer_line
+        """Finish with quotes of documents, notices and the footer."""
+        from claude_jupyter.display.bundle import footer_line, looked_line, place_of
 
+        quotes = [
+            f"[{b['title']}, {place}] “{' '.join(b['cited'].split())}”"
+            for b in answer.citations
+            if (place := place_of(b))
+        ]
         notices = [b["text"] for b in answer.blocks if b["type"] == "notice"]
-        lines = [*notices, footer_line(answer)]
+        looked = looked_line(answer)
+        lines = [*quotes, *notices, *([looked] if looked else []), footer_line(answer)]
         self._write(("\n" if not self._wrote.endswith("\n") else "") + "\n".join(lines) + "\n")
         self._out.flush()
 
@@ -184,10 +203,3 @@ class TerminalView:
         except UnicodeEncodeError:  # a terminal, or a file it is sent to, of few letters
             coded = text.encode(self._out.encoding or "ascii", "backslashreplace")
             self._out.write(coded.decode(self._out.encoding or "ascii"))
-
-
-def stop_hint(environ: Mapping[str, str] = os.environ) -> str:
-    """Where to stop in this frontend, when our own button cannot be heard by a busy kernel."""
-    if environ.get("VSCODE_PID") or environ.get("VSCODE_CWD"):
-        return "Stop with the cell's own stop button."
-    return "Stop with the notebook's ■ button."

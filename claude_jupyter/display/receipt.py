@@ -1,4 +1,4 @@
-"""`--dry-run`: what would be sent, readable: every part with its tokens, the texts as they leave, pictures as thumbnails, the price."""
+"""`--dry-run`: what would be sent, in readable form: each part with its tokens, the texts, thumbnails of images, the price."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from html import escape
 from typing import Any
 
+from claude_jupyter.answer.model import Attachment, Receipt
 from claude_jupyter.costs.usage import dollars
-from claude_jupyter.turns import Attachment, Receipt
 
 _STYLE = (
     "border:1px solid var(--jp-border-color2,#ddd);border-radius:4px;padding:8px 12px;"
@@ -30,8 +30,8 @@ def _price(receipt: Receipt) -> str:
     billed = "billed" if receipt.left else "would be billed"
     free = f" (demo, nothing {billed})" if receipt.provider == "demo" else ""
     return (
-        f"{dollars(receipt.least)} to read, at most {dollars(receipt.most)} with "
-        f"{receipt.max_tokens:,} tokens of answer{free}"
+        f"{dollars(receipt.least)} for the prompt, at most {dollars(receipt.most)} with "
+        f"{receipt.max_tokens:,} answer tokens{free}"
     )
 
 
@@ -46,7 +46,7 @@ def _plain(receipt: Receipt) -> str:
     lines = [_head(receipt), _price(receipt), ""]
     lines += [f"  {name:<{width}}  {count:>9,} tokens" for name, count in receipt.parts]
     for a in receipt.attachments:
-        lines += ["", f"--- {a.label} · {a.sent}", *_texts(a)]
+        lines += ["", f"--- {a.label} · {a.sent}", *a.texts]
     lines += ["", "--- question", receipt.prompt, *(f"Note: {n}" for n in receipt.notes)]
     return "\n".join(lines)
 
@@ -56,13 +56,13 @@ def _html(receipt: Receipt) -> str:
         f'<tr><td style="text-align:left">{escape(name)}</td><td style="text-align:right">{count:,}</td></tr>'
         for name, count in receipt.parts
     )
-    shown = "".join(_attachment(a) for a in receipt.attachments)
+    attachments = "".join(_attachment(a) for a in receipt.attachments)
     notes = "".join(f"<div>{escape(note)}</div>" for note in receipt.notes)
     return (
         f'<div class="mathjax_ignore tex2jax_ignore" style="{_STYLE}">'
         f"<div><b>{escape(_head(receipt))}</b></div><div>{_amounts(_price(receipt))}</div>"
         f'<table style="margin:6px 0 8px 0"><thead><tr><th style="text-align:left">part</th><th>tokens</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{shown}"
+        f"<tbody>{rows}</tbody></table>{attachments}"
         f'<div><b>question</b></div><pre style="{_PRE}">{escape(receipt.prompt)}</pre>{notes}</div>'
     )
 
@@ -77,9 +77,5 @@ def _attachment(a: Attachment) -> str:
     picture = ""
     if a.thumbnail and a.thumbnail.startswith("data:image/"):
         picture = f'<img alt="" src="{escape(a.thumbnail, quote=True)}" style="display:block;margin:4px 0">'
-    texts = "\n".join(_texts(a))
+    texts = "\n".join(a.texts)
     return head + picture + (f'<pre style="{_PRE}">{escape(texts)}</pre>' if texts else "")
-
-
-def _texts(a: Attachment) -> list[str]:
-    return [b["text"] for b in a.blocks if b.get("type") == "text"]

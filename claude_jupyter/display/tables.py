@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from claude_jupyter.turns import Models
+from claude_jupyter.answer.model import Models
 
 
 def table(

@@ -1,7 +1,7 @@
 """The live view in frontends with widgets: parts of an answer become messages to a widget of its own, and in the end its output.
 
 The view's code is built from `labextension/src` into `static/`. It crosses once per kernel and page, in a library model; each
-answer's widget is a stub of about 1 KB. No widget outlives its answer, and none is left in the notebook file (TRAPS section 11).
+answer's widget is a stub of about 1 KB. No widget outlives its answer, and none is left in the notebook file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from claude_jupyter.answer.codec import output_json
+from claude_jupyter.answer.model import Add, Answer, Meter, Part, Put, Status
 from claude_jupyter.display.bundle import bundle
-from claude_jupyter.turns import Add, Answer, Meter, Part, Put, Status
 
 _STATIC: Final = Path(__file__).parent / "static"
 _METER_EVERY: Final = 1.0
@@ -30,14 +31,6 @@ def warm() -> None:
     import anywidget  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
-_page = {"formulas": False}
-
-
-def page_draws_formulas(yes: bool = True) -> None:
-    """Said by the extension's hello: JupyterLab sets formulas there, the code for them need not cross."""
-    _page["formulas"] = yes
-
-
 class WidgetView:
     """An answer in a widget while it arrives, in the same output as a durable bundle afterwards (`turns.View`).
 
@@ -48,11 +41,13 @@ class WidgetView:
     publisher
         IPython's `display_pub`.
     background
-        True where the cell has returned already: only a message can stop the answer then, an interrupt never.
+        True if the cell has returned already: only a message can stop the answer then, an interrupt never.
     on_stop
         Called, in whatever thread, when the page sends a stop. Must do no more than set a flag.
     stop_hint
         Said on the Stop button: where to stop if the page cannot.
+    draws_formulas
+        Whether the page sets formulas itself: the code for them need not cross.
     """
 
     def __init__(
@@ -63,20 +58,21 @@ class WidgetView:
         background: bool = False,
         on_stop: Callable[[], None] | None = None,
         stop_hint: str = "",
+        draws_formulas: bool = False,
     ) -> None:
         self._id = display_id
         self._publisher = publisher
         self._on_stop = on_stop
-        self._stop = {"by": "message" if background else "interrupt", "hint": stop_hint or _stop_hint()}
+        self._stop = {"by": "message" if background else "interrupt", "hint": stop_hint or where_to_stop()}
         self._widget: Any = None
         self._lengths: dict[int, int] = {}
-        self._tex = False
+        self._tex = draws_formulas  # or has the code for them
         self._meter: Meter | None = None
         self._metered = 0.0
 
     def begin(self, answer: Answer) -> None:
         """Create the widget and show it under the display id."""
-        widget = self._widget = _new_widget(head(answer), self._stop)
+        widget = self._widget = _new_widget(output_json(answer), self._stop)
         for index, block in enumerate(answer.blocks):
             self._lengths[index] = _units(block.get("text", ""))
         widget.on_msg(self._heard)
@@ -92,9 +88,7 @@ class WidgetView:
         if not ops or self._widget is None:
             return
         self._widget.send({"ops": ops})
-        if not (self._tex or _page["formulas"]) and any(
-            isinstance(part, Add | Put) and _has_formula(part) for part in parts
-        ):
+        if not self._tex and any(isinstance(part, Add | Put) and _has_formula(part) for part in parts):
             self._tex = True
             _library("tex")
 
@@ -136,25 +130,6 @@ class WidgetView:
             self._on_stop()
 
 
-def head(answer: Answer) -> dict[str, Any]:
-    """The answer JSON (SPEC section 5) as it stands when the answer begins, texts inline."""
-    return {
-        "version": 1,
-        "id": answer.id,
-        "chat": answer.chat,
-        "turn": answer.turn,
-        "model": answer.model,
-        "provider": answer.provider,
-        "blocks": [dict(block) for block in answer.blocks],
-        "attachments": [attachment.to_json() for attachment in answer.attachments],
-        "usage": answer.usage.to_json(),
-        "cost": None,
-        "complete": False,
-        "billed": answer.billed,
-        "replayed": answer.replayed,
-    }
-
-
 def _meter(meter: Meter) -> dict[str, Any]:
     usage = {name: n for name, n in meter.usage.to_json().items() if n}
     return {"op": "meter", "usage": usage, "cost": None if meter.cost is None else f"{meter.cost:f}"}
@@ -170,17 +145,18 @@ def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _stop_hint() -> str:
-    from claude_jupyter.display.live import stop_hint
-
-    return stop_hint()
+def where_to_stop(environ: Mapping[str, str] = os.environ) -> str:
+    """Where to stop in this frontend, when our own button cannot be heard by a busy kernel."""
+    if environ.get("VSCODE_PID") or environ.get("VSCODE_CWD"):
+        return "To stop, use the cell's stop button."
+    return "To stop, use the notebook's ■ button."
 
 
 # -- The widgets themselves ---------------------------------------------------------------------------------------------------
 
 
 def _shares(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether models of this frontend can be relied on to find each other; elsewhere each widget carries all the code."""
+    """Whether widget models in this frontend can reliably find each other; elsewhere each widget carries all the code."""
     import sys
 
     return not (environ.get("VSCODE_PID") or environ.get("VSCODE_CWD") or "google.colab" in sys.modules)

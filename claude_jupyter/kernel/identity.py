@@ -1,4 +1,4 @@
-"""Which kernel and notebook this is, as far as Jupyter tells."""
+"""Which kernel and notebook this is, as far as Jupyter says."""
 
 from __future__ import annotations
 

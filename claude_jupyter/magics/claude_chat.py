@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 USAGE = """%claude_chat                     the chats of this kernel
 %claude_chat show [NAME]         the transcript
-%claude_chat new NAME            begin a chat
-%claude_chat fork NAME           a new chat that begins with this one's turns
-%claude_chat undo [N]            take back the last N changes of the history
-%claude_chat hide TURN           leave a turn out of what is sent (again: send it again)
+%claude_chat new NAME            start a chat
+%claude_chat fork NAME           start a chat with a copy of this one's turns
+%claude_chat undo [N]            undo the last N changes to the history
+%claude_chat hide TURN           stop sending a turn (repeat to send it again)
 %claude_chat clear               forget the history
-%claude_chat compact             condense the history: Claude sums it up, and the chat goes on from that
+%claude_chat compact             have Claude summarize the history, and continue from the summary
 %claude_chat save PATH           write the conversation to a file
-%claude_chat load PATH           read one back, as this kernel's chat
+%claude_chat load PATH           load one into this chat
 %claude_chat restore             bring back the conversation of this notebook
 %claude_chat export PATH.md      write the transcript as Markdown
 %claude_chat forget              delete the journal on disk
-Each takes -c NAME for another chat than main."""
+Add -c NAME for a chat other than main."""
 
 
 def run(line: str, claude: Conversation) -> Any:
@@ -84,7 +84,7 @@ def _number(arguments: list[str], default: int | None) -> int:
     try:
         return int(text)
     except ValueError:
-        raise UsageError(f"%claude_chat: {text!r} is no whole number") from None
+        raise UsageError(f"%claude_chat: {text!r} is not a whole number") from None
 
 
 def _list(chat: Conversation, _: list[str]) -> str:
@@ -112,12 +112,12 @@ def _new(chat: Conversation, arguments: list[str]) -> str:
     if name in chat.chats:
         raise UsageError(f"there is a chat {name!r} already")
     chat.chat(name)
-    return f"The chat {name} is new; ask in it with %%claude -c {name}."
+    return f"Started the chat {name}; ask in it with %%claude -c {name}."
 
 
 def _fork(chat: Conversation, arguments: list[str]) -> str:
-    made = chat.fork(_one(arguments, "a name"))
-    return f"The chat {made.name} begins with {_count(made.turns)} of {chat.name}; ask in it with %%claude -c {made.name}."
+    fork = chat.fork(_one(arguments, "a name"))
+    return f"The chat {fork.name} starts with {_count(fork.turns)} of {chat.name}; ask in it with %%claude -c {fork.name}."
 
 
 def _undo(chat: Conversation, arguments: list[str]) -> str:
@@ -129,7 +129,7 @@ def _hide(chat: Conversation, arguments: list[str]) -> str:
     number = _number(arguments, None)
     chat.hide(number)
     turn = chat.turns[number - 1 if number > 0 else number]
-    return f"Turn {number} is {'hidden: it is not sent any more' if turn.hidden else 'sent again'}."
+    return f"Turn {number} is {'hidden: it is no longer sent' if turn.hidden else 'sent again'}."
 
 
 def _clear(chat: Conversation, _: list[str]) -> str:
@@ -139,7 +139,7 @@ def _clear(chat: Conversation, _: list[str]) -> str:
 
 def _compact(chat: Conversation, _: list[str]) -> str:
     chat.compact()
-    return f"{chat.name} goes on from this summary; the transcript keeps every turn, %claude_chat undo takes it back."
+    return f"{chat.name} continues from this summary; the transcript keeps every turn, and %claude_chat undo reverts it."
 
 
 def _save(chat: Conversation, arguments: list[str]) -> str:

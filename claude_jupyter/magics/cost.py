@@ -1,4 +1,4 @@
-"""`%claude_cost`: the reports of `costs/report.py` in a cell, with the cells called by their first line."""
+"""`%claude_cost`: the reports of `costs/reports/report.py` in a cell, with cells labeled by their first line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from claude_jupyter.answer.model import cell_hash
+from claude_jupyter.conversation.billing import Owner
 from claude_jupyter.conversation.conversation import RESUME
-from claude_jupyter.costs import chart, table
-from claude_jupyter.costs.report import (
-    Asked,
+from claude_jupyter.costs.ledger.calls import Accounts
+from claude_jupyter.costs.reports import chart, table
+from claude_jupyter.costs.reports.report import (
+    ReportOptions,
     parse,
     recorded_kernel,
     recorded_notebook,
@@ -17,12 +20,12 @@ from claude_jupyter.costs.report import (
     repriced,
     write_csv,
 )
-from claude_jupyter.errors import StorageError
-from claude_jupyter.magics.words import unquoted, words
-from claude_jupyter.turns import cell_hash
+from claude_jupyter.costs.reports.summary import StepOf
+from claude_jupyter.magics.host import Host
+from claude_jupyter.magics.line.words import unquoted, words
 
 
-def cost(line: str, home: Any) -> None:
+def cost(line: str, extension: Host) -> None:
     """Show what the line asks for.
 
     Raises
@@ -30,62 +33,76 @@ def cost(line: str, home: Any) -> None:
     UsageError
         For an option that is not known, or a value that is not allowed.
     StorageError
-        Where there is no ledger, or the CSV file cannot be written.
+        If the CSV file cannot be written.
     """
-    asked = parse([unquoted(word.text) for word in words(line)])
-    if asked.help:
-        print(asked.help)  # noqa: T201
+    options = parse([unquoted(word.text) for word in words(line)])
+    if options.help:
+        print(options.help)  # noqa: T201
         return
-    books = home.world.books
-    if books.accounts is None:
-        raise StorageError("There is no ledger to report on.")
-    settings = home.world.settings
-    if asked.reprice:
-        print(repriced(books.accounts, settings.prices))  # noqa: T201
+    billing = extension.env.billing
+    settings = extension.env.settings
+    if options.reprice:
+        print(repriced(billing.accounts, settings.prices))  # noqa: T201
     limit = settings.daily_budget
     found = report(
-        books.accounts,
-        by=asked.by,
-        since=asked.since,
-        user=books.owner.user,
-        here=(books.owner.kernel, books.owner.notebook),
-        cells=_first_lines(home),
+        billing.accounts,
+        by=options.by,
+        since=options.since,
+        user=billing.owner.user,
+        here=(billing.owner.kernel, billing.owner.notebook),
+        cells=_first_lines(extension),
+        steps=_steps(extension),
         daily_budget=Decimal(str(limit)) if limit else None,
-        everything=asked.csv is not None,
-        **_scope(asked, books),
+        everything=options.csv is not None,
+        **_scope(options, billing.accounts, billing.owner),
     )
-    home.shell.publish(dict(table.mimebundle(found)), {})
-    if asked.plot and not found.empty:
-        home.shell.publish(dict(chart.mimebundle(found)), {})
-    if asked.csv is not None:
-        confirm = home.shell.confirm if home.shell.answers else None
-        done = write_csv(found, asked.csv, confirm)
-        print(f"Written to {asked.csv.name}." if done else f"{asked.csv.name} was left as it is.")  # noqa: T201
+    extension.shell.publish(dict(table.mimebundle(found)), {})
+    if options.plot and not found.empty:
+        extension.shell.publish(dict(chart.mimebundle(found)), {})
+    if options.csv is not None:
+        confirm = extension.shell.confirm if extension.shell.answers else None
+        done = write_csv(found, options.csv, confirm)
+        print(f"Written to {options.csv.name}." if done else f"{options.csv.name} was left unchanged.")  # noqa: T201
 
 
-def _scope(asked: Asked, books: Any) -> dict[str, Any]:
-    owner = books.owner
-    if asked.everything:
+def _scope(options: ReportOptions, accounts: Accounts, owner: Owner) -> dict[str, Any]:
+    if options.everything:
         return {}
-    if asked.kernel is not None:
-        kernel = recorded_kernel(books.accounts, asked.kernel) or owner.kernel
-        return {"kernel": kernel, "scope": "" if asked.kernel else "this kernel"}
-    if asked.notebook is not None:
-        return {"notebook": recorded_notebook(books.accounts, asked.notebook)}
+    if options.kernel is not None:
+        kernel = recorded_kernel(accounts, options.kernel) or owner.kernel
+        return {"kernel": kernel, "scope": "" if options.kernel else "this kernel"}
+    if options.notebook is not None:
+        return {"notebook": recorded_notebook(accounts, options.notebook)}
     if owner.notebook is not None:
         return {"notebook": owner.notebook, "scope": "this notebook"}
     return {"kernel": owner.kernel, "scope": "this kernel"}
 
 
-def _first_lines(home: Any) -> Mapping[str, str]:
+def _steps(extension: Host) -> dict[tuple[Any, ...], StepOf]:
+    """Which of this kernel's turns followed a cell of Claude's."""
+    steps: dict[tuple[Any, ...], StepOf] = {}
+    kernel = extension.env.billing.owner.kernel
+    for chat in extension.env.chats.values():
+        question = None
+        for answer in (turn.answer for turn in chat.turns if chat.is_of_this_kernel(turn.answer)):
+            first = answer.blocks[0] if answer.blocks else {}
+            if first.get("type") != "step":
+                question = answer.turn
+            elif question is not None:
+                name = f"step {first.get('number', '')}: {first.get('title', '')}"
+                steps[kernel, answer.chat, answer.turn] = StepOf(question, name)
+    return steps
+
+
+def _first_lines(extension: Host) -> Mapping[str, str]:
     """First lines of this kernel's cells by the hash of their id."""
     lines: dict[str, str] = {}
-    for cell in home.recorder.cells(asking=True):
+    for cell in extension.recorder.cells(asking=True) if extension.recorder is not None else ():
         if cell.id:
             rest = [text for text in cell.source.splitlines() if text.strip()]
             body = [text for text in rest if not text.lstrip().startswith("%%claude")]
             lines[cell_hash(cell.id)] = (body or rest or [""])[0]
-    for chat in home.world.chats.values():
+    for chat in extension.env.chats.values():
         for turn in chat.turns:
             if turn.cell and turn.prompt.strip() and turn.prompt != RESUME:
                 lines[cell_hash(turn.cell)] = turn.prompt.strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""`--help` and `%claude?`: the option table as text, in its groups, with examples. Nothing is said here that the table says."""
+"""`--help` and `%claude?`: the option table as text, in its groups, with examples. Everything about an option comes from the table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WIDTH: Final = 100
 _COLUMN: Final = 26
 
 USAGE: Final = (
-    ("%%claude [options] [NAME ...]", "the question stands in the cell below it"),
+    ("%%claude [options] [NAME ...]", "the question goes on the lines below"),
     ("%claude [options] QUESTION", "in one line; -- ends the options"),
 )
 NAMES: Final = (
@@ -24,8 +24,8 @@ EXAMPLES: Final = (
     ("%%claude sales fig", "ask about a dataframe and a figure"),
     ("%%claude -p 2 -m opus", "about the two newest plots, with the newest Opus"),
     ("%claude -e what went wrong?", "about the last error"),
-    ("%%claude --rows none sales", "columns and counts leave the machine, no cell value does"),
-    ("%%claude -r list[str] -o names", "bind a list of texts to names"),
+    ("%%claude --rows none sales", "send columns and counts, but no cell value"),
+    ("%%claude -r list[str] -o names", "bind a list of strings to names"),
     ("%%claude --dry-run -l 3", "show what would be sent and its price; send nothing"),
 )
 SEE: Final = "See also %claude_fix, %claude_cost, %claude_chat, %claude_key and %config ClaudeMagics."
@@ -40,7 +40,11 @@ def groups() -> Iterator[tuple[str, tuple[Option, ...]]]:
 def signature(option: Option) -> str:
     """`-p, --plots [N]`."""
     value = (
-        f" [{option.metavar}]" if option.kind == "count" else f" {option.metavar}" if option.metavar else ""
+        f" [{option.metavar}]"
+        if option.kind in ("count", "mode")
+        else f" {option.metavar}"
+        if option.metavar
+        else ""
     )
     return (f"-{option.short}, " if option.short else "") + option.flag + value
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from claude_jupyter.errors import MissingExtraError, StorageError, UsageError
+from claude_jupyter.magics.host import Host
 
-USAGE = """%claude_key             ask for a key with a hidden input, and keep it in this kernel
-%claude_key --save      keep it in the system's keyring as well
-%claude_key --forget    take it out of this kernel and out of the keyring"""
+USAGE = """%claude_key             ask for a key (hidden input) and keep it in this kernel
+%claude_key --save      also save it in the system's keyring
+%claude_key --forget    remove it from this kernel and from the keyring"""
 _OPTION = re.compile(r"--?[a-z]{1,12}")
 
 
-def enter_key(line: str, home: Any) -> str:
+def enter_key(line: str, extension: Host) -> str:
     """Ask for a key and put it in use.
 
     Parameters
@@ -33,16 +33,16 @@ def enter_key(line: str, home: Any) -> str:
     """
     word = line.strip()
     if word == "--forget":
-        home.world.service.key = None
+        extension.env.service.key = None
         _forget()
-        return "The key is forgotten."
+        return "The key was removed."
     if word in ("--help", "-h", "help"):
         return USAGE
     if _OPTION.fullmatch(word) and word != "--save":
         raise UsageError(f"%claude_key has no {word}, only --save and --forget")
     if word not in ("", "--save"):
         raise UsageError(
-            "%claude_key takes no key on its line (it would stay in the notebook), only --save or --forget"
+            "%claude_key does not accept a key on its line (the notebook would save it), only --save or --forget"
         )
     import getpass
 
@@ -51,16 +51,16 @@ def enter_key(line: str, home: Any) -> str:
     except Exception as error:
         # ipykernel raises StdinNotImplementedError where the frontend cannot ask.
         raise UsageError(
-            "nobody can type a key here: set ANTHROPIC_API_KEY before starting Jupyter"
+            "this frontend cannot ask for a key: set ANTHROPIC_API_KEY before starting Jupyter"
         ) from error
     if not key:
         return "No key entered; nothing has changed."
     if any(c.isspace() for c in key):
-        raise UsageError("that is no key: it holds blanks")
-    home.world.service.key = key
+        raise UsageError("that is not a key: it contains spaces")
+    extension.env.service.key = key
     if word == "--save":
         _save(key)
-        return "The key is in use, and kept in the system's keyring."
+        return "The key is in use and saved in the system's keyring."
     return "The key is in use in this kernel; nothing was written."
 
 
@@ -78,8 +78,8 @@ def _save(key: str) -> None:
         (data_dir() / "keyring").touch(mode=0o600)
     except Exception as error:
         raise StorageError(
-            f"The keyring did not take the key ({type(error).__name__}); "
-            "it is in use in this kernel only; for others set ANTHROPIC_API_KEY."
+            f"The keyring did not accept the key ({type(error).__name__}); "
+            "it is in use in this kernel only. For other kernels, set ANTHROPIC_API_KEY."
         ) from None
 
 
@@ -95,4 +95,6 @@ def _forget() -> None:
 
         keyring.delete_password("claude-jupyter", "anthropic")
     except Exception as error:
-        raise StorageError(f"The keyring did not let go of the key ({type(error).__name__}).") from None
+        raise StorageError(
+            f"The key could not be removed from the keyring ({type(error).__name__})."
+        ) from None

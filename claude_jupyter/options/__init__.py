@@ -1,6 +1,6 @@
 """The one table of options: parsing, `--help`, completion and `claude.ask`'s keywords all derive from it.
 
-Pure data. How one value is checked is `option_values.py`, how a line is split into words `magics/parse.py`;
+Pure data. How one value is checked is `option_values.py`, how a line is split into words `magics/line/words.py`;
 what an option does is elsewhere. Nothing here knows IPython.
 """
 
@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from claude_jupyter.errors import UsageError
 from claude_jupyter.models import LINES
-from claude_jupyter.option_values import Kind, allowed_param, checked, did_you_mean, param, refuse_key
+from claude_jupyter.options.option_values import (
+    CellReference,
+    Kind,
+    allowed_param,
+    checked,
+    did_you_mean,
+    param,
+    refuse_key,
+)
 from claude_jupyter.settings import EFFORTS, THINKING
 
 
@@ -34,7 +42,7 @@ class Option:
     metavar
         How the value is called in `--help`.
     group
-        The heading it stands under.
+        The heading it is under.
     many
         Whether it may be repeated.
     choices
@@ -74,14 +82,21 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *_group(
         "point at",
         Option("plots", "the N newest images the notebook has shown (default 1)", "count", "p", "N"),
-        Option("last", "the last N cells: source, output, errors and images (default 1)", "count", "l", "N"),
+        Option(
+            "last", "the last N cells: source, output, errors and images (default 1); all: every cell that ran",
+            "count", "l", "N", choices=("all",),
+        ),
+        Option(
+            "cell", "one cell with its outputs, by its number or id; REF:K its K-th output alone", "cell",
+            metavar="REF",
+        ),
         Option("error", "the last error: traceback, the failing cell, the failing frame's locals", short="e"),
         Option(
             "file", "image, PDF, text, CSV, Parquet, notebook, an image/PDF URL, a glob", "path", "f", "PATH",
             many=True,
         ),
         Option(
-            "rows", "rows of a dataframe that may leave: a number (default 10), none, all", "rows",
+            "rows", "rows of a dataframe that may be sent: a number (default 10), none, all", "rows",
             metavar="N", choices=("none", "10", "100", "all"),
         ),
     ),
@@ -96,12 +111,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
             "dataframe", "expression", "r", "TYPE",
         ),
         Option("out", "bind the answer (or the structured value) to NAME", "name", "o", "NAME"),
-        Option("code", "put the answer's code into a new cell below; it is never run"),
+        Option("code", "insert the answer's code into a new cell below; it is never run"),
         Option(
             "effort", f"how hard to work: {', '.join(EFFORTS)}", "choice", metavar="LEVEL", choices=EFFORTS
         ),
         Option(
-            "thinking", "show (summarised, folded), hide, off (as little as the model allows)", "choice",
+            "thinking", "show (summarized, folded), hide, off (as little as the model allows)", "choice",
             metavar="MODE", choices=THINKING,
         ),
         Option(
@@ -109,30 +124,36 @@ OPTIONS: Final[tuple[Option, ...]] = (
             "t", "NAME", many=True,
         ),
         Option("web", "let Claude search the web"),
+        Option("mcp", "the tools of an MCP server: setting mcp, or .mcp.json next to the notebook", "word", metavar="NAME", many=True),
+        Option("look", "let Claude look around in this kernel: variables, values, SQL over frames, cells, help"),
+        Option(
+            "do", "Claude works in cells below, which you run; auto: harmless ones run automatically", "mode",
+            metavar="auto", choices=("auto",),
+        ),
     ),
     *_group(
         "this chat",
         Option("chat", "which conversation (default main)", "word", "c", "NAME"),
         Option(
-            "new", "begin afresh: earlier turns stay in the transcript and are not sent from here on",
+            "new", "start over: earlier turns stay in the transcript but are no longer sent",
             short="n",
         ),
         Option("once", "neither read nor extend the history"),
         Option("system", "system prompt of this chat from this turn on", "text", "s", "TEXT"),
-        Option("background", "return at once; the answer goes on streaming, the kernel stays free"),
+        Option("background", "return at once; the answer keeps streaming and the kernel stays free"),
     ),
     *_group(
         "rarely",
         Option("dry-run", "show what would be sent, its tokens and price; sends nothing, needs no key"),
-        Option("no-replay", "ask again although a recording exists"),
-        Option("max-tokens", "the longest answer, in tokens, thinking included", "integer", metavar="N"),
-        Option("stop", "end the answer where this text would come", "text", metavar="TEXT", many=True),
-        Option("temperature", "0 to 1, only where the model still takes it", "number", metavar="X"),
+        Option("no-replay", "ask again even if a recording exists"),
+        Option("max-tokens", "maximum length of the answer in tokens, including thinking", "integer", metavar="N"),
+        Option("stop", "stop the answer where this text would appear", "text", metavar="TEXT", many=True),
+        Option("temperature", "0 to 1, only for models that still support it", "number", metavar="X"),
         Option(
             "param", "any other Messages parameter, and timeout, betas, extra_headers, extra_body", "json",
             metavar="KEY=JSON", many=True,
         ),
-        Option("help", "this text"),
+        Option("help", "show this help"),
     ),
 )  # fmt: skip
 
@@ -146,11 +167,12 @@ class Options:
     """The options of one question: `claude.ask(prompt, **options)` takes these names, the magics too.
 
     From a magic's line `returns` and `tool` are still expressions in text; from Python they are objects.
-    `None` means: as the setting says. What each is for stands in `OPTIONS`.
+    `None` means: as the setting says. What each is for is in `OPTIONS`.
     """
 
     plots: int = 0
-    last: int = 0
+    last: int | Literal["all"] = 0
+    cell: CellReference | None = None
     error: bool = False
     file: tuple[str | Path, ...] = ()
     rows: str | None = None
@@ -162,6 +184,9 @@ class Options:
     thinking: str | None = None
     tool: tuple[Any, ...] = ()
     web: bool = False
+    mcp: tuple[str, ...] = ()
+    look: bool | None = None
+    do: bool | Literal["auto"] = False
     chat: str | None = None
     new: bool = False
     once: bool = False
@@ -229,9 +254,20 @@ def _python_value(option: Option, value: Any) -> Any:
 
 def _consistent(options: Options) -> Options:
     if options.once and options.new:
-        raise UsageError("--once leaves the history alone and --new begins it afresh: give only one of them")
+        raise UsageError(
+            "--once and --new cannot be used together: --once ignores the history, --new starts it over"
+        )
+    apart = (
+        [name for name in ("background", "once", "returns", "code") if getattr(options, name)]
+        if options.do
+        else []
+    )
+    if apart:
+        raise UsageError(f"--do works in cells and in the history, so it cannot be used with --{apart[0]}")
     if options.code and options.background:
-        raise UsageError("--code needs its cell, which --background lets go: give only one of them")
+        raise UsageError(
+            "--code and --background cannot be used together: a cell that has returned cannot insert one below itself"
+        )
     return options
 
 

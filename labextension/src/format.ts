@@ -1,6 +1,6 @@
 /** Numbers and names as people read them. Pure. Money follows `dollars` in Python (`costs/usage.py`) to the letter. */
 
-import type { Answer, Usage } from './protocol';
+import type { Answer, StepBlock, Usage } from './protocol';
 import type { Sum } from './state';
 
 /** `5528` → `5,528`. */
@@ -22,37 +22,50 @@ export function shortModel(id: string): string {
   return match[1].replace(/-(20\d{6}|latest)$/, '').replace(/(\d+)-(\d+)$/, '$1.$2');
 }
 
+/** `haiku-5.5 · $0.10 in, $0.50 out`, per million tokens. */
+export function modelLine({ id, input, output }: { id: string; input: number | null; output: number | null }): string {
+  const usd = (rate: number): string => `$${Number.isInteger(rate) ? rate : rate.toFixed(2)}`;
+  return `${shortModel(id)} · ${input === null || output === null ? 'price unknown' : `${usd(input)} in, ${usd(output)} out`}`;
+}
+
 /** USD at list price: `$0.0134`, `$1.98`, `≥ $0.0051`, `price unknown`. */
 export function dollars(usd: string | null, estimated = false): string {
   const value = usd === null || usd.trim() === '' ? NaN : Number(usd);
   if (!isFinite(value)) {
     return 'price unknown';
   }
-  if (estimated && value > 0 && value < TINY) {
-    return '> $0'; // as a lower bound "< $0.0001" says nothing
+  if (estimated && value > 0 && value <= TINY) {
+    const places = -Number(value.toExponential(0).split('e')[1]);
+    return `≥ $${value.toFixed(places)}`; // as a lower bound "< $0.0001" says nothing
   }
   return (estimated ? '≥ ' : '') + dollarText(usd!, value);
 }
 
-/** What of a sum cost nothing in truth, as the demo model's answers and replays do; '' where all was billed. */
-export function unbilled({ cost, unbilled }: Sum): string {
-  return unbilled <= 0 ? '' : unbilled >= Number(cost) ? 'nothing billed' : `${dollars(String(unbilled))} of it not billed`;
+/** What the demo model would have cost, beside what was billed; '' where it was not asked. */
+export function unbilled({ unbilled }: Pick<Sum, 'unbilled'>): string {
+  return unbilled > 0 ? `demo ${dollars(String(unbilled))}, nothing billed` : '';
 }
 
-const TINY = 0.00005; // USD
+/** The price of one row: what was billed, or `demo $0.0134`; in parentheses where no total holds it. */
+export function rowPrice({ cost, unbilled, counted = true }: { cost: string | null; unbilled: number; counted?: boolean }): string {
+  const text = unbilled > 0 && Number(cost) === 0 ? `demo ${dollars(String(unbilled))}` : dollars(cost);
+  return counted ? text : `(${text})`;
+}
+
+const TINY = 0.00005; // USD; what four decimals would show as $0.0000
 
 function dollarText(usd: string, value: number): string {
   if (value === 0) {
     return '$0';
   }
-  if (value < TINY) {
+  if (value <= TINY) {
     return '< $0.0001';
   }
   const text = fixed(usd, value < 0.1 ? 4 : value < 1 ? 3 : 2);
   return '$' + text.replace(/^\d+/, whole => whole.replace(/\B(?=(\d{3})+$)/g, ','));
 }
 
-/** A decimal string with so many places, halves to even as Python's Decimal: floating point would err at some halves. */
+/** A decimal string with this many places, halves to even as Python's Decimal: floating point would err at some halves. */
 function fixed(decimal: string, places: number): string {
   const [, whole, part = '', exponent = '0'] = /^\+?(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(decimal.trim()) ?? [];
   if (whole === undefined) {
@@ -93,19 +106,23 @@ interface Told {
   live?: boolean;
   estimated?: boolean;
   saved?: string | null;
+  rewritten?: number;
 }
 
 /**
  * `5,528 in · 418 out · 35 % from cache, saved $0.0037`; `≥` before a lower bound, `~` before an output that is still a
- * guess. What was saved is said where something was.
+ * guess. What was saved is said where something was, and what an expired cache cost again.
  */
-export function tokens(usage: Usage, { live = false, estimated = false, saved = null }: Told = {}): string {
+export function tokens(usage: Usage, { live = false, estimated = false, saved = null, rewritten = 0 }: Told = {}): string {
   const all = prompt(usage);
   const parts = [`${estimated ? '≥ ' : ''}${count(all)} in`];
   parts.push(`${live || estimated ? '~' : ''}${count(usage.output)} out`);
   const cached = all ? Math.round((100 * usage.cache_read) / all) : 0;
   if (cached > 0) {
     parts.push(`${cached} % from cache${Number(saved) > 0 ? `, saved ${dollars(saved)}` : ''}`);
+  }
+  if (rewritten > 0) {
+    parts.push(`cache had expired, ${count(rewritten)} tokens written again`);
   }
   return parts.join(' · ');
 }
@@ -134,7 +151,7 @@ export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated'
     lines.push(`Writing the cache cost ${dollars(answer.saved!.replace('-', ''))} more; questions that follow soon read it for less.`);
   }
   if (answer.estimated) {
-    lines.push('A lower bound: the service does not tell what an interrupted answer used.');
+    lines.push('A lower bound: the service does not report what an interrupted answer used.');
   }
   if (answer.replayed) {
     lines.push('Replayed from a recording: nothing was billed.');
@@ -142,4 +159,26 @@ export function priceDetails(answer: Pick<Answer, 'usage' | 'cost' | 'estimated'
     lines.push('Offline demo: nothing was billed; this is what the real model would have cost.');
   }
   return lines.join('\n');
+}
+
+const APPROVALS: Readonly<Record<string, string>> = {
+  run: 'you ran it',
+  auto: 'it ran automatically',
+  edited: 'you edited and ran it',
+  skipped: 'not run'
+};
+
+/** What happened to a step: `step 1 · you ran it · new: summer, by_year`, as in the saved Markdown. */
+export function stepLine({ number, approval, changed, error }: StepBlock): string {
+  const named = (word: string, names: string[]): string => (names.length ? `${word}: ${names.slice(0, 6).join(', ')}` : '');
+  return [
+    number ? `step ${number}` : 'step',
+    APPROVALS[approval] ?? '',
+    named('new', changed.added),
+    named('changed', changed.changed),
+    named('removed', changed.removed),
+    error ? `failed: ${error}` : ''
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }

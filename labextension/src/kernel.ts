@@ -1,21 +1,28 @@
 /**
- * The link of a page with a notebook's kernel: a comm `claude_jupyter` that the page opens, asks on, and sends commands on.
+ * The link between a page and a notebook's kernel: a comm `claude_jupyter` that the page opens, asks on, and sends commands on.
  * The kernel only ever answers on it (from the handler), so that it is heard while a cell runs, where subshells allow.
  *
- * page → kernel  {"op": "hello", "protocol": 1, "path", "formulas"} first, {"op": "state"} later, {"op": "answer", "id"}, commands of the panel
- * kernel → page  {"op": "state", ...State}; {"op": "answer", "id", "data", "metadata"}; {"op": "error", "text"}
+ * page → kernel  {"op": "hello", "formulas", "cells", "settings"} first, {"op": "state", "settings"?} later, {"op": "answer" | "read", "id"},
+ *                {"op": "sent", "ask", "id", "place"}, commands of the panel;
+ *                {"op": "placed", "work", "step", "cell"}, {"op": "work", "work", "action"}, {"op": "removed", "cells"} for Claude's works
+ *                {"op": "change", "id", "cell", "source", "wish"}, {"op": "change_stop", "id"} to change a cell
+ * kernel → page  {"op": "change", "id", "source", "done"} or with "error"; {"op": "state", ...State}; {"op": "answer" | "read", "id", "data", "metadata"};
+ *                {"op": "sent", "ask", "text", "image"}; {"op": "error", "text"}
  */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { JSONObject } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
-import { readBundle, readError, readState, type Bundle, type State } from './state';
+import { links } from './kernels';
+import { OURS, tellLayout } from './layout';
+import { kernelSettings } from './settings';
+import { readBundle, readChange, readError, readSent, readState, type Bundle, type Change, type Sent, type State } from './state';
 
 const TARGET = 'claude_jupyter';
+const AGENT = 'claude-jupyter mcp'; // who asks, in the headers of `claude-jupyter mcp`
 const SOON = 250; // ms after the kernel is free: one question for many cells
-/** Executions that may have changed something, or loaded the extension in the kernel. */
-const OURS = /claude/i;
 
 export class KernelLink implements IDisposable {
   private comm: Kernel.IComm | null = null;
@@ -23,11 +30,15 @@ export class KernelLink implements IDisposable {
   private relevant = true;
   private readonly running = new Set<string>(); // executions that may change something
   private timer: ReturnType<typeof setTimeout> | null = null;
+  private asked = 0;
   private told: State | null = null;
   private objection = '';
   private began: 'unseen' | 'seen' | 'restarted' = 'unseen';
+  private readonly readers = new Map<string, (bundle: Bundle) => void>();
+  private readonly senders = new Map<number, (sent: Sent) => void>();
   private readonly bundles = new Signal<this, Bundle>(this);
   private readonly news = new Signal<this, void>(this);
+  private readonly sources = new Signal<this, Change>(this);
   isDisposed = false;
 
   constructor(readonly panel: NotebookPanel) {
@@ -35,6 +46,7 @@ export class KernelLink implements IDisposable {
     panel.sessionContext.statusChanged.connect(this.onStatus, this);
     panel.sessionContext.iopubMessage.connect(this.onMessage, this);
     panel.disposed.connect(() => this.dispose());
+    links.set(panel, this);
     this.follow();
   }
 
@@ -62,10 +74,41 @@ export class KernelLink implements IDisposable {
     return this.bundles;
   }
 
+  /** New sources of cells as they arrive, asked for by `send('change', …)`. */
+  get changing(): ISignal<this, Change> {
+    return this.sources;
+  }
+
   /** Ask for a command of the panel (`undo`, `fork` …); the kernel answers with the new state. */
-  send(op: string, more: Record<string, string | number> = {}): void {
+  send(op: string, more: JSONObject = {}): void {
     this.objection = '';
     this.comm?.send({ op, ...more });
+  }
+
+  /** An answer of the conversation, to be read next to the notebook. */
+  read(id: string): Promise<Bundle> {
+    return new Promise(resolve => {
+      this.readers.set(id, resolve);
+      this.send('read', { id });
+    });
+  }
+
+  /** What an attachment of an answer carried, by its place among them. */
+  sent(id: string, place: number): Promise<Sent> {
+    if (!this.comm || !this.told) {
+      return Promise.resolve({ text: 'Run %load_ext claude_jupyter to see what was sent by this kernel.', image: '' });
+    }
+    return new Promise(resolve => {
+      const ask = ++this.asked;
+      this.senders.set(ask, resolve);
+      this.send('sent', { ask, id, place });
+    });
+  }
+
+  /** Ask how things stand: something ran that this page was not told of. */
+  look(): void {
+    this.relevant = true;
+    this.soon();
   }
 
   /** Something that is shown beside the state has changed. */
@@ -86,6 +129,9 @@ export class KernelLink implements IDisposable {
     const kernel = this.panel.sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) {
       this.kernel = kernel;
+      if (kernel) {
+        tellLayout(kernel, this.panel);
+      }
       this.running.clear();
       this.began = 'unseen';
       this.forget();
@@ -125,7 +171,7 @@ export class KernelLink implements IDisposable {
         this.relevant = true;
         this.running.add(parent);
       }
-    } else if (message.header.msg_type === 'status' && this.running.has(parent)) {
+    } else if (message.header.msg_type === 'status' && (this.running.has(parent) || this.isAgents(message))) {
       if ((message as KernelMessage.IStatusMsg).content.execution_state === 'idle') {
         // A comm's messages make the kernel idle in the middle of a cell, too; what counts is how things stand after it.
         this.running.delete(parent);
@@ -135,12 +181,17 @@ export class KernelLink implements IDisposable {
     }
   }
 
+  /** Whether the kernel did this for a coding agent, which may have proposed a cell. */
+  private isAgents({ parent_header: parent }: KernelMessage.IMessage): boolean {
+    return this.comm !== null && 'username' in parent && parent.username === AGENT;
+  }
+
   private soon(): void {
     if (this.relevant && this.timer === null) {
       this.timer = setTimeout(() => {
         this.timer = null;
         this.ask();
-      }, SOON);
+      }, this.told?.works.waiting.length ? 0 : SOON);
     }
   }
 
@@ -162,11 +213,28 @@ export class KernelLink implements IDisposable {
       }
     };
     this.comm = comm;
-    comm.open({ op: 'hello', protocol: 1, path: this.panel.context.path, formulas: true });
+    comm.open({ op: 'hello', formulas: true, cells: true, ...kernelSettings() });
   }
 
   private heard(comm: Kernel.IComm, data: unknown): void {
     if (comm !== this.comm) {
+      return;
+    }
+    const change = readChange(data);
+    if (change) {
+      this.sources.emit(change);
+      return;
+    }
+    const sent = readSent(data);
+    if (sent) {
+      this.senders.get(sent.ask)?.(sent);
+      this.senders.delete(sent.ask);
+      return;
+    }
+    const reading = readBundle(data, 'read');
+    if (reading) {
+      this.readers.get(reading.id)?.(reading);
+      this.readers.delete(reading.id);
       return;
     }
     const bundle = readBundle(data);

@@ -6,6 +6,8 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { Renames, Totals } from './costs/totals';
 import { KernelLink } from './kernel';
 import { Recovery } from './lab/recover';
+import { waiting } from './work/here';
+import { Waiting } from './work/waiting';
 
 export class Links {
   private readonly links = new Map<NotebookPanel, KernelLink>();
@@ -41,6 +43,7 @@ export class Links {
     this.links.set(panel, link);
     new Recovery(link);
     new Totals(link, this.renames);
+    waiting.set(panel, new Waiting(link));
     link.changed.connect(() => {
       if (link === this.current) {
         this.news.emit();

@@ -1,19 +1,33 @@
-/** The renderer of the answer mime type: the same view as the widget's, fed from the saved bundle. */
+/** The renderers of our own mime types: answers with the same view as the widget's, fed from the saved bundle, and corrections. */
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { CorrectionRenderer } from './lab/correction';
 import { AnswerRenderer } from './lab/renderer';
-import { MIME } from './protocol';
+import { FIX, MIME } from './protocol';
 
-const extension: IRenderMime.IExtension = {
-  id: 'claude-jupyter:mime',
-  description: 'Shows answers of Claude.',
-  rendererFactory: {
-    safe: true,
-    mimeTypes: [MIME],
-    defaultRank: 40, // before text/markdown (60)
-    createRenderer: options => new AnswerRenderer(options)
+const extensions: IRenderMime.IExtension[] = [
+  {
+    id: 'claude-jupyter:mime',
+    description: "Shows Claude's answers.",
+    rendererFactory: {
+      safe: true,
+      mimeTypes: [MIME],
+      defaultRank: 40, // before text/markdown (60)
+      createRenderer: options => new AnswerRenderer(options)
+    },
+    dataType: 'json'
   },
-  dataType: 'json'
-};
+  {
+    id: 'claude-jupyter:correction',
+    description: 'Shows what %claude_fix would change.',
+    rendererFactory: {
+      safe: true,
+      mimeTypes: [FIX],
+      defaultRank: 40, // before text/html (50)
+      createRenderer: () => new CorrectionRenderer()
+    },
+    dataType: 'json'
+  }
+];
 
-export default extension;
+export default extensions;

@@ -10,15 +10,17 @@ export interface Page {
   tex?: (source: string, display: boolean, node: HTMLElement) => void;
   /** Called when `tex` is there. */
   waiting: (() => void)[];
+  /** Ids of the cells that came about by merging others, whose turns they take over (extension only). */
+  merged?: Set<string>;
   /** Told when an answer begins, and when its widget is closed (extension only). */
   began?: (live: Live) => void;
   closed?: (live: Live) => void;
 }
 
 export interface Live {
-  view: Pick<AnswerView, 'node' | 'cost' | 'texts' | 'changes' | 'arrived' | 'finish' | 'dispose'>;
+  view: Pick<AnswerView, 'node' | 'cost' | 'size' | 'texts' | 'changes' | 'arrived' | 'finish' | 'dispose'>;
   answer: Answer;
-  /** The live view stands in the output that is saved, and no longer in the widget's. */
+  /** The live view is in the output that is saved, and no longer in the widget's. */
   adopted: boolean;
   /** Nothing more will arrive. */
   ended: boolean;

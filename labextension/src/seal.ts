@@ -1,5 +1,5 @@
 /**
- * Makes Markdown dead for every parser, at a glance and at some cost: the text of an answer that is still arriving, as it is
+ * Makes Markdown inert for every parser, simply and with some loss: the text of an answer that is still arriving, as it is
  * written into the notebook file. Pure. The kernel's own `display/inert/` keeps links and reads the finished text as a whole.
  *
  * Whatever could begin a tag, a link, a picture or a reference is parted by a zero-width space, in code too.
@@ -65,6 +65,6 @@ function fenceAfter(markdown: string, fence: string): string {
 }
 
 /** Characters that JavaScript counts as two. */
-function pairsIn(text: string): number {
+export function pairsIn(text: string): number {
   return text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0;
 }

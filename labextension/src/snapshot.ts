@@ -4,8 +4,8 @@
  */
 
 import { dollars } from './format';
-import { joinTexts, MIME, type Answer, type Block, type NoticeBlock, type Usage } from './protocol';
-import { Sealer } from './seal';
+import { isBilled, joinTexts, MIME, VERSION, withoutMargins, type Answer, type Block, type NoticeBlock, type TextBlock, type Usage } from './protocol';
+import { pairsIn, Sealer } from './seal';
 
 export interface Arrived {
   blocks: Block[];
@@ -34,19 +34,23 @@ export const LOST: NoticeBlock = {
 export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock, sealers: Sealer[] = []): Snapshot {
   const live = notice === UNFINISHED;
   const { usage, cost, seconds } = arrived;
-  const pieces: string[] = [];
-  const blocks: Block[] = [];
-  let length = 0;
+  const pieces = ['**Claude**']; // as the kernel's: not the author's own words, wherever it is read
+  const blocks: unknown[] = [];
+  const texts = arrived.blocks.flatMap(block => (block.type === 'text' ? [block.text ?? ''] : []));
+  let nth = 0;
+  let length = pieces[0].length;
   let open = '';
   arrived.blocks.forEach((block, b) => {
     if (block.type !== 'text') {
-      blocks.push(block);
+      blocks.push(block.type === 'unknown' || block.type === 'step' ? block.data : block);
       return;
     }
     const { sealed, points, fence } = (sealers[b] ??= new Sealer()).update(block.text ?? '');
-    const start = length + (pieces.length && sealed ? 2 : 0);
+    const start = length + (sealed ? 2 : 0);
     length = start + points;
-    blocks.push({ type: 'text', start, end: length });
+    const own: TextBlock = { type: 'text', start, end: length };
+    const text = withoutMargins(texts[nth], nth++);
+    blocks.push(texts.length > 1 ? { ...own, length: text.length - pairsIn(text) } : own);
     if (sealed) {
       pieces.push(sealed);
       open = fence;
@@ -59,14 +63,15 @@ export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock
     pieces.push(`${pieces.pop()!.replace(/\n$/, '')}\n${open}`); // what follows is not code
   }
   const markdown = [...pieces, `*${notice.text}*`, `*${facts}*`].filter(Boolean).join('\n\n');
-  const { billed: _, ...head } = answer;
+  const { billed, once, starts, saved, ...head } = answer;
+  const seldom = { ...(billed === isBilled(head.provider, head.replayed) ? {} : { billed }), ...(once && { once }), ...(starts && { starts }), ...(saved && { saved }) };
   const attachments = answer.attachments.map(item => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null)));
-  const told = { ...head, attachments, blocks: [...blocks, notice], usage, cost, seconds: Math.round(seconds) };
+  const told = { ...head, ...seldom, attachments, blocks: [...blocks, notice], usage, cost, seconds: Math.round(seconds) };
   return {
     data: {
-      [MIME]: { version: 1, ...told, estimated: true, complete: false, stop_reason: live ? null : 'stopped', started: day.toISOString().replace(/\.\d+Z$/, '+00:00') },
+      [MIME]: { version: VERSION, ...told, estimated: true, complete: false, stop_reason: live ? null : 'stopped', started: day.toISOString().replace(/\.\d+Z$/, '+00:00') },
       'text/markdown': markdown,
-      'text/plain': joinTexts(arrived.blocks.flatMap(block => (block.type === 'text' ? [block.text ?? ''] : [])))
+      'text/plain': joinTexts(texts)
     },
     metadata: live ? { claude_jupyter: { id: answer.id, live: true } } : {}
   };

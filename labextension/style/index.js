@@ -1,2 +1,3 @@
 import './answer.css';
 import './cells.css';
+import './work.css';

@@ -11,6 +11,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { mount, type Model } from '../src/answer/mount';
 import { AnswerView } from '../src/answer/view';
 import { KernelLink } from '../src/kernel';
+import { tellLayout } from '../src/layout';
 import { page } from '../src/page';
 import { MIME, joinTexts, readAnswer, textsOf } from '../src/protocol';
 import type { Bundle } from '../src/state';
@@ -93,7 +94,7 @@ describe('the link', () => {
     vi.useFakeTimers();
     const asked: any[] = [];
     const comm: any = { isDisposed: false, open: (data: unknown) => asked.push(data), send: (data: unknown) => asked.push(data), dispose: () => undefined };
-    const kernel = { isDisposed: false, connectionStatus: 'connected', createComm: () => comm };
+    const kernel = { isDisposed: false, connectionStatus: 'connected', createComm: () => comm, requestExecute: () => undefined };
     const signal = (): any => new Signal({});
     const sessionContext = { kernelChanged: signal(), statusChanged: signal(), iopubMessage: signal(), session: { kernel } };
     const panel: any = { sessionContext, disposed: signal(), context: { path: 'a.ipynb' } };
@@ -117,7 +118,7 @@ describe('the link', () => {
     expect(asked.pop()).toEqual(exchange[1].page);
     hear(exchange[1]);
     const [turn] = link.state!.turns;
-    expect(turn).toMatchObject({ turn: 1, cell: 'asked', prompt: 'What is odd?', cost: '0.00003', hidden: false });
+    expect(turn).toMatchObject({ turn: 1, cell: 'asked', prompt: 'What is odd?', cost: '0.000030000000', hidden: false });
     expect(link.state).toMatchObject({ kernel: { calls: 1, tokens: 11 }, context: { used: 11, window: 1000000 }, model: 'claude-sonnet-5-5' });
 
     for (const { page: said, kernel: reply } of exchange.slice(2)) {
@@ -136,5 +137,27 @@ describe('the link', () => {
       }
     }
     link.dispose();
+  });
+});
+
+describe('an execution', () => {
+  const executed = (code: string, disposed = false): unknown => {
+    const requests: unknown[][] = [];
+    const kernel: any = { requestExecute: (...given: unknown[]) => void requests.push(given) };
+    const widgets = ['a', 'b'].map(id => ({ model: { id } }));
+    tellLayout(kernel, { content: { widgets }, context: { path: 'a.ipynb' }, isDisposed: disposed } as any);
+    kernel.requestExecute({ code }, false, { cellId: 'b' });
+    expect(requests).toHaveLength(1);
+    return requests[0];
+  };
+
+  it('that may ask something tells which cells stand on the page', () => {
+    const metadata = { cellId: 'b', claude_jupyter: { notebook: 'a.ipynb', cells: ['a', 'b'] } };
+    expect(executed('%%claude\nWhy?')).toEqual([{ code: '%%claude\nWhy?' }, false, metadata]);
+  });
+
+  it('of anything else, or of a page that was closed, goes as it came', () => {
+    expect(executed('x = 1')).toEqual([{ code: 'x = 1' }, false, { cellId: 'b' }]);
+    expect(executed('%claude why', true)).toEqual([{ code: '%claude why' }, false, { cellId: 'b' }]);
   });
 });

@@ -1,42 +1,74 @@
 import { describe, expect, it } from 'vitest';
-import { askAbout, explain, fix, type Seen } from '../src/cells/pointing';
+import { askAbout, explain, fix, LOAD, pointersIn, portable, referenceTo, resume } from '../src/cells/pointing';
 
-const cell = (ran: number | null, kind?: Seen['outputs'][number]['kind'], more: Partial<Seen> = {}): Seen => ({
-  source: `f(${ran})`, code: true, asks: false, ran, noticed: ran !== null, outputs: kind ? [{ kind, text: 'its output' }] : [], ...more
+const ID = '3f2a9c1e-5f0a-4d4b-9a51-0c5d8e7b6a21';
+
+describe('a reference to a cell', () => {
+  it('is the shortest beginning of its id that is its own', () => {
+    expect(referenceTo(ID, [ID, '77777777-0000'])).toBe('3f2a9c1e');
+    expect(referenceTo(ID, [ID, '3f2a9c1e-5f0b-4d4b'])).toBe('3f2a9c1e-5f0a');
+    expect(referenceTo('short', ['short'])).toBe('short');
+  });
+
+  it('is no execution count', () => {
+    expect(referenceTo('12345678-9abc-4d4b', [])).toBe('12345678-9');
+  });
 });
-const question = cell(9, undefined, { asks: true });
 
-describe('a button points at its own cell or output', () => {
-  it('by the options of the magic, where it is among the newest', () => {
-    expect(askAbout([cell(1), cell(2), question], 1).source).toBe('%%claude -l\n');
-    expect(askAbout([cell(1), cell(2), question], 0).source).toBe('%%claude -l 2\nAbout `In [1]`: ');
-    expect(explain([cell(1, 'text'), question], 0, 0).source).toBe('%%claude -l\nExplain this output.');
-    expect(explain([cell(1, 'text'), cell(2)], 0, 0).source).toBe('%%claude -l 2\nExplain the output of `In [1]`.');
-    expect(fix([cell(1, 'error'), cell(2)], 0, 0).source).toMatch(/^%%claude -e\nWhy does this fail/);
+describe('a button points, and pastes nothing', () => {
+  it('where the extension is loaded', () => {
+    expect(askAbout('3f2a9c1e', true)).toEqual({ source: '%%claude --cell 3f2a9c1e\n', caret: 25 });
+    expect(explain('3f2a9c1e', 2, 'image', true).source).toBe('%%claude --cell 3f2a9c1e:2\nExplain this picture.');
+    expect(explain('3f2a9c1e', 1, 'value', true).source).toBe('%%claude --cell 3f2a9c1e:1\nExplain this output.');
+    expect(fix('3f2a9c1e', true).source).toBe('%claude_fix --cell 3f2a9c1e');
+    expect(resume('main', true).source).toBe('claude.resume()');
+    expect(resume('side "b"', true).source).toBe('claude.resume(chat="side \\"b\\"")');
   });
 
-  it('by name, where it is a value; by its number, where it is a picture', () => {
-    expect(explain([cell(1, 'value'), cell(2), cell(3), cell(4), cell(5)], 0, 0).source).toBe('%%claude Out[1]\nExplain this output.');
-    expect(explain([cell(1, 'image'), cell(2)], 0, 0).source).toBe('%%claude -p\nExplain this picture.');
-    expect(explain([cell(1, 'image'), cell(2, 'image')], 0, 0).source).toBe('%%claude -p 2\nExplain the first of these pictures, of `In [1]`.');
+  it('and where it is not: the cell loads it first', () => {
+    expect(askAbout('3f2a9c1e', false).source).toBe(`${LOAD}\n%%claude --cell 3f2a9c1e\n`);
+    expect(explain('3f2a9c1e', 2, 'image', false).source).toBe(`${LOAD}\n%claude --cell 3f2a9c1e:2 Explain this picture.`);
+    expect(fix('3f2a9c1e', false).source).toBe(`${LOAD}\n%claude_fix --cell 3f2a9c1e`);
+  });
+});
+
+describe('what a cell that asks points at', () => {
+  it.each([
+    ['%%claude --cell 7:2 -m opus\nWhy?', [{ cell: '7', output: 2 }]],
+    ['%%claude --cell=[7]\nWhy?', [{ cell: '7', output: null }]],
+    ['%claude --cell 3f2a9c1e-5f0a Why?', [{ cell: '3f2a9c1e-5f0a', output: null }]],
+    ['claude.ask("Why?", cell="3f2a9c1e:1")', [{ cell: '3f2a9c1e', output: 1 }]],
+    ['claude.ask("Why?", cell=7)', [{ cell: '7', output: null }]]
+  ])('%j', (source, references) => expect(pointersIn(source)).toMatchObject({ references, points: true, error: false }));
+
+  it.each(['%claude_fix', '%claude_fix -m opus keep it', '%%claude -e\nWhy?', '%%claude df --error\nWhy?'])('the last error: %j', source =>
+    expect(pointersIn(source)).toMatchObject({ error: true, points: true })
+  );
+
+  it('nothing', () => {
+    expect(pointersIn('x = 1')).toBeNull();
+    expect(pointersIn('%%claude df\nWhat about --cell-width and my-e?')).toMatchObject({ references: [], points: false });
   });
 
-  it('by quoting it, where the kernel would send another: an older error, a cell that it never ran', () => {
-    const old = fix([cell(1, 'error'), cell(2, 'error')], 0, 0);
-    expect(old.source).toMatch(/^%%claude\nWhy does this fail.*\n\n```python\nf\(1\)\n```\n\n```text\nits output\n```$/);
-    expect(old.source.slice(0, old.caret)).toMatch(/how do I fix it\?$/);
-    expect(explain([cell(null, 'value')], 0, 0).source).toContain('```text\nits output\n```');
-    expect(askAbout([cell(null)], 0)).toEqual({ source: '%%claude\n\n\n```python\nf(null)\n```', caret: 9 });
-    expect(askAbout([cell(null, 'text')], 0).source).toBe('%%claude\n\n\n```python\nf(null)\n```\n\n```text\nits output\n```');
-    expect(askAbout([cell(null, undefined, { code: false, source: '# A\n```\nx\n```' })], 0).source).toContain('````markdown\n# A');
+  it('and whether it loads the extension and asks at once', () => {
+    expect(pointersIn(`${LOAD}\n%%claude --cell 7\nWhy?`)).toMatchObject({ loads: true });
+    expect(pointersIn(`\n${LOAD}\n# about it\n\n%%claude\nWhy?`)).toMatchObject({ loads: true });
+    expect(pointersIn(`${LOAD}\n%claude --cell 7 Why`)).toMatchObject({ loads: false });
+  });
+});
+
+describe('a cell that loads and asks', () => {
+  it('asks in one line where the question is a paragraph', () => {
+    expect(portable(`${LOAD}\n%%claude --cell 7\nWhy is it so?\nAnd since when?\n`)).toBe(`${LOAD}\n%claude --cell 7 Why is it so? And since when?`);
+    expect(portable(`${LOAD}\n# about it\n%%claude df\nWhy?`)).toBe(`${LOAD}\n# about it\n%claude df Why?`);
   });
 
-  it('by what the magic can still see, where the cell ran before it was there', () => {
-    const before = { noticed: false };
-    expect(askAbout([cell(1, 'text', before)], 0).source).toMatch(/^%%claude\n\n\n```python\nf\(1\)\n```\n\n```text\nits output/);
-    expect(explain([cell(1, 'text', before)], 0, 0).source).toMatch(/^%%claude\nExplain this output.\n\n```python/);
-    expect(explain([cell(1, 'value', before)], 0, 0).source).toBe('%%claude Out[1]\nExplain this output.');
-    expect(fix([cell(1, 'error', before)], 0, 0).source).toMatch(/^%%claude -e\n/);
-    expect(explain([cell(1, 'image', before), cell(2, 'image', before)], 0, 0)).toMatchObject({ source: '%%claude -p\nExplain this picture.', again: true });
-  });
+  it.each([
+    `${LOAD}\n%%claude --cell 7\n`,
+    `${LOAD}\n%%claude --cell 7\nTwo:\n- one\n- two`,
+    `${LOAD}\n%%claude\nWhy?\n\nAnd how?`,
+    `${LOAD}\n%%claude\n\`\`\`\nx\n\`\`\``,
+    '%%claude --cell 7\nWhy?',
+    `${LOAD}\n%claude --cell 7 Why?`
+  ])('or stays as it is: %j', source => expect(portable(source)).toBe(source));
 });

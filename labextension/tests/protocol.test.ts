@@ -40,9 +40,16 @@ describe('a saved answer', () => {
     expect([...textsOf(readAnswer({ ...saved, blocks })!, markdown)!.values()]).toEqual(['A', '', 'B']);
   });
 
+  it('has its label above and its facts below', () => {
+    const markdown = '**Claude**\n\nA\n\n*y*\n\n- [1] a\n\n*facts*';
+    const answer = readAnswer({ ...saved, blocks: [{ type: 'text', start: 12, end: 13 }] })!;
+    expect([...textsOf(answer, markdown)!.values()]).toEqual(['A']);
+    expect(textsOf(answer, markdown.replace('*facts', 'And *facts'))).toBeNull();
+  });
+
   it.each([
     ['a newer version', { ...saved, version: 2 }], ['no id', { ...saved, id: undefined }], ['cut', { version: 1, id: 'a' }],
-    ['an unknown block', { ...saved, blocks: [{ type: 'hologram' }] }], ['text', 'text'], ['null', null], ['a list', [saved]]
+    ['text', 'text'], ['null', null], ['a list', [saved]]
   ])('that is %s is left to its Markdown', (_, data) => expect(readAnswer(data)).toBeNull());
 
   it('survives wrong types in every field', () => {
@@ -73,6 +80,7 @@ describe('live messages', () => {
 
   it('are read as far as they can be', () => {
     expect(readOps({ ops: [['a', 1, 'x'], { op: 'put', b: 0, block: { type: 'hologram' } }, { op: 'later' }, 5, null, [0, 0, 'ok']] })).toEqual([
+      { op: 'put', b: 0, block: { type: 'unknown', data: { type: 'hologram' } } },
       { op: 'add', b: 0, at: 0, text: 'ok' }
     ]);
     expect([null, 5, {}, { ops: 'x' }].map(readOps)).toEqual([[], [], [], []]);

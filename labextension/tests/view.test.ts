@@ -14,14 +14,16 @@ function live(stop = vi.fn()): { view: AnswerView; node: HTMLElement; send: (...
   const view = new AnswerView(node, services);
   view.begin(head, { run: stop, hint: 'Stop it' });
   const send = async (...ops: unknown[]): Promise<void> => {
-    view.apply(readOps({ ops }));
+    view.apply(readOps({ ops: ops.filter(op => !isEnd(op)) }));
+    ops.filter(isEnd).forEach(({ ends }) => view.finish(readAnswer(ends)!));
     await view.whenPainted();
   };
   return { view, node, send, stop };
 }
 const text = { op: 'put', b: 0, block: { type: 'text', text: '' } };
-const end = (more: object = {}): object => ({
-  op: 'end', answer: { version: 1, id: 'a', model: 'claude-sonnet-5-5', blocks: [{ type: 'text' }], complete: true, seconds: 9.1, ...more }
+const isEnd = (op: unknown): op is { ends: unknown } => typeof op === 'object' && op !== null && 'ends' in op;
+const end = (more: object = {}): { ends: object } => ({
+  ends: { version: 1, id: 'a', model: 'claude-sonnet-5-5', blocks: [{ type: 'text' }], complete: true, seconds: 9.1, ...more }
 });
 
 afterEach(() => document.body.replaceChildren());
@@ -103,6 +105,10 @@ describe('a live answer', () => {
     expect(node.querySelector('.cj-tool summary')!.textContent).toBe('Calling store_calendar(store=4)');
     await send({ op: 'put', b: 1, block: { ...call, result: 'closed', seconds: 0.2 } });
     expect(node.querySelector('.cj-tool summary')!.textContent).toBe('Called store_calendar(store=4) · 0.2 s');
+    await send({ op: 'put', b: 1, block: { ...call, result: 'closed', seconds: 0.2, tokens: 1234, price: '$0.0037' } });
+    expect(node.querySelector('.cj-tool summary')!.textContent).toBe(
+      'Called store_calendar(store=4) · 0.2 s · 1,234 tokens, $0.0037'
+    );
     const source = { type: 'citation', n: 1, title: 'Calendar', url: 'https://example.org/c', cited: 'x' };
     await send({ op: 'put', b: 2, block: source }, { op: 'put', b: 3, block: { ...source, n: 2, url: 'javascript:alert(1)' } });
     expect([...node.querySelectorAll('.cj-cite a')].map(a => a.getAttribute('href'))).toEqual(['https://example.org/c']);

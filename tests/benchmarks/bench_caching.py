@@ -1,6 +1,6 @@
 """Figures of caching: what a conversation over a 50,000-token attachment costs, against the same without caching.
 
-`python tests/benchmarks/bench_caching.py`; counted by the published rules (`claude_jupyter/demo/caching.py`). Prints, judges nothing.
+`python tests/benchmarks/bench_caching.py`; counted by the published rules (`oracle/caching.py`). Prints, judges nothing.
 """
 
 import sys

@@ -19,8 +19,10 @@ import numpy as np
 from PIL import Image
 from support.figures import figure, median, title
 
-from claude_jupyter.content import figures, images
+from claude_jupyter.content.figures import render
+from claude_jupyter.content.images import convert
 from claude_jupyter.content.rules import Rules
+from claude_jupyter.models import facts
 
 RUNS = 9
 
@@ -46,15 +48,15 @@ def photos() -> None:
         photo.save(buffer, form, quality=90)
         data = buffer.getvalue()
         for model in ("claude-sonnet-5-5", "claude-haiku-4-5"):
-            rules = Rules(model=model)
-            size = images.from_bytes(data, "photo", rules).size
+            rules = Rules(model=facts(model))
+            size = convert.from_bytes(data, "photo", rules).size
             assert size is not None
 
             def pillow(data: bytes = data, size: tuple[int, int] = size) -> None:
                 Image.open(io.BytesIO(data)).resize(size).save(io.BytesIO(), "JPEG")
 
             def ours(data: bytes = data, rules: Rules = rules) -> None:
-                images.from_bytes(data, "photo", rules)
+                convert.from_bytes(data, "photo", rules)
 
             theirs, mine = in_turn(pillow, ours)
             figure(f"{form} to {size[0]} x {size[1]}", mine, "ms", of=theirs, limit=1.3)
@@ -83,13 +85,13 @@ def matplotlib_figures() -> None:
     title("matplotlib figure")
     for name, chart in charts().items():
         chart.savefig(io.BytesIO())
-        figures.draw(chart, "fig", Rules())
+        render.draw(chart, "fig", Rules())
 
         def savefig(chart: plt.Figure = chart) -> None:
             chart.savefig(io.BytesIO(), format="png")
 
         def ours(chart: plt.Figure = chart) -> None:
-            figures.draw(chart, "fig", Rules())
+            render.draw(chart, "fig", Rules())
 
         theirs, mine = in_turn(savefig, ours)
         figure(name, mine, "ms", of=theirs, limit=1.2)

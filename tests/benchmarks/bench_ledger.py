@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from claude_jupyter.costs import table
-from claude_jupyter.costs.calls import Call, Outcome, Reserve
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome, Reserve
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 from claude_jupyter.costs.prices import price
-from claude_jupyter.costs.report import report
-from claude_jupyter.costs.summary import BY
+from claude_jupyter.costs.reports import table
+from claude_jupyter.costs.reports.report import report
+from claude_jupyter.costs.reports.summary import BY
 from claude_jupyter.costs.usage import Usage
 
 MODEL = "claude-sonnet-5-5"
@@ -44,7 +44,7 @@ def timed(times: list[float], work: Callable[[], Any]) -> Any:
 def write(path: Path, kernel: str, count: int, pause: float, result: Any = None) -> list[float]:
     """Write rows as a kernel does, with pauses between questions; the times of its writes."""
     ledger = Ledger(path, warn=print, kernel=kernel)
-    done = Outcome(USAGE, price(USAGE, MODEL), complete=True, seconds=2.0, usage_json=WIRE)
+    done = CallOutcome(USAGE, price(USAGE, MODEL), complete=True, seconds=2.0, usage_json=WIRE)
     times: list[float] = []
     rng = random.Random(kernel)
     for n in range(count):

@@ -55,8 +55,8 @@ def run(rows: int, seconds: float) -> None:
     import anthropic
     from support.world import stage
 
-    from claude_jupyter.conversation.journal import Journal
-    from claude_jupyter.costs.ledger import Ledger
+    from claude_jupyter.conversation.store.journal import Journal
+    from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 
     context = multiprocessing.get_context("spawn")
     port, refused = context.Value("i", 0), context.Value("i", 0)
@@ -66,11 +66,11 @@ def run(rows: int, seconds: float) -> None:
         time.sleep(0.05)
     with tempfile.TemporaryDirectory() as folder, stage("unused") as s:
         s.settings.confirm_above = 1e9
-        s.world.service.client = anthropic.Anthropic(
+        s.env.service.client = anthropic.Anthropic(
             api_key="sk-test-not-a-key", base_url=f"http://127.0.0.1:{port.value}"
         )
-        s.world.books.accounts = Ledger(Path(folder) / "ledger.db", warn=print)
-        s.world.journal = Journal(Path(folder), "k", "n", lambda: "on", print)
+        s.env.billing.accounts = Ledger(Path(folder) / "ledger.db", warn=print)
+        s.env.journal = Journal(Path(folder), "k", "n", lambda: "on", print)
         s.claude.map(["warm"], f"warm {seconds}")
         texts = [f"review number {i}: it was fine, thank you" for i in range(rows)]
         before, cpu, begun = rss(), time.process_time(), time.monotonic()
@@ -94,7 +94,7 @@ def run(rows: int, seconds: float) -> None:
         )
         begun = time.monotonic()
         s.claude.map(texts, "Is this review positive?")
-        s.world.books.accounts.close()
+        s.env.billing.accounts.close()
         print(f"  again, all kept: {time.monotonic() - begun:.2f} s")
     server.terminate()
 

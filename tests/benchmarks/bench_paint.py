@@ -26,9 +26,9 @@ from support.kernel_fixtures import environment
 from support.lab import Notebook, Server, chromium, jupyter_server
 from support.raw_server import Play, RawServer, raw_server, text_events
 
+from claude_jupyter.answer.model import Answer
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.bundle import bundle
-from claude_jupyter.turns import Answer
 
 UPDATES = 100  # a second
 SECONDS = float(os.environ.get("PAINT_SECONDS", "30"))

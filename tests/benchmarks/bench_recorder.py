@@ -9,7 +9,7 @@ import time
 from IPython.core.interactiveshell import InteractiveShell
 from support.figures import figure, median, title
 
-from claude_jupyter.content.cells import Recorder
+from claude_jupyter.content.cells.recorder import Recorder
 
 CELLS = {
     "an assignment": "x = 1",

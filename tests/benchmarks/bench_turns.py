@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.figures import figure, title
 from support.world import Stage, stage
 
-from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.store.journal import Journal
 from claude_jupyter.demo.script import Script
 from claude_jupyter.options import Options
 
@@ -48,17 +48,17 @@ def talked(s: Stage, turns: int, pictures: int) -> None:
     plain, *shown = s.claude.turns
     every = turns // pictures
     made = [shown.pop() if n % every == 0 and shown else plain for n in range(1, turns + 1)]
-    s.claude._turns = tuple(
+    s.claude._chat.turns = tuple(
         replace(t, answer=replace(t.answer, id=f"t{n}", turn=n), cell=f"c{n}", execution=f"e{n}")
         for n, t in enumerate(made, 1)
     )
-    s.claude._asked = turns
+    s.claude._chat._newest_number = turns
 
 
 def main() -> None:
     """Turn 1,000, against the same request's JSON."""
     with tempfile.TemporaryDirectory() as folder, stage(Script(text="An answer of some length. " * 30)) as s:
-        s.world.journal = Journal(Path(folder), "k", "a.ipynb", lambda: "on", print)
+        s.env.journal = Journal(Path(folder), "k", "a.ipynb", lambda: "on", print)
         talked(s, 1000, 50)
         s.run("new", "e-new")
         title("turn 1,000, with 50 pictures before it")
@@ -66,7 +66,7 @@ def main() -> None:
         body = s.bodies[-1]
         written = spent(lambda: json.dumps(body))
         figure(f"the request as JSON, {len(json.dumps(body)) / 1e6:.1f} MB", written, "ms")
-        prepared = spent(lambda: s.claude._prepared("Next?", (), Options()))
+        prepared = spent(lambda: s.claude._asker.prepared("Next?", (), Options()))
         figure("preparing it: history, caching, window, estimate", prepared, "ms")
         began, waited = time.thread_time(), time.perf_counter()
         s.claude.ask("And next?")

@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from claude_jupyter.answer.model import Add, Answer, Attachment, Meter, Part, Put, Status
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.widget import WidgetView
-from claude_jupyter.turns import Add, Answer, Attachment, Meter, Part, Put, Status
 
 USAGE = Usage(cache_write_5m=3592, cache_read=1936, output=418)
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -1,15 +1,20 @@
-"""Fixtures for JupyterLab and Notebook 7 in Chromium: one server of each kind for the session, started when first asked for."""
+"""Fixtures for JupyterLab and Notebook 7 in Chromium: one server of each kind for the session, started when first asked for.
+
+The browser's cache is the session's as well: a page of JupyterLab is 11 MB of scripts, fetched and compiled once. That needs a profile
+on disk, since Chromium keeps no compiled scripts of a private window. Pages and kernels are a test's own, and end with it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, BrowserType, Error, Page, expect
 from support.lab import Frontend, Notebook, Server, jupyter_server
 
 from claude_jupyter.demo import server as demo
@@ -36,6 +41,38 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.fixture(scope="session")
+def _one_context(
+    browser_type: BrowserType,
+    browser_type_launch_args: dict[str, Any],
+    browser_context_args: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[BrowserContext]:
+    # Its first page stays open, and empty: with the last one Chromium would end.
+    profile = tmp_path_factory.mktemp("profile")
+    context = browser_type.launch_persistent_context(
+        profile, **browser_type_launch_args, **browser_context_args
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def context(
+    _one_context: BrowserContext, jupyter: object, request: pytest.FixtureRequest, output_path: str
+) -> Iterator[BrowserContext]:
+    """The session's context, without pages, routes and permissions of another test. Its pages close before their kernels end."""
+    yield _one_context
+    if not getattr(request.node, "rep_call", request.node.rep_setup).passed:
+        for n, page in enumerate(_one_context.pages[1:], 1):
+            with suppress(Error):
+                page.screenshot(path=Path(output_path) / f"test-failed-{n}.png", timeout=5000)
+    for page in _one_context.pages[1:]:
+        page.close()
+    _one_context.unroute_all(behavior="ignoreErrors")
+    _one_context.clear_permissions()
+
+
+@pytest.fixture(scope="session")
 def _one_service() -> Iterator[demo.DemoServer]:
     with demo.start() as server:
         yield server
@@ -56,25 +93,35 @@ def service(_one_service: demo.DemoServer) -> Callable[..., demo.DemoServer]:
 
 
 @pytest.fixture(scope="session")
-def jupyter(
+def _servers(
     tmp_path_factory: pytest.TempPathFactory, _one_service: demo.DemoServer
-) -> Iterator[Callable[..., Server]]:
-    """`jupyter(frontend, extension=…, fresh=…)`: a running server, the same one for the same question unless fresh."""
+) -> Iterator[Callable[[Frontend, bool, bool], Server]]:
     env = {"ANTHROPIC_BASE_URL": _one_service.url, "ANTHROPIC_API_KEY": TEST_KEY}
-    running: dict[tuple[Any, ...], Server] = {}
     with ExitStack() as stack:
 
-        def get(frontend: Frontend, *, extension: bool = True, fresh: bool = False) -> Server:
-            key = (frontend, extension)
-            if fresh or key not in running:
-                folder = tmp_path_factory.mktemp(frontend)
-                server = stack.enter_context(jupyter_server(frontend, folder, env, extension=extension))
-                if fresh:
-                    return server
-                running[key] = server
-            return running[key]
+        @cache
+        def get(frontend: Frontend, extension: bool, elsewhere: bool) -> Server:
+            folder = tmp_path_factory.mktemp(frontend)
+            return stack.enter_context(jupyter_server(frontend, folder, env, extension=extension))
 
         yield get
+
+
+@pytest.fixture
+def jupyter(_servers: Callable[[Frontend, bool, bool], Server]) -> Iterator[Callable[..., Server]]:
+    """`jupyter(frontend, extension=…)`: a running server, the same one for the same question; its kernels end with the test.
+
+    `elsewhere` is another machine's: nobody has run a cell there, or trusts a notebook.
+    """
+    used: dict[str, Server] = {}
+
+    def get(frontend: Frontend, *, extension: bool = True, elsewhere: bool = False) -> Server:
+        server = _servers(frontend, extension, elsewhere)
+        return used.setdefault(server.url, server)
+
+    yield get
+    for server in used.values():
+        server.end_kernels()
 
 
 @pytest.fixture(params=FRONTENDS)

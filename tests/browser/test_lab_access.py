@@ -59,7 +59,7 @@ def test_axe_finds_nothing(open_notebook, service, theme):
     for cell in (0, 1, 2):
         notebook.run(cell)
     page.locator(".cj-status-item").click()
-    expect(page.locator(".cj-Panel .cj-turn")).to_have_count(2)
+    expect(page.locator(".cj-Panel button.cj-turn")).to_have_count(2)
     page.add_script_tag(path=AXE)
     notebook.start(3)
     live = notebook.output(3).locator(".cj-Answer")

@@ -67,9 +67,9 @@ def test_without_a_kernel_questions_can_be_written(open_notebook, jupyter, front
     page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")
     assert page.evaluate(SHOWN) == ["ask"]
     page.evaluate(ASK)
-    one, load, question, two = page.evaluate(SOURCES)
-    assert [one, load, two] == ["1 + 1", LOAD, "%%claude\nhello"]
-    assert question.startswith("%%claude") and "1 + 1" in question, "what never ran is put into the question"
+    one, question, two = page.evaluate(SOURCES)
+    assert [one, two] == ["1 + 1", "%%claude\nhello"]
+    assert question.startswith(f"{LOAD}\n%%claude --cell ") and "1 + 1" not in question
     expect(page.locator(".cj-status-item")).to_be_hidden()
     notebook.save()
     assert notebook.watch.errors == []

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import CDPSession, expect
 from support.lab import Notebook
 
+from claude_jupyter.answer.model import Answer
 from claude_jupyter.display.bundle import bundle
-from claude_jupyter.turns import Answer
 
 pytestmark = pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 

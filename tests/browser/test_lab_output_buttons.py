@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -33,10 +35,14 @@ def test_each_output_has_the_button_that_fits(open_notebook, service):
     button(2, "Explain this output").click()
     button(1, "Fix this error").click()
     sources = page.evaluate(CELLS)
-    assert sources[sources.index("1/0") + 1].startswith("%%claude -e\nWhy does this fail")
-    assert sources[sources.index(PICTURE) + 1] == "%%claude -p\nExplain this picture."
-    assert sources[sources.index("print('words')") + 1] == "%%claude -l 2\nExplain the output of `In [4]`."
-    assert sources[sources.index("[1, 2, 3]") + 1] == "%%claude Out[5]\nExplain this output."
+    said = {
+        "1/0": r"%claude_fix --cell [\w-]+",
+        PICTURE: r"%%claude --cell [\w-]+:1\nExplain this picture\.",
+        "print('words')": r"%%claude --cell [\w-]+:1\nExplain this output\.",
+        "[1, 2, 3]": r"%%claude --cell [\w-]+:1\nExplain this output\.",
+    }
+    for source, written in said.items():
+        assert re.fullmatch(written, sources[sources.index(source) + 1])
     assert sources.count(LOAD) == 1
     assert list(asked.requests) == []
     assert notebook.watch.errors == []
@@ -55,16 +61,16 @@ def test_the_keyboard_reaches_it_and_an_empty_cell_is_filled(open_notebook, serv
     expect(fix).to_have_css("opacity", "1")
     page.keyboard.press("Enter")
     sources = page.evaluate(CELLS)
-    assert sources[1] == LOAD, "the empty cell is filled"
-    assert sources[2].startswith("%%claude -e\n")
-    assert sources[3] == "2"
+    assert sources[1].startswith(f"{LOAD}\n%claude_fix --cell "), "the empty cell is filled"
+    assert sources[2] == "2"
 
 
 @pytest.mark.parametrize("frontend", ["lab"], indirect=True)
-def test_an_answer_has_no_such_button(open_notebook, service):
+def test_answers_and_tables_of_ours_have_no_such_button(open_notebook, service):
     service("An answer.")
-    notebook = open_notebook([LOAD, "%%claude\nHello"])
-    notebook.run(0)
-    notebook.run(1)
-    notebook.output(1).locator(".cj-Answer").hover()
-    expect(notebook.output(1).locator(".cj-about")).to_have_count(0)
+    notebook = open_notebook([LOAD, "%%claude\nHello", "%claude_cost", "claude.models"])
+    for cell in range(4):
+        notebook.run(cell)
+    for cell in (1, 2, 3):
+        notebook.output(cell).locator(".jp-OutputArea-child").first.hover()
+        expect(notebook.output(cell).locator(".cj-about")).to_have_count(0)

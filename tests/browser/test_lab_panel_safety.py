@@ -39,7 +39,7 @@ def test_nothing_that_a_kernel_says_runs_in_the_panel(open_notebook, context: Br
     notebook.run(0)
     page.locator(".cj-status-item").click()
     panel = page.locator(".cj-Panel")
-    expect(panel.locator(".cj-turn")).to_have_count(len(corpus))
+    expect(panel.locator("button.cj-turn")).to_have_count(len(corpus))
     expect(panel.locator(".cj-q").last).to_contain_text(HOSTILE[0])
     panel.get_by_role("button", name="Fork").click()
     expect(panel.get_by_role("alert")).to_contain_text(HOSTILE[0])

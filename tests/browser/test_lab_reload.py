@@ -57,7 +57,7 @@ def test_the_panel_puts_an_answer_back(open_notebook, service):
     page = notebook.page
     page.locator(".cj-status-item").click()
     panel = page.locator(".cj-Panel")
-    expect(panel.locator(".cj-turn")).to_have_count(1)
+    expect(panel.locator("button.cj-turn")).to_have_count(1)
     back = panel.get_by_role("button", name="Put back into its cell")
     expect(back).to_have_count(0)
     page.evaluate(

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from support.lab import Notebook, jupyter_server
 
-from claude_jupyter.demo.run import answering, copy_notebook
+from claude_jupyter.demo.command import answering, copy_notebook
 
 TOP = Path(__file__).parents[2]
 QUESTION = "%%claude weather fig"
@@ -70,7 +70,7 @@ def test_the_readmes_picture(quickstart):
 
 
 def _picture(page: Page, notebook: Notebook, index: int) -> bytes:
-    """The cell with its answer, in few colours."""
+    """The cell with its answer, in few colors."""
     expect(notebook.cell(index).locator(".jp-cell-toolbar")).to_be_hidden()
     box = notebook.cell(index).bounding_box()
     assert box is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 from support.asking import assert_durable
 from support.kernel import ANSWER
 from support.lab import Notebook, jupyter_server
@@ -26,6 +27,35 @@ SAVE = """() => {
   window.saved = false;
   window.jupyterapp.commands.execute('docmanager:save').finally(() => { window.saved = true; });
 }"""
+
+
+class Line:
+    """What a page tells the others of the document; held back, they do not hear of it."""
+
+    def __init__(self, page: Page) -> None:
+        self.held: list[tuple[WebSocketRoute, str | bytes]] | None = None
+        page.route_web_socket(re.compile("/api/collaboration/room/"), self._connect)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def send(message: str | bytes) -> None:
+            if self.held is None:
+                server.send(message)
+            else:
+                self.held.append((server, message))
+
+        socket.on_message(send)
+
+    def release(self) -> None:
+        held, self.held = self.held or [], None
+        for server, message in held:
+            server.send(message)
+
+
+@pytest.fixture
+def line(page: Page) -> Line:
+    return Line(page)
 
 
 @pytest.fixture
@@ -96,4 +126,20 @@ def test_an_answer_is_there_once_for_both(pages):
         (output,) = saved.cells[cell].outputs
         assert_durable(output.data)
         assert output.data["text/plain"].split() == [word.strip() for word in WORDS]
+    assert two.watch.errors == []
+
+
+def test_a_page_that_is_behind_with_its_outputs_gets_no_second_answer_beside_them(line, pages):
+    one, two = pages
+    one.start(1)
+    for notebook in pages:
+        expect(notebook.output(1)).to_contain_text("word010")
+    line.held = []
+    one.wait_until_done(1)
+    two.page.wait_for_function(KNOWS, arg="1 req")
+    two.page.wait_for_timeout(3000)  # it knows of the answer, and sees an unfinished one
+    line.release()
+    wait_for_one_answer(pages, 1)
+    two.page.wait_for_timeout(1000)
+    wait_for_one_answer(pages, 1)
     assert two.watch.errors == []

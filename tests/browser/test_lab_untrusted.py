@@ -1,4 +1,4 @@
-"""A notebook from somebody else: its answers are shown as sanitised Markdown and cannot act; damaged ones fall back to their Markdown."""
+"""A notebook from somebody else: its answers are shown as sanitized Markdown and cannot act; damaged ones fall back to their Markdown."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hostile import HOSTILE, LOOK, RUN, Dialogs, payloads
 from playwright.sync_api import expect
 from support.kernel import ANSWER
 
+from claude_jupyter.answer.model import Answer
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.display.bundle import bundle
-from claude_jupyter.turns import Answer, Attachment
 
 COUNT = "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
 TRUST = """() => { const { content } = window.jupyterapp.shell.currentWidget;
@@ -77,7 +77,14 @@ def test_answers_of_an_untrusted_notebook_cannot_act(open_notebook, jupyter, fro
         "chat": [BAD],
     }
     parts[ANSWER]["attachments"] = [
-        Attachment(BAD, "image", (), BAD, 1, (1, 1), "https://evil.example/t.png").to_json(),
+        {
+            "label": BAD,
+            "kind": "image",
+            "tokens": 1,
+            "sent": BAD,
+            "size": [1, 1],
+            "thumbnail": "https://evil.example/t.png",
+        },
         BAD,
     ]
     code = answer("Look:\n\n```python\nimport os\n```\n\nThe end.")
@@ -98,8 +105,8 @@ def test_answers_of_an_untrusted_notebook_cannot_act(open_notebook, jupyter, fro
 
     before = page.evaluate(COUNT)
     first.locator(".cj-code").hover()
-    for name in ("Copy", "Insert below"):
-        button = first.get_by_role("button", name=name)
+    for name in ("Copy", "Copy answer", "Insert below"):
+        button = first.get_by_role("button", name=name, exact=True)
         expect(button).to_be_disabled()
         expect(button).to_have_attribute("title", "Trust this notebook first")
         button.dispatch_event("click")

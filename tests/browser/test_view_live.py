@@ -32,7 +32,6 @@ def by_hand(open_notebook):
     def make(*cells: str, **how) -> Notebook:
         notebook = open_notebook(["import by_hand", *cells], **how)
         shutil.copy(BY_HAND, notebook.server.root)
-        notebook.open()
         notebook.run(0)
         return notebook
 
@@ -94,9 +93,13 @@ def test_without_the_extension_the_widget_streams_and_markdown_stays(by_hand):
 
 @pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 def test_the_end_moves_nothing(by_hand):
-    notebook = by_hand("by_hand.say(hold=1)", "1\n" * 60)
+    notebook = by_hand("by_hand.say(until='formulas')", "1\n" * 60)
     notebook.page.evaluate(FRAMES)
-    notebook.run(1)
+    notebook.start(1)
+    # The first formulas of a page wait for MathJax, and grow when they are set.
+    expect(notebook.output(1).locator(".cj-Answer mjx-container")).to_have_count(3)
+    (notebook.server.root / "formulas").touch()
+    notebook.wait_until_done(1)
     expect(notebook.output(1).locator(".cj-Answer")).to_have_attribute("data-state", "done")
     notebook.page.wait_for_timeout(300)
     frames = notebook.page.evaluate("window.frames_")

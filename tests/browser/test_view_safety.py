@@ -22,7 +22,6 @@ def show_safely(notebook: Notebook, extension: bool) -> None:
     shutil.copy(Path(__file__).with_name("by_hand.py"), notebook.server.root)
     dialogs, seen = Dialogs(notebook.page), notebook.server.root / "seen"
     seen.unlink(missing_ok=True)
-    notebook.open()
     title = notebook.page.title()
     notebook.run(0)
     notebook.start(1)
@@ -56,7 +55,7 @@ def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
     )  # fmt: skip
     text = "\n\n".join([*HOSTILE, "The end."])
     cells = [
-        "import by_hand\nfrom claude_jupyter.turns import Attachment",
+        "import by_hand\nfrom claude_jupyter.answer.model import Attachment",
         f"by_hand.say({text!r}, thinking={bad!r}, blocks={blocks!r}, until='seen',"
         f" chunk=40, attachments=(Attachment({bad!r}, 'image', (), {bad!r}, 1, (1, 1), 'https://evil.example/t.png'),))",
     ]
@@ -65,7 +64,7 @@ def test_nothing_in_an_answer_runs_or_fetches(open_notebook, extension):
 
 CORPUS = """
 import json, by_hand
-from claude_jupyter.turns import Attachment
+from claude_jupyter.answer.model import Attachment
 payloads = json.load(open("payloads.json"))
 blocks = []
 for n, bad in enumerate(payloads):

@@ -10,7 +10,7 @@ export async function resolve(specifier, context, next) {
   if (NOT_CALLED.test(specifier)) {
     return { url: 'data:text/javascript,' + encodeURIComponent(STAND_INS), shortCircuit: true };
   }
-  return next(specifier, context);
+  return next(specifier === 'marked' ? (process.env.MARKED ?? specifier) : specifier, context);
 }
 
 export async function load(url, context, next) {

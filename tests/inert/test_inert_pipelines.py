@@ -1,7 +1,8 @@
 """Whatever a model writes, an answer opened in JupyterLab, exported by nbconvert or read on GitHub runs nothing and fetches nothing.
 
-The pipelines are the real ones: nbconvert's own function, JupyterLab's modules in Node (`lab_pipeline.mjs`); and markdown-it, as
-VS Code uses it, for CommonMark. Each document is a random join of what was seen to fool one of them.
+The pipelines are the real ones: nbconvert's own function, JupyterLab's modules in Node (`lab_pipeline.mjs`), with its `marked`
+and with the newest, which our widget uses; and markdown-it, as VS Code uses it, for CommonMark. Each document is a random join of
+what was seen to fool one of them.
 INERT_DOCUMENTS=50000 (and INERT_SEED) asks for more than the daily few thousand.
 """
 
@@ -19,9 +20,9 @@ from inert_fragments import CODE, FRAGMENTS, MORE, PAYLOADS, documents
 from inert_pages import live
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
+from claude_jupyter.answer.model import Answer, Block
 from claude_jupyter.display.bundle import bundle
 from claude_jupyter.display.inert import inert
-from claude_jupyter.turns import Answer, Block
 
 HERE = Path(__file__).parent
 DOCUMENTS = int(os.environ.get("INERT_DOCUMENTS", "3000"))
@@ -30,13 +31,19 @@ SEED = int(os.environ.get("INERT_SEED", "20261122"))
 Pipeline = Callable[[Sequence[str]], list[str]]
 
 
-def in_node(script: str) -> Pipeline:
-    """The HTML that a script beside this file makes of each document."""
+def in_node(script: str, marked: str = "marked") -> Pipeline:
+    """The HTML that a script beside this file makes of each document, with the `marked` of that name."""
 
     def render(markdown: Sequence[str]) -> list[str]:
         lines = "".join(json.dumps(text) + "\n" for text in markdown)
         done = subprocess.run(
-            ["node", script], input=lines, cwd=HERE, capture_output=True, encoding="utf-8", check=False
+            ["node", script],
+            input=lines,
+            cwd=HERE,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            env={**os.environ, "MARKED": marked},
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return [json.loads(line) for line in done.stdout.split("\n") if line]
@@ -49,14 +56,16 @@ def in_nbconvert(markdown: Sequence[str]) -> list[str]:
     return [markdown2html_mistune(text) for text in markdown]
 
 
-@pytest.fixture(scope="session", params=["JupyterLab", "nbconvert", "CommonMark"])
+@pytest.fixture(scope="session", params=["JupyterLab", "newest marked", "nbconvert", "CommonMark"])
 def render(request: pytest.FixtureRequest) -> Pipeline:
     if request.param == "nbconvert":
         return in_nbconvert
     installed = HERE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
         subprocess.run(["npm", "ci"], cwd=HERE, check=True, capture_output=True)
-    return in_node("lab_pipeline.mjs" if request.param == "JupyterLab" else "commonmark_pipeline.mjs")
+    if request.param == "CommonMark":
+        return in_node("commonmark_pipeline.mjs")
+    return in_node("lab_pipeline.mjs", "marked-newest" if request.param == "newest marked" else "marked")
 
 
 def test_every_known_payload_is_dead(render: Pipeline):

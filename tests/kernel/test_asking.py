@@ -331,7 +331,7 @@ def test_claude_chat_in_words(kernel: Kernel, server: RawServer, tmp_path):
     assert "main: 2 turns" in said[""] and "hidden" in said["hide 2"]
     assert "did you mean" in said["nosuch"] or "see --help" in said["nosuch"]
     assert (
-        "cannot name a chat" in said["new a/b"]
+        "is not a chat name" in said["new a/b"]
         and "to undo" in said["undo 99"]
         and "no turn 7" in said["hide 7"]
     )

@@ -18,7 +18,7 @@ from support.kernel import WIDGET, Execution, Kernel
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "comm"
 SUPPORT = Path(comm_scripts.__file__).parent
-HELLO = {"op": "hello", "protocol": 1, "path": "a.ipynb", "formulas": True}
+HELLO = {"op": "hello", "formulas": True, "cells": True}
 
 
 def compare(name: str, said: Mapping[str, Any]) -> None:

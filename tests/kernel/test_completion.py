@@ -9,7 +9,7 @@ from support.kernel import Kernel, running_kernel
 
 SETUP = """
 import pandas as pd
-from claude_jupyter.magics import complete
+from claude_jupyter.magics.completion import complete
 complete.install(get_ipython(), chats=lambda: ["main", "ideas"])
 sales = pd.DataFrame({"a b": [1], "price": [2]})
 salary = 5

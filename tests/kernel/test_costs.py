@@ -136,7 +136,7 @@ def test_the_bill_as_a_file_that_is_never_overwritten_unasked(
     (tmp_path / "bill.csv").write_text("mine")
     assert_one_clear_line(kernel.run("%claude_cost --csv bill.csv"), "bill.csv")
     kept = kernel.run("%claude_cost --csv bill.csv", cell_id="b", stdin=["n"])
-    assert kept.asked and "left as it is" in kept.stdout
+    assert kept.asked and "left unchanged" in kept.stdout
     assert (tmp_path / "bill.csv").read_text() == "mine"
     kernel.run("%claude_cost --csv bill.csv", cell_id="b", stdin=["y"])
     assert "cost_usd" in (tmp_path / "bill.csv").read_text()
@@ -148,7 +148,7 @@ def test_the_bill_as_a_file_that_is_never_overwritten_unasked(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--by colour", ["colour", "cell"]),
+        ("--by color", ["color", "cell"]),
         ("--since tuesday", ["tuesday", "today"]),
         ("--nonsense", ["--nonsense"]),
         ("--csv", ["--csv"]),
@@ -346,12 +346,13 @@ def test_where_nobody_can_answer_it_is_refused_with_the_line_that_allows_it(
 
 
 def test_many_rows_are_asked_about_as_a_whole(start: Callable[..., Kernel], model: demo.DemoServer) -> None:
-    kernel = start(confirm_above="0.05")
-    line = "out = claude.map(list(range(40)), 'Say {value}', max_tokens=1000)"
-    assert_one_clear_line(kernel.run(line), "40 requests", "confirm_above")
+    kernel = start(confirm_above="0.01")
+    line = "out = claude.map(list(range(400)), 'Say {value}', max_tokens=100)"
+    assert_one_clear_line(kernel.run(line), "8 of 400 rows cost $0.0", "confirm_above")
+    assert len(asked(model)) == 8
     said_no = kernel.run(line, cell_id="a", stdin=["n"])
-    assert "40 requests" in said_no.asked[0] and asked(model) == []
-    assert kernel.run(line, cell_id="a", stdin=["y"]).ok and len(asked(model)) == 40
+    assert re.search(r"rows cost \$0\.\d+: the other \d+ will cost about \$0\.\d+", said_no.asked[0])
+    assert kernel.run(line, cell_id="a", stdin=["y"]).ok and len(asked(model)) == 400
 
 
 def test_a_dry_run_and_a_count_cost_nothing(

@@ -28,7 +28,7 @@ def test_the_output_ends_as_markdown_and_no_widget(cell_id, kernel, server):
     assert_durable(done.answer)
     assert len(done.outputs) == 1
     assert done.answer["text/plain"] == TEXT.rstrip("\n") or done.answer["text/plain"] == TEXT
-    assert done.answer["text/markdown"].startswith(TEXT.rstrip("\n"))
+    assert done.answer["text/markdown"].startswith(f"**Claude**\n\n{TEXT.rstrip()}\n\n")
 
 
 def test_the_last_line_names_model_date_and_price(kernel, server):
@@ -106,7 +106,7 @@ def test_widgets_are_closed_when_the_answer_ends(kernel, server):
     ask(kernel, "Again?", cell_id="b")
     opened = [m.content["comm_id"] for m in done.of("comm_open")]
     closed = {m.content["comm_id"] for m in done.of("comm_close")}
-    # One library model of the view's code may stay open for the kernel's life (TRAPS section 14).
+    # One library model of the view's code may stay open for the kernel's life.
     assert len([comm for comm in opened if comm not in closed]) <= 1
 
 

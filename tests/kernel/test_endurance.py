@@ -1,11 +1,13 @@
 """A kernel that is asked all day is at the end as it was in the morning, and kernels that share a ledger lose nothing of each other's.
 
-Every day a small share of it is run; `ENDURANCE=full` asks 2,000 questions in one kernel, 50 of them interrupted, and lets ten
-kernels ask for ten minutes. `ENDURANCE_QUESTIONS`, `ENDURANCE_KERNELS` and `ENDURANCE_SECONDS` set them one by one.
+Every day a small share of it is run; `ENDURANCE=full` asks 2,000 questions in one kernel, 50 of them interrupted, 200 in which Claude
+looks around and 200 in which it works in a cell, and lets ten kernels ask for ten minutes on one file and on one PostgreSQL.
+`ENDURANCE_QUESTIONS`, `ENDURANCE_KERNELS` and `ENDURANCE_SECONDS` set them one by one.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
@@ -13,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +26,7 @@ from jupyter_core.utils import ensure_event_loop
 from support.asking import assert_next_works, assert_one_clear_line
 from support.kernel import Execution, Kernel, running_kernel
 from support.kernel_fixtures import LOAD, environment
+from support.postgres import Postgres
 from support.raw_server import End, Play, RawServer, Request, answer, raw_server, sse, text_events
 
 FULL = os.environ.get("ENDURANCE") == "full"
@@ -58,21 +62,33 @@ def probe():
 """
 TEXT = "An answer of some length, *marked* and with `code`. " * 20
 HALF = text_events(TEXT, size=40)[:12]
-TOOL = sse(
-    [
-        {"type": "message_start", "message": {
-            "id": "msg_t", "type": "message", "role": "assistant", "model": "claude-sonnet-5-5", "content": [],
-            "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 1}}},
-        {"type": "content_block_start", "index": 0,
-         "content_block": {"type": "tool_use", "id": "toolu_1", "name": "weigh", "input": {}}},
-        {"type": "content_block_delta", "index": 0,
-         "delta": {"type": "input_json_delta", "partial_json": '{"city": "Oslo"}'}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None},
-         "usage": {"input_tokens": 9, "output_tokens": 9}},
-        {"type": "message_stop"},
-    ]
-)  # fmt: skip
+CALLS = {
+    "run_cell": {"title": "Count", "code": "count = len(frame)\ncount"},
+    "variables": {},
+    "weigh": {"city": "Oslo"},
+}
+"""What the model calls, if it may: the first tool of these that is offered."""
+
+
+def call(name: str, values: dict[str, Any]) -> list[bytes]:
+    """A whole answer that calls a tool."""
+    tool = {"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}
+    arguments = {"type": "input_json_delta", "partial_json": json.dumps(values)}
+    return sse(
+        [
+            {"type": "message_start", "message": {
+                "id": "msg_t", "type": "message", "role": "assistant", "model": "claude-sonnet-5-5", "content": [],
+                "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 1}}},
+            {"type": "content_block_start", "index": 0, "content_block": tool},
+            {"type": "content_block_delta", "index": 0, "delta": arguments},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None},
+             "usage": {"input_tokens": 9, "output_tokens": 9}},
+            {"type": "message_stop"},
+        ]
+    )  # fmt: skip
+
+
 WAYS = (
     "%%claude\nWhat is {number}?",
     "%%claude frame\nWhat is in it, number {number}?",
@@ -80,9 +96,13 @@ WAYS = (
     "%claude -n Begin afresh, {number}",
     "claude.ask('Number {number}?', frame)",
     "''.join(claude.stream('Number {number}?'))",
-    "%%claude -t weigh\nWeigh it, {number}.",
     "%%claude --background -o late_{number}\nTake your time, {number}.",
+    "%%claude -t weigh\nWeigh it, {number}.",
+    "%%claude --look\nLook around, {number}.",
+    "%%claude --do\nCount, {number}.",
 )
+ONE_REQUEST = len(WAYS) - 3
+"""So many of them, the first ones, take one request; those with tools take two."""
 
 
 @dataclass(slots=True)
@@ -122,15 +142,21 @@ def play(request: Request) -> Play:
     text = last if isinstance(last, str) else last[-1].get("text", "")
     if "Wait for me" in text:
         return Play([*HALF, End.HANG])
-    if body.get("tools") and not any(block.get("type") == "tool_result" for block in last):
-        return Play(TOOL)
+    offered = {tool["name"] for tool in body.get("tools") or ()}
+    if offered and (isinstance(last, str) or not any(block.get("type") == "tool_result" for block in last)):
+        name = next(name for name in CALLS if name in offered)
+        return Play(call(name, CALLS[name]))
     return answer(TEXT, size=40)
 
 
-def ask(kernel: Kernel, number: int) -> Execution:
-    code = WAYS[number % len(WAYS)].replace("{number}", str(number))
+def ask(kernel: Kernel, number: int, ways: int = len(WAYS)) -> Execution:
+    code = WAYS[number % ways].replace("{number}", str(number))
     done = kernel.run(code, cell_id=f"cell-{number % CELLS}")
     assert done.ok, done.error
+    if "--do" in code:
+        (proposed,) = (p["text"] for p in done.reply["payload"] if p["source"] == "set_next_input")
+        done = kernel.run(proposed, cell_id=f"step-{number % CELLS}")
+        assert done.ok, done.error
     if "--background" in code:
         done = kernel.run(
             f"while 'late_{number}' not in globals(): __import__('time').sleep(0.01)\ndel late_{number}"
@@ -193,8 +219,10 @@ def test_a_kernel_that_is_asked_all_day_is_as_it_was_in_the_morning(
             f"memory a plain cell: {plain.slope('memory'):,.0f}; a question beyond that: {own:,.0f} bytes\n"
         )
     first, last = samples.seen[0], samples.seen[-1]
-    for what in ("threads", "comms", "widgets", "turns"):
+    for what in ("threads", "comms", "widgets"):
         assert last[what] <= first[what], f"{what} grew\n{samples}"
+    works = len({n % CELLS for n in range(QUESTIONS) if "--do" in WAYS[n % len(WAYS)]})
+    assert last["turns"] <= CELLS + works, f"a cell, or the step below it, has more than one turn\n{samples}"
     assert own < GROWTH, f"memory grew\n{samples}\n{plain}"
     rows = ledger_rows(data)
     assert len(rows) == asked + 1
@@ -227,22 +255,33 @@ def busy(folder: Path, env: dict[str, str], server: RawServer, until: float, num
                 assert_one_clear_line(cell.finish(timeout=60))
                 day.stopped += 1
             else:
-                done = ask(kernel, rng.choice((0, 1, 2, 3, 4, 5, 7)) + 8 * n)
+                done = ask(kernel, rng.randrange(1000), ONE_REQUEST)
                 day.answered += 1
                 if done.stderr:
                     day.told.append(done.stderr)
             kernel.forget()
 
 
+@pytest.fixture(params=["file", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
+    """A database for the team's ledger; None where the kernels share a file."""
+    if request.param == "file":
+        yield None
+        return
+    with closing(Postgres()) as server:
+        yield server
+
+
 def test_kernels_that_share_a_ledger_lose_nothing_of_each_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], database: Postgres | None
 ) -> None:
     data = tmp_path / "data"
+    team = {"CLAUDE_JUPYTER_LEDGER": database.address()} if database else {}
     days = [Day() for _ in range(KERNELS)]
     failed: list[BaseException] = []
     with raw_server() as server:
         server.plays = play
-        env = environment(server.url, CLAUDE_JUPYTER_DATA_DIR=str(data))
+        env = environment(server.url, CLAUDE_JUPYTER_DATA_DIR=str(data), **team)
         until = time.monotonic() + SECONDS
 
         def work(number: int) -> None:
@@ -262,11 +301,12 @@ def test_kernels_that_share_a_ledger_lose_nothing_of_each_others(
             thread.join()
         asked, left = len(server.requests), len(server.left)
     assert not failed, failed
-    rows = ledger_rows(data)
+    rows = team_rows(database) if database else ledger_rows(data)
     answered, stopped = sum(day.answered for day in days), sum(day.stopped for day in days)
     with capsys.disabled():
         print(
-            f"\n\n{KERNELS} kernels for {SECONDS:g} s on one ledger: {answered} answers, {stopped} interrupted, {len(rows)} rows\n"
+            f"\n\n{KERNELS} kernels for {SECONDS:g} s on one {'PostgreSQL' if database else 'file'}: "
+            f"{answered} answers, {stopped} interrupted, {len(rows)} rows\n"
         )
     assert all(day.answered for day in days), days
     assert [line for day in days for line in day.told] == []
@@ -275,10 +315,9 @@ def test_kernels_that_share_a_ledger_lose_nothing_of_each_others(
     assert sum(not row["complete"] for row in rows) == stopped <= left
     by_kernel = Counter(row["kernel"] for row in rows)
     assert sorted(by_kernel.values()) == sorted(day.answered + day.stopped for day in days)
-    assert spent(data) == sum(
-        Decimal(row["cost_usd"]) for row in rows
-    )  # the running totals agree to the last digit
-    assert list(data.glob("ledger*.db")) == [data / "ledger.db"]
+    if database is None:  # the running totals agree to the last digit
+        assert spent(data) == sum(Decimal(row["cost_usd"]) for row in rows)
+    assert list(data.glob("ledger*.db")) == ([] if database else [data / "ledger.db"])
     kept = sum(
         line.startswith(b"{")
         for path in (data / "journal").glob("*.jsonl")
@@ -304,9 +343,15 @@ def ledger_rows(data: Path) -> list[dict[str, Any]]:
     raise AssertionError
 
 
+def team_rows(database: Postgres) -> list[dict[str, Any]]:
+    names = ("id", "kernel", "complete", "cost_usd")
+    found = database.sql(f"SELECT {', '.join(names)} FROM calls")
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
 def spent(data: Path) -> Decimal:
     """The running total of all kernels, as the ledger itself sums it."""
-    from claude_jupyter.costs.ledger import Ledger
+    from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 
     ledger = Ledger(data / "ledger.db", warn=print)
     try:

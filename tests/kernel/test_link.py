@@ -6,9 +6,13 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from support.world import stage
 
-from claude_jupyter.magics.link import Links
+from claude_jupyter.magics.page.link import Links
+from claude_jupyter.magics.page.page_settings import PageSettings
+
+SQUARE = Image.new("RGB", (8, 8), "red")
 
 
 class Comm:
@@ -29,9 +33,15 @@ class Comm:
 @pytest.fixture
 def page():
     with stage(lambda body: "An answer.") as s:
-        home = SimpleNamespace(world=s.world, claude=s.claude, ip=None)
+        home = SimpleNamespace(
+            shell=SimpleNamespace(),
+            env=s.env,
+            claude=s.claude,
+            ip=None,
+            page_settings=PageSettings(s.env.settings),
+        )
         comm = Comm()
-        Links(home)._opened(comm, {"content": {"data": {"op": "hello", "protocol": 1, "path": "a.ipynb"}}})
+        Links(home)._on_open(comm, {"content": {"data": {"op": "hello"}}})
         yield s, comm
 
 
@@ -79,13 +89,14 @@ def test_the_panels_commands_do_what_they_say(page, tmp_path, monkeypatch):
     comm.say({"op": "state"})
     assert comm.sent[-1]["chat"] == "main", "shown from now on"
     comm.say({"op": "chat", "name": "gone"})
-    assert comm.sent[-1] == {"op": "error", "text": "there is no chat 'gone' any more"}
+    assert comm.sent[-1] == {"op": "error", "text": "the chat 'gone' no longer exists"}
     comm.say({"op": "hide", "turn": 99})
     assert comm.sent[-1] == {"op": "error", "text": "there is no turn 99: this chat has 3"}
 
 
 def test_a_lost_answer_is_told_as_it_stands_in_an_output(page):
-    from claude_jupyter.display.bundle import MIME, bundle
+    from claude_jupyter.answer.codec import MIME
+    from claude_jupyter.display.bundle import bundle
 
     s, comm = page
     s.run("cell-1", "1")
@@ -98,13 +109,42 @@ def test_a_lost_answer_is_told_as_it_stands_in_an_output(page):
     assert comm.sent[-1] == {"op": "answer", "id": answer.id, "data": data, "metadata": metadata}
     assert comm.sent[-1]["data"][MIME]["id"] == answer.id
     comm.say({"op": "answer", "id": "none"})
-    assert comm.sent[-1]["op"] == "error" and "not part of the conversation" in comm.sent[-1]["text"]
+    assert comm.sent[-1]["op"] == "error" and "no longer part of the conversation" in comm.sent[-1]["text"]
 
 
 def test_the_page_is_told_whether_to_keep_totals(page):
     s, comm = page
     assert comm.sent[-1]["notebook_totals"] is True
-    s.world.settings.notebook_totals = False
+    s.env.settings.notebook_totals = False
     comm.say({"op": "state"})
     assert comm.sent[-1]["notebook_totals"] is False
-    assert comm.sent[-1]["user"] == s.world.books.owner.user
+    assert comm.sent[-1]["user"] == s.env.billing.owner.user
+
+
+def test_a_page_is_shown_what_was_sent(page):
+    s, comm = page
+    answer = s.claude.ask("What is it?", {"age": 41}, SQUARE)
+    for place in range(len(answer.attachments)):
+        comm.say({"op": "sent", "ask": place, "id": answer.id, "place": place})
+    table, picture = comm.sent[-2:]
+    assert table["ask"] == 0 and "41" in table["text"] and table["image"] is None
+    assert picture["ask"] == 1 and picture["image"].startswith("data:image/png;base64,")
+    for unknown in (
+        {"id": "other", "place": 0},
+        {"id": answer.id, "place": 7},
+        {"id": answer.id, "place": None},
+    ):
+        comm.say({"op": "sent", "ask": 9, **unknown})
+        assert "not in this kernel" in comm.sent[-1]["text"]
+
+
+def test_a_model_is_chosen_by_its_price_and_settings_are_taken(page):
+    s, comm = page
+    models = {m["id"]: m for m in comm.sent[0]["models"]}
+    assert models["claude-haiku-5-5"] == {"id": "claude-haiku-5-5", "input": 0.1, "output": 0.5}
+    comm.say({"op": "model", "name": "claude-haiku-5-5"})
+    assert comm.sent[-1]["model"] == "claude-haiku-5-5"
+    assert s.claude.ask("Who?").model == "claude-haiku-5-5"
+    comm.say({"op": "state", "settings": {"budget": 2.5, "rows": "some"}})
+    assert comm.sent[-1]["budget"]["kernel"] == "2.5"
+    assert comm.sent[-1]["note"].startswith("JupyterLab's settings: rows")

@@ -266,7 +266,7 @@ def test_bad_files_are_one_line_before_anything_is_sent(
         file.truncate(2 * 1024**3)
     for name, word in {
         "cut": "damaged",
-        "text": "not a picture",
+        "text": "not an image",
         "bomb": "too large",
         "huge": "2.0 GB",
     }.items():
@@ -431,11 +431,11 @@ def test_fix_says_when_there_is_nothing_to_fix_or_nothing_new(
     kernel.run("1 / 0")
     done = kernel.run("%claude_fix")
     assert done.ok and inserted(done) == []
-    assert "is the one that failed" in done.stderr
+    assert "is the same as the one that failed" in done.stderr
     with running_kernel(folder, environment(model.url), LOAD) as fresh:
         assert_one_clear_line(fresh.run("%claude_fix"), "nothing to fix")
         assert_one_clear_line(ask(fresh, "?", "-e"), "no error")
-        assert_one_clear_line(ask(fresh, "?", "-p"), "picture")
+        assert_one_clear_line(ask(fresh, "?", "-p"), "image")
 
 
 # -- frontends -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from support.kernel import Kernel, running_kernel
 
 SETUP = """
 from IPython.core.magic import register_line_cell_magic, no_var_expand
-from claude_jupyter.magics import lines
+from claude_jupyter.magics.line import lines
 
 heard = []
 
@@ -103,5 +103,5 @@ def test_reloading_and_removing(shell):
     assert shell.value(count) == before
     assert heard(shell, "%claude why this?") == [("why this?", None)]
     assert shell.run("lines.uninstall(get_ipython())").ok
-    assert shell.value(count) == before - 3
+    assert shell.value(count) == before - 4
     assert shell.run("lines.install(get_ipython())").ok

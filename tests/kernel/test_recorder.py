@@ -13,9 +13,10 @@ import pytest
 from support.kernel import Kernel, running_kernel
 
 RECORDER = """
-from claude_jupyter.content import recent
-from claude_jupyter.content.cells import Recorder
+from claude_jupyter.content.cells import recent
+from claude_jupyter.content.cells.recorder import Recorder
 from claude_jupyter.content.rules import Rules
+from claude_jupyter.options.option_values import CellReference
 rec = Recorder(get_ipython()); rec.install()
 def last(): return [c for c in rec.cells() if 'chr(2)' not in c.source][-1]
 def told(**how):
@@ -47,7 +48,7 @@ def test_a_cell_is_remembered_with_its_source_id_count_text_and_value(kernel: Ke
     kernel.run(code, cell_id="abc-1")
     cell = look(
         kernel,
-        "(c := last()).source, c.id, c.count > 0, c.text, [(s.data, s.value) for s in c.shown], c.error",
+        "(c := last()).source, c.id, c.count > 0, c.text, [(s.data, s.value) for s in c.displayed], c.error",
     )
     assert cell == (code, "abc-1", True, "out\nerr\n", [("42", True)], "")
 
@@ -71,7 +72,9 @@ def test_text_of_subprocesses_and_threads_is_text_of_the_cell(kernel: Kernel) ->
 
 
 def test_captured_output_was_not_shown_and_is_not_remembered(kernel: Kernel) -> None:
-    shown = after(kernel, "%%capture\nprint('hidden'); display('hidden too')", "(last().text, last().shown)")
+    shown = after(
+        kernel, "%%capture\nprint('hidden'); display('hidden too')", "(last().text, last().displayed)"
+    )
     assert shown == ("", ())
 
 
@@ -129,7 +132,7 @@ def test_clear_output_clears_what_is_remembered(kernel: Kernel) -> None:
         "from IPython.display import clear_output\nprint('gone'); display(I.new('RGB', (5, 5)))\n"
         "clear_output(); print('stays')\nclear_output(wait=True); print('the end')"
     )
-    assert after(kernel, code, "(last().text, last().shown)") == ("the end\n", ())
+    assert after(kernel, code, "(last().text, last().displayed)") == ("the end\n", ())
 
 
 def test_an_error_is_remembered_as_text_and_the_exception_is_ipythons_to_keep(kernel: Kernel) -> None:
@@ -247,11 +250,11 @@ def test_taken_out_it_leaves_the_shell_as_it_was_and_put_in_twice_it_counts_once
         "{k: len(v) for k, v in get_ipython().events.callbacks.items()}"
     )
     with running_kernel(tmp_path) as kernel:
-        kernel.run("from claude_jupyter.content.cells import Recorder")
+        kernel.run("from claude_jupyter.content.cells.recorder import Recorder")
         before = look(kernel, state)
         kernel.run("a = Recorder(get_ipython()); a.install(); b = Recorder(get_ipython()); b.install()")
         kernel.run("print('once'); display('x')")
-        assert look(kernel, "len(a.cells()), b.cells(1)[0].text, len(b.cells(1)[0].shown)") == (
+        assert look(kernel, "len(a.cells()), b.cells(1)[0].text, len(b.cells(1)[0].displayed)") == (
             0,
             "once\n",
             1,
@@ -291,7 +294,7 @@ ip.run_cell("import matplotlib.pyplot as plt; plt.plot([1, 2])", store_history=T
 rec = ip.user_ns["rec"]
 print("PLOT", [a.kind for a in rec.plots(1, ip.user_ns["Rules"]())])
 for cell in rec.cells():
-    print("CELL", [cell.source, cell.text, [(s.media_type, s.value) for s in cell.shown], cell.error_name], flush=True)
+    print("CELL", [cell.source, cell.text, [(s.media_type, s.value) for s in cell.displayed], cell.error_name], flush=True)
 """
 
 
@@ -301,9 +304,62 @@ def test_it_works_in_a_terminal(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
         env={"IPYTHONDIR": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, timeout=60,
     )  # fmt: skip
-    cells = [line for line in run.stdout.splitlines() if line.startswith("CELL")]
+    loading, *cells = [line for line in run.stdout.splitlines() if line.startswith("CELL")]
+    assert "rec.install()" in loading
     assert "PLOT ['image']" in run.stdout
     assert len(cells) == 4, run.stdout + run.stderr
     assert "'out\\n', [('text/plain', True)], ''" in cells[0]
     assert "'', [('text/plain', False), ('text/plain', False)], ''" in cells[1]
     assert "'', [], 'ZeroDivisionError'" in cells[2]
+
+
+NUMBERS = "[a.blocks[-1].get('text', '') for a in rec.plots({}, Rules())]"
+
+
+def test_a_picture_goes_with_the_numbers_of_its_figure_while_that_is_there_and_unchanged(
+    kernel: Kernel,
+) -> None:
+    kernel.run(
+        "%matplotlib inline\nimport matplotlib.pyplot as plt; fig, ax = plt.subplots(); ax.plot([11, 22, 34], label='a')"
+    )
+    number = kernel.run("plt.bar(['x', 'y'], [5, 6]);").reply["execution_count"]
+    kernel.run("import gc; _ = gc.collect()")
+    kept, gone = look(kernel, NUMBERS.format(2))
+    assert "11 22 34" in kept and gone == ""
+    cell = look(
+        kernel,
+        f"[a.blocks[-1].get('text', '') for a in rec.pointed(CellReference(cell='{number - 1}'), Rules())]",
+    )
+    assert "11 22 34" in cell[-1]
+    assert "11" not in look(kernel, "rec.plots(2, Rules(rows='none'))[0].blocks[-1]['text']")
+    kernel.run("ax.plot([7, 8, 9], label='b');\nfig")
+    old, _, new = look(kernel, NUMBERS.format(3))
+    assert old == "" and "11 22 34" in new and "7 8 9" in new
+    kernel.run("ax.lines[0].set_ydata([1, 2, 3])")
+    assert look(kernel, NUMBERS.format(1)) == [""]
+
+
+def test_charts_of_other_libraries_go_with_the_numbers_that_they_were_shown_with(kernel: Kernel) -> None:
+    kernel.run("import plotly.graph_objects as go; go.Figure(go.Scatter(x=[1, 2], y=[33, 44]))")
+    kernel.run(
+        "import altair, pandas; altair.Chart(pandas.DataFrame({'a': [1, 2], 'b': [55, 66]})).mark_line().encode(x='a', y='b')"
+    )
+    kernel.run(
+        "from plotnine import ggplot, aes, geom_line\n"
+        "nine = ggplot(pandas.DataFrame({'a': [1, 2], 'b': [77, 88]}), aes('a', 'b')) + geom_line()\nnine"
+    )
+    found = look(kernel, NUMBERS.format(3))
+    for text, numbers in zip(found, ("33", "55", "77"), strict=True):
+        assert numbers in text
+
+
+def test_the_cell_that_loads_the_extension_counts_if_it_does_more_than_that(tmp_path: Path) -> None:
+    with running_kernel(tmp_path) as kernel:
+        kernel.run("earlier = 1")
+        kernel.run("%load_ext claude_jupyter\nprint('twelve rows')", cell_id="first")
+        sent = kernel.run("%claude -l --dry-run What is this?", cell_id="second")
+        assert sent.ok and "twelve rows" in str(sent.bundles) + sent.stdout
+    with running_kernel(tmp_path) as kernel:
+        kernel.run("%load_ext claude_jupyter")
+        sent = kernel.run("%claude -l --dry-run What is this?")
+        assert not sent.ok and "there is no earlier cell" in sent.error

@@ -146,6 +146,22 @@ def test_a_stopped_cell_stops_run_all(kernel, server):
     assert queued.finish().reply["status"] == "aborted"
 
 
+@pytest.mark.parametrize(
+    "moment", ["before the connection is answered", "after the headers", "after message_start"]
+)
+def test_what_a_request_used_that_was_stopped_in_silence_is_a_lower_bound(moment, kernel, server):
+    server.reset(MOMENTS[moment])
+    done = stopped(kernel, server, kernel.start("%%claude\nWrite much.", cell_id="a"))
+    assert done.answer[ANSWER]["estimated"] is True
+    assert "≥ $0" in done.answer["text/markdown"]
+
+
+def test_what_a_busy_service_refused_cost_nothing(kernel, server):
+    server.reset(failure(429, "rate_limit_error", "Too many requests", retry_after="50"))
+    done = stopped(kernel, server, kernel.start("%%claude\nWhy?", cell_id="a"))
+    assert done.answer[ANSWER]["cost"] == "0" and done.answer[ANSWER]["estimated"] is False
+
+
 def test_an_interrupted_answer_is_a_lower_bound_and_can_be_resumed(kernel, server):
     server.reset(Play([*EVENTS[:20], End.HANG]))
     done = stopped_with_text(kernel, server, "a")

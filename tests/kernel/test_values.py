@@ -54,4 +54,26 @@ def test_code_below_is_what_a_cell_can_run(kernel, server):
     server.reset(answer("There is nothing to write."))
     done = ask(kernel, line="--code", cell_id="c")
     assert done.ok and not done.reply["payload"]
-    assert "holds no code" in done.stderr
+    assert "contains no code" in done.stderr
+
+
+def test_a_formatter_registered_with_ipython_is_what_claude_gets(kernel, server):
+    done = kernel.run(
+        "class Thing: pass\n"
+        "formatters = get_ipython().display_formatter.formatters\n"
+        "formatters['text/markdown'].for_type(Thing, lambda thing: '**a thing**')\n"
+        "things = [Thing()]"
+    )
+    assert done.ok, done.error
+    for names in ("things", "things[0]"):
+        assert ask(kernel, line=names).ok
+        assert "**a thing**" in sent_text(server)
+
+
+def test_rows_none_withholds_records_in_the_sentence_too(kernel, server):
+    assert kernel.run("rows = [{'name': 'CANARY7351', 'salary': 5}]").ok
+    assert ask(kernel, "What is in {rows}?", "--rows none").ok
+    assert "CANARY7351" not in sent_text(server) and "name: str (1)" in sent_text(server)
+    assert kernel.run("%config ClaudeMagics.rows = 'none'").ok
+    assert ask(kernel, "And in {rows!r}?").ok
+    assert "CANARY7351" not in sent_text(server)

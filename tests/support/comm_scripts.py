@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from claude_jupyter.answer.model import Add, Answer, Attachment, Block, Meter, Part, Put, Status
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.turns import Add, Answer, Attachment, Block, Meter, Part, Put, Status
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

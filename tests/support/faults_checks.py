@@ -14,7 +14,7 @@ import pytest
 from support.faults_line import Seen, until
 from support.faults_ways import FINE, KERNEL, NEXT, Bench, Outcome, ours
 
-from claude_jupyter.costs.calls import Where
+from claude_jupyter.costs.ledger.calls import Where
 
 ADVICE = re.compile(
     r"again|check\b|resume\(\)|%claude_key|%config|--|-n\b|attach less|allow more|did you mean|claude\.models|console",
@@ -133,7 +133,7 @@ def possible_texts(b: Bench, since: int) -> list[tuple[str, str, bool]]:
             (
                 squeezed("".join(s.text for s in seen)),
                 squeezed("".join(s.thinking for s in seen)),
-                seen[-1].told,
+                seen[-1].stop_known,
             )
         )
     return both

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from claude_jupyter.conversation import journal, results
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.conversation.map import results
+from claude_jupyter.conversation.store import journal
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

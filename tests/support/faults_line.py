@@ -147,6 +147,10 @@ class Line(RawServer):
         passing.packed.append("content-encoding" in play.headers)
         return play
 
+    def _other(self, request: Request) -> Play:
+        self._here.passing = Passing(False)
+        return untouched(lambda: self.ask(request))
+
     def ask(self, request: Request) -> Response:
         """What the demo model says to a request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream.port, timeout=60)
@@ -204,7 +208,7 @@ class Seen:
     text: str
     thinking: str
     began: bool
-    told: bool
+    stop_known: bool
 
     @classmethod
     def of(cls, data: bytes, *, unclosed: bool = False) -> Seen:

@@ -14,21 +14,20 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from support.faults_line import Line, line_to, until
-from support.world import Watched
+from support.world import Screen, Watched
 
+from claude_jupyter.answer.model import Add, Answer, Place, Put, View
 from claude_jupyter.client.service import Service
-from claude_jupyter.client.wire import Stop
-from claude_jupyter.conversation import background
-from claude_jupyter.conversation.billing import Books, Owner
+from claude_jupyter.client.transport import Stop
+from claude_jupyter.conversation.billing import Billing, Owner
 from claude_jupyter.conversation.conversation import Conversation
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.world import World
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.conversation.environment import Environment
+from claude_jupyter.conversation.store.journal import Journal
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 from claude_jupyter.demo.script import Call, Script
 from claude_jupyter.demo.server import DemoServer, start
 from claude_jupyter.errors import ClaudeError
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Add, Answer, Place, Put, View
 
 NOTEBOOK, KERNEL = "a.ipynb", "kernel-1"
 KEY = "test-key-of-the-fault-matrix"
@@ -82,7 +81,7 @@ class Bench:
     settings: Settings
     ledger: Ledger
     claude: Conversation
-    world: World
+    env: Environment
     view: Watched
     warned: list[str]
     shown: list[str]
@@ -129,8 +128,8 @@ def bench(
             yield made
         finally:
             line.mend()
-            background.stop_all()
-            made.world.service.client.close()
+            made.env.background.stop_all()
+            made.env.service.client.close()
             made.ledger.close()
 
 
@@ -140,7 +139,7 @@ def another(b: Bench, kernel: str, folder: Path | None) -> Iterator[Bench]:
     made = assembled(b.line, b.demo, folder, kernel)
     made.settings.max_retries = b.settings.max_retries
     yield made
-    made.world.service.client.close()
+    made.env.service.client.close()
     made.ledger.close()
 
 
@@ -153,24 +152,24 @@ def assembled(line: Line, demo: DemoServer, folder: Path | None, kernel: str) ->
     warned: list[str] = []
     shown: list[str] = []
     ledger = Ledger(folder / "ledger.db" if folder else None, warn=warned.append, kernel=kernel)
-    books = Books(
+    billing = Billing(
         settings, ledger, Owner("tester", kernel, NOTEBOOK), lambda: service.provider, count=service.counted
     )
     view = Watched()
     here: list[Bench] = []
 
-    def make(_id: str, stop: Stop, *, background: bool) -> View:
+    def make(_id: str, stop: Stop, *, background: bool, typed: bool = False) -> View:
         here[0].stops.append(stop)
         return view
 
-    world = World(settings, service, books, make, place=lambda: here[0].place)
-    world.show = lambda value: shown.append(str(value))
-    world.journal = Journal(
+    env = Environment(settings, service, billing, Screen(make, lambda: here[0].place))
+    env.frontend.show = lambda value: shown.append(str(value))
+    env.journal = Journal(
         folder / "journal" if folder else None, kernel, NOTEBOOK, lambda: "on", warned.append
     )
-    claude = Conversation(world)
-    world.chats["main"] = claude
-    here.append(Bench(line, demo, settings, ledger, claude, world, view, warned, shown))
+    claude = Conversation(env)
+    env.chats["main"] = claude
+    here.append(Bench(line, demo, settings, ledger, claude, env, view, warned, shown))
     return here[0]
 
 
@@ -195,16 +194,23 @@ def ask_with(**options: Any) -> Callable[[Bench], Outcome]:
 def ask_in_background(b: Bench) -> Outcome:
     """Ask with `--background`, and wait as a user does who looks at the output."""
     ended = len(b.view.ended)
-    b.claude.ask("What is it?", background=True)
-    while len(b.view.ended) == ended or background._threads:
+    try:
+        b.claude.ask("What is it?", background=True)
+    except ClaudeError as error:  # interrupted before it was under way
+        return Outcome(False, error, error.message)
+    while len(b.view.ended) == ended or not b.env.background.is_idle:
         with suppress(KeyboardInterrupt):  # of another cell: nothing of ours runs in one
-            until(lambda: len(b.view.ended) > ended and not background._threads, "the background answer")
+            until(lambda: len(b.view.ended) > ended and b.env.background.is_idle, "the background answer")
     return outcome_of(b.view.ended[-1])
 
 
 def outcome_of(answer: Answer) -> Outcome:
     """What an answer itself tells of how it ended."""
-    told = [b["text"] for b in answer.blocks if b["type"] == "notice" and b["level"] in ("warn", "error")]
+    told = [
+        b["text"]
+        for b in answer.blocks
+        if b["type"] == "notice" and b["level"] in ("warning", "stopped", "error")
+    ]
     return Outcome(
         answer.complete, line="" if answer.complete else told[0], text=answer.text, thinking=answer.thinking
     )

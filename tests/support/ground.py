@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".tests-venv"
@@ -39,16 +41,21 @@ class Ground:
 
 def prepare(parts: Iterable[str]) -> Ground:
     """Install and build what `parts` need; exits with one clear line where it cannot."""
-    python = Path(os.environ["TESTS_PYTHON"]) if "TESTS_PYTHON" in os.environ else _environment()
-    return Ground(python, _chromium() if NEEDS_BROWSER & set(parts) else None)
+    given = os.environ.get("TESTS_PYTHON")
+    python = Path(given) if given else _environment()
+    with ThreadPoolExecutor() as beside:
+        chromium = beside.submit(_chromium) if NEEDS_BROWSER & set(parts) else None
+        if not given:
+            _install(python)
+        return Ground(python, chromium.result() if chromium else None)
 
 
 def _say(text: str) -> None:
     print(f"setup: {text}", flush=True)
 
 
-def _call(command: Sequence[str | Path], cwd: Path = ROOT) -> None:
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, check=False)
+def _call(command: Sequence[str | Path], cwd: Path = ROOT, **env: str) -> None:
+    done = subprocess.run(command, cwd=cwd, env={**os.environ, **env}, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         sys.exit(f"setup failed: {' '.join(map(str, command))} (status {done.returncode})")
 
@@ -130,7 +137,7 @@ def _bundle() -> None:
 
 
 def _environment() -> Path:
-    """The tests' own virtual environment, with the package installed editable."""
+    """The tests' own virtual environment."""
     python = VENV / "bin" / "python"
     if not python.exists():
         _say(f"python -m venv {VENV.name}")
@@ -139,22 +146,47 @@ def _environment() -> Path:
             _apt("python3-venv") and subprocess.run([*make, "--clear"], check=False).returncode == 0
         ):
             sys.exit("setup: python -m venv failed; on Debian install python3-venv")
+    return python
+
+
+def _install(python: Path) -> None:
+    """Fill the environment: packages of pip and npm at the same time, then the package itself, editable."""
     _node(python)
-    for lock in (LABEXTENSION / "package-lock.json", *sorted(ROOT.glob("tests/*/package-lock.json"))):
-        _npm_ci(lock.parent)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wants = repr((project["build-system"], project["project"], project["tool"]["hatch"], sys.version))
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = whole["project"]
+    wants = repr((whole["build-system"], project, whole["tool"]["hatch"], sys.version))
     mark, stamp = _hash(wants.encode()), VENV / ".tests-stamp"
     fresh = _is_fresh(stamp, mark)
-    if not fresh:
-        _say('pip install -e ".[test]"')
-        _call([python, "-m", "pip", "install", "-q", "jupyter-builder>=1.2,<2"])
-    _bundle()  # before pip, whose own build would begin from nothing
-    if not fresh:
-        _call([python, "-m", "pip", "install", "-q", "-e", ".[test]"])
-        stamp.write_text(mark)
+    pip = [python, "-m", "pip", "install", "-q", "--no-compile"]
+    with ThreadPoolExecutor() as beside:
+        if not fresh:
+            _say("pip install all that pyproject.toml names")
+        installed = None if fresh else beside.submit(_call, [*pip, *_wanted(project)])
+        for lock in (LABEXTENSION / "package-lock.json", *sorted(ROOT.glob("tests/*/package-lock.json"))):
+            _npm_ci(lock.parent)
+        if installed is not None:
+            installed.result()
+            # On all cores, which pip does not. Some packages have templates that are no Python, hence no check.
+            beside.submit(
+                subprocess.run, [python, "-m", "compileall", "-qq", "-j0", VENV / "lib"], check=False
+            )
+        _bundle()
+        if (
+            not fresh
+        ):  # left to itself, an editable install would build the extension twice more, from nothing
+            _call([*pip, "--no-deps", "-e", "."], SKIP_JUPYTER_BUILDER="1")
+    stamp.write_text(mark)
     _link_labextension()
-    return python
+
+
+def _wanted(project: Mapping[str, Any]) -> list[str]:
+    """The requirements of the package and of all its extras, of which `test` names the others."""
+    extras = project["optional-dependencies"].values()
+    own = f"{project['name']}["
+    return [
+        *project["dependencies"],
+        *(want for extra in extras for want in extra if not want.startswith(own)),
+    ]
 
 
 def _link_labextension() -> None:

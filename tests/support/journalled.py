@@ -8,14 +8,14 @@ import io
 import pytest
 from PIL import Image
 
-from claude_jupyter.conversation.history import sealed, sent
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.turns import Answer, Turn
+from claude_jupyter.answer.model import Answer, Turn
+from claude_jupyter.conversation.history import sent, with_digests
+from claude_jupyter.conversation.store.journal import Journal
 
 
-def png(colour="red"):
+def png(color="red"):
     data = io.BytesIO()
-    Image.new("RGB", (4, 4), colour).save(data, "PNG")
+    Image.new("RGB", (4, 4), color).save(data, "PNG")
     return base64.b64encode(data.getvalue()).decode()
 
 
@@ -31,7 +31,9 @@ def turn(name, *, text="answer", user=None, cell=None, number=1, **more):
         {"role": "assistant", "content": content},
     )
     answer = Answer(id=name, turn=number, blocks=({"type": "text", "text": text},), complete=True)
-    return sealed(Turn(messages, answer, prefix=sent((), "", []).prefix, cell=cell, prompt=name, **more))
+    return with_digests(
+        Turn(messages, answer, prefix=sent((), "", []).prefix, cell=cell, prompt=name, **more)
+    )
 
 
 def make(folder, kernel="k1", mode="on", warned=None):

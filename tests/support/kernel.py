@@ -23,7 +23,7 @@ from jupyter_client.manager import KernelManager
 
 ANSWER = "application/vnd.claude-jupyter.answer+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 OUTPUTS = ("stream", "display_data", "execute_result", "error", "update_display_data")
 
 
@@ -74,9 +74,9 @@ class Execution:
 
     @property
     def error(self) -> str:
-        """The error as the cell shows it, without colours; empty if there is none."""
+        """The error as the cell shows it, without colors; empty if there is none."""
         shown = [line for message in self.of("error") for line in message.content["traceback"]]
-        return COLOURS.sub("", "\n".join(shown))
+        return COLORS.sub("", "\n".join(shown))
 
     @property
     def error_name(self) -> str:
@@ -106,7 +106,7 @@ class Execution:
 
     @property
     def comms(self) -> list[Message]:
-        """Comm traffic towards the frontend."""
+        """Comm traffic toward the frontend."""
         return self.of("comm_open", "comm_msg", "comm_close")
 
 
@@ -191,15 +191,19 @@ class Kernel:
         cell_id: str | None = None,
         stdin: Sequence[str] | None = None,
         history: bool = True,
+        cells: Sequence[str] = (),
     ) -> Cell:
-        """Send a cell as JupyterLab does with a `cell_id` (TRAPS section 1), else as nbclient does.
+        """Send a cell as JupyterLab does with a `cell_id`, else as nbclient does.
 
         `stdin` are the answers to questions; None means that the frontend has no input, as in nbclient. `history=False` is how
-        nbval runs every cell, and some extensions of JupyterLab what they run on the side.
+        nbval runs every cell, and some extensions of JupyterLab what they run on the side. `cells` are the ids of all cells from top
+        to bottom, as our page tells them.
         """
         metadata: dict[str, Any] = {}
         if cell_id is not None:
             metadata = {"trusted": True, "deletedCells": [], "recordTiming": False, "cellId": cell_id}
+        if cells:
+            metadata["claude_jupyter"] = {"notebook": "a.ipynb", "cells": list(cells)}
         content = {
             "code": code,
             "silent": False,
@@ -232,10 +236,21 @@ class Kernel:
         message["buffers"] = list(buffers)
         self.client.shell_channel.send(message)
 
+    def close_comm(self, comm: str) -> None:
+        """Close a comm as a page does that goes away."""
+        self.client.shell_channel.send(self.client.session.msg("comm_close", {"comm_id": comm, "data": {}}))
+
     def interrupt(self) -> float:
         """Interrupt as the stop button does; when, on the monotonic clock."""
         self.manager.interrupt_kernel()
         return time.monotonic()
+
+    def restart(self) -> None:
+        """Restart as the toolbar's button does; wait until it answers."""
+        self.manager.restart_kernel(now=True)
+        message = self.client.session.msg("kernel_info_request", {})
+        self.client.shell_channel.send(message)
+        self._shell_reply(message["header"]["msg_id"], 60)
 
     def value(self, expression: str) -> Any:
         """The value of a Python expression in the kernel, by its literal representation."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from claude_jupyter.costs.calls import Call, Outcome
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 from claude_jupyter.costs.prices import price
 from claude_jupyter.costs.usage import Usage
 
@@ -20,10 +20,10 @@ MODEL = "claude-sonnet-5-5"
 CALL = Call(MODEL, user="ada", kernel="k1", notebook="a.ipynb", cell="c1", chat="main", turn=1)
 
 
-def outcome(tokens: int = 1_000, **more: object) -> Outcome:
+def outcome(tokens: int = 1_000, **more: object) -> CallOutcome:
     usage = Usage(input=tokens, output=tokens, cache_read=tokens, thinking=tokens // 2)
     cost = price(usage, MODEL)
-    return Outcome(usage=usage, cost=cost, complete=True, stop_reason="end_turn", seconds=1.5, **more)  # type: ignore[arg-type]
+    return CallOutcome(usage=usage, cost=cost, complete=True, stop_reason="end_turn", seconds=1.5, **more)  # type: ignore[arg-type]
 
 
 def reopened(ledger: Ledger, warn: Callable[[str], None] = print) -> Ledger:

@@ -1,7 +1,8 @@
-"""A long conversation over a large attachment, and what it costs by the service's own accounting rules (`demo/caching.py`)."""
+"""A long conversation over a large attachment, and what it costs by the service's own accounting rules (`demo/oracle/caching.py`)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,27 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Later:
+    """What is done later, done when time passes; the service's cache and the conversation share the clock."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.due: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self, seconds: float, work: Callable[[], None]) -> Callable[[], Any]:
+        entry = (self.clock.now + seconds, work)
+        self.due.append(entry)
+        return lambda: entry in self.due and self.due.remove(entry)
+
+    def passes(self, seconds: float) -> None:
+        until = self.clock.now + seconds
+        while self.due and self.due[0][0] <= until:
+            due, work = self.due.pop(0)
+            self.clock.now = max(self.clock.now, due)
+            work()
+        self.clock.now = max(self.clock.now, until)
 
 
 def document(tokens: int) -> list[str]:

@@ -165,8 +165,12 @@ class RawServer:
             play = self._next(request)
         else:
             self.others.append(request)
-            play = failure(404, "not_found_error", "The raw server only plays messages.")
+            play = self._other(request)
         return self._play(connection, play)
+
+    def _other(self, request: Request) -> Play:
+        """The answer to what is no Messages request."""
+        return failure(404, "not_found_error", "The raw server only plays messages.")
 
     def _next(self, request: Request) -> Play:
         if callable(self.plays):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 
 settings.register_profile("without a clock", deadline=None)  # a busy machine is no bug
 settings.load_profile("without a clock")

@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 from traitlets import TraitError
 
-from claude_jupyter.costs import process, table
 from claude_jupyter.costs.budget import Budgets, Estimate, admit, check, confirm, estimate, warning
-from claude_jupyter.costs.calls import Call, Outcome, Spent
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.costs.ledger import process
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome, Spent
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 from claude_jupyter.costs.prices import price
-from claude_jupyter.costs.summary import report
+from claude_jupyter.costs.reports import table
+from claude_jupyter.costs.reports.summary import report
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import BudgetError, SettingError
 from claude_jupyter.settings import Settings
@@ -160,7 +161,7 @@ def test_the_ledger_is_asked_and_the_row_written_in_one_step(ledger: Ledger):
     )  # $0.16 for the answer, $0.02 for the prompt and a tenth of it
     with pytest.raises(BudgetError):
         admit(ledger, call, Budgets(kernel=D("0.2")), estimate(SONNET, 10_000, 16_000))
-    ledger.finish(row, Outcome(Usage(10_000, 10), price(Usage(10_000, 10), SONNET), complete=True))
+    ledger.finish(row, CallOutcome(Usage(10_000, 10), price(Usage(10_000, 10), SONNET), complete=True))
     assert (
         admit(ledger, call, Budgets(kernel=D("0.2")), estimate(SONNET, 10_000, 16_000)).max_tokens == 15_990
     )
@@ -173,9 +174,9 @@ def test_what_is_only_set_aside_is_not_called_spent(ledger: Ledger):
     with pytest.raises(BudgetError) as caught:
         admit(ledger, call, limits, estimate(SONNET, 10_000, 16_000))
     assert str(caught.value).startswith(
-        "Not sent: you have spent $0 of today's $0.200 budget, and $0.182 is set aside for requests under way; $0.0180 is left,"
+        "Not sent: you have spent $0 of today's $0.200 budget, and $0.182 is reserved for requests in progress; $0.0180 is left,"
     )
-    assert "\nWait until those have ended, or raise it with" in str(caught.value)
+    assert "\nWait until those have finished, or raise it with" in str(caught.value)
     assert warning(ledger.spent(user="ada"), limits) is None
     assert "today $0 of $0.200" in table.to_text(report(ledger, user="ada", daily_budget=D("0.2")))
 
@@ -185,7 +186,7 @@ def test_the_demo_and_replays_are_never_refused(ledger: Ledger, provider: str):
     call = Call("some-model", provider=provider, user="ada", kernel="k")
     row, allowed = admit(ledger, call, Budgets(kernel=D("0.000001")), estimate("some-model", 10**6, 16_000))
     assert allowed == 16_000
-    ledger.finish(row, Outcome(Usage(10), price(Usage(10), SONNET), complete=True))
+    ledger.finish(row, CallOutcome(Usage(10), price(Usage(10), SONNET), complete=True))
     assert ledger.spent(kernel="k", user="ada") == Spent()
 
 
@@ -195,7 +196,7 @@ def test_budgets_hold_also_when_the_ledger_cannot_be_written(tmp_path: Path):
     ledger = Ledger(tmp_path / "ledger.db", warn=said.append)
     call = Call(SONNET, user="ada", kernel="k")
     row, _ = admit(ledger, call, Budgets(kernel=D("0.2")), estimate(SONNET, 10_000, 16_000))
-    ledger.finish(row, Outcome(Usage(95_000), price(Usage(95_000), SONNET), complete=True))
+    ledger.finish(row, CallOutcome(Usage(95_000), price(Usage(95_000), SONNET), complete=True))
     with pytest.raises(BudgetError, match=r"\$0\.190 of its \$0\.200"):
         admit(ledger, call, Budgets(kernel=D("0.2")), estimate(SONNET, 10_000, 16_000))
     assert len(said) == 1
@@ -219,7 +220,7 @@ def _race(path: Path, number: int, vfs: str | None, start: Barrier) -> None:
         time.sleep(rng.random() / 100)
         # The estimate was 5 % too low for the prompt, and every third answer used all it was given.
         usage = Usage(input=2_100, output=allowed if turn % 3 == 0 else rng.randrange(allowed))
-        ledger.finish(row, Outcome(usage, price(usage, OPUS), complete=True))
+        ledger.finish(row, CallOutcome(usage, price(usage, OPUS), complete=True))
     ledger.close()
 
 

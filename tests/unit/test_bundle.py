@@ -1,37 +1,26 @@
-"""What stays in the notebook of an answer: Markdown for every reader, the text verbatim, the facts as data; and reading it again."""
+"""What stays in the notebook of an answer: Markdown for every reader, the text verbatim, the facts as data."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_jupyter.answer.codec import CALL, MIME, read_output
+from claude_jupyter.answer.model import Answer, Attachment
 from claude_jupyter.costs.usage import Cost, Usage
-from claude_jupyter.display.bundle import (
-    CALL,
-    MIME,
-    bundle,
-    facts_line,
-    footer_line,
-    parse,
-    snapshot,
-    verbatim,
-)
+from claude_jupyter.display.bundle import bundle, facts_line, footer_line, snapshot
 from claude_jupyter.display.inert import inert, inert_parts
-from claude_jupyter.turns import Answer, Attachment
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "bundles"
 THUMBNAIL = "data:image/png;base64,iVBORw0KGgo="
 
 DONE = Answer(
@@ -101,17 +90,6 @@ def markdown_of(answer: Answer) -> str:
     return bundle(answer)[0]["text/markdown"]
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_the_bundles_that_the_views_are_tested_with_are_what_is_written(name: str):
-    data, metadata = bundle(ANSWERS[name])
-    path = FIXTURES / f"{name}.json"
-    written = {"data": data, "metadata": metadata, "parsed": parse(data)}
-    if os.environ.get("BUNDLES") == "write":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(written))
-
-
 @pytest.mark.parametrize(
     ("name", "line"),
     [
@@ -149,13 +127,14 @@ def test_the_day_is_the_machines_own(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_plain_text_is_the_answer_verbatim():
     assert bundle(RICH)[0]["text/plain"] == RICH.text
-    assert verbatim(bundle(RICH)[0]) == RICH.text
 
 
 def test_the_json_has_the_contracts_keys_and_no_text_twice():
     told = bundle(RICH)[0][MIME]
-    assert list(told) == [*bundle(replace(RICH, cost=Cost()))[0][MIME], "saved"]
-    del told["saved"]  # beyond the contract, and only where caching changed the price
+    beyond = ["saved", "cost_details"]  # only where caching changed the price, and where it has several parts
+    assert list(told) == [*bundle(replace(RICH, cost=Cost()))[0][MIME], *beyond]
+    for name in beyond:
+        del told[name]
     assert list(told) == [
         "version", "id", "chat", "turn", "model", "provider", "blocks", "attachments", "usage", "cost",
         "estimated", "complete", "stop_reason", "started", "seconds", "replayed",
@@ -173,7 +152,9 @@ def test_a_stopped_answer_says_so_outside_its_unfinished_code():
 
 def test_a_snapshot_in_mid_fence_stands_by_itself():
     part = replace(DONE, complete=False, blocks=({"type": "text", "text": "See:\n\n```"},))
-    assert snapshot(part)[0]["text/markdown"].startswith("See:\n\n```\n```\n\n*This answer is unfinished.*")
+    assert snapshot(part)[0]["text/markdown"].startswith(
+        "**Claude**\n\nSee:\n\n```\n```\n\n*This answer is unfinished.*"
+    )
 
 
 def test_sources_are_listed_once_with_their_host_and_cannot_act():
@@ -187,7 +168,9 @@ def test_sources_are_listed_once_with_their_host_and_cannot_act():
 
 def test_notices_cannot_act_either():
     noted = replace(DONE, blocks=({"type": "notice", "level": "info", "text": "chat `<img>` ![x](y) *z*"},))
-    assert markdown_of(noted).startswith("*chat &#96;&#60;img&#62;&#96; &#33;&#91;x&#93;(y) &#42;z&#42;*\n")
+    assert markdown_of(noted).startswith(
+        "**Claude**\n\n*chat &#96;&#60;img&#62;&#96; &#33;&#91;x&#93;(y) &#42;z&#42;*\n"
+    )
 
 
 def test_long_tool_results_are_cut_and_say_so():
@@ -195,6 +178,21 @@ def test_long_tool_results_are_cut_and_say_so():
     (told,) = bundle(replace(DONE, blocks=(call,)))[0][MIME]["blocks"]
     assert told["result"] == "z" * CALL + " … (cut: 50,000 characters in all)"
     assert len(told["input"]) < CALL + 100 and "cut" in told["input"]
+
+
+def test_what_looking_cost_is_told_below_the_answer_and_kept():
+    looks = [
+        {"type": "tool", "name": "query", "input": {}, "result": "1", "tokens": 87, "price": "$0.0003"},
+        {"type": "tool", "name": "show", "input": {}, "result": "2", "tokens": 1310, "price": ""},
+        *({"type": "tool", "name": "help", "input": {}, "result": "3", "tokens": 10, "price": "$0.0001"} for _ in range(6)),
+    ]  # fmt: skip
+    data = bundle(replace(DONE, blocks=(*looks[:2], {"type": "text", "text": "Two."})))[0]
+    assert (
+        data["text/markdown"].split("\n\n")[-2] == "*lookups: query 87 tokens, $0.0003 · show 1,310 tokens*"
+    )
+    tool = data[MIME]["blocks"][0]
+    assert (tool["tokens"], tool["price"]) == (87, "$0.0003")
+    assert "· 2 more, 20 tokens*" in bundle(replace(DONE, blocks=tuple(looks)))[0]["text/markdown"]
 
 
 def test_images_and_nan_in_tool_results_stay_out_of_the_file():
@@ -218,74 +216,6 @@ def test_thumbnails_keep_within_12_kilobytes():
 def test_half_a_character_of_a_broken_stream_can_be_saved():
     data, _ = bundle(replace(DONE, blocks=({"type": "text", "text": "a\ud83d"},)))
     json.dumps(data, ensure_ascii=False).encode()
-
-
-# Reading what anybody may have edited.
-
-
-@pytest.mark.parametrize("name", ANSWERS)
-def test_what_was_written_reads_the_same(name: str):
-    data = json.loads(json.dumps(bundle(ANSWERS[name])[0]))
-    told = parse(data)
-    assert told is not None
-    assert told["id"] == ANSWERS[name].id and told["cost"] == data[MIME]["cost"]
-    assert [b for b in told["blocks"] if b["type"] == "text"] == [
-        b for b in data[MIME]["blocks"] if b["type"] == "text"
-    ] or not ANSWERS[name].text
-
-
-def test_a_file_that_keeps_text_in_lines_reads_the_same():
-    data = bundle(RICH)[0]
-    lined = {**data, "text/markdown": data["text/markdown"].splitlines(keepends=True)}
-    assert parse(lined) == parse(data)
-
-
-def whole(told: dict[str, Any] | None, data: dict[str, Any]) -> bool:
-    assert told is not None
-    texts = [b for b in told["blocks"] if b["type"] == "text"]
-    return texts == [{"type": "text", "start": 0, "end": len(data["text/markdown"])}]
-
-
-def test_edited_markdown_that_the_ranges_do_not_fit_is_shown_whole():
-    data = {**bundle(RICH)[0], "text/markdown": "Short."}
-    assert whole(parse(data), data)
-
-
-@pytest.mark.parametrize(
-    "blocks", [[], None, "x", [{"type": "text", "start": 5, "end": 2}], [{"type": "text"}], [7]]
-)
-def test_broken_blocks_show_the_whole_markdown(blocks: Any):
-    data = bundle(DONE)[0]
-    data[MIME] = {**data[MIME], "blocks": blocks}
-    assert whole(parse(data), data)
-
-
-def test_a_newer_version_is_read_as_far_as_it_is_understood():
-    data = bundle(RICH)[0]
-    blocks = [*data[MIME]["blocks"], {"type": "hologram", "text": "?"}]
-    data[MIME] = {
-        **data[MIME],
-        "version": 2,
-        "blocks": blocks,
-        "usage": [1],
-        "cost": {"usd": 1},
-        "more": True,
-    }
-    told = parse(data)
-    assert told is not None and told["usage"]["input"] == 0 and told["cost"] is None and "more" not in told
-    assert [b["type"] for b in told["blocks"]] == [b["type"] for b in RICH.blocks]
-
-
-@pytest.mark.parametrize("data", [{}, {MIME: None}, {MIME: []}, {MIME: {"version": 1}}, {MIME: {"id": 7}}])
-def test_what_is_no_answer_is_none(data: dict[str, Any]):
-    assert parse(data) is None
-
-
-def test_a_thumbnail_from_elsewhere_is_not_taken():
-    data = bundle(RICH)[0]
-    data[MIME]["attachments"][1]["thumbnail"] = "https://evil.example/x.png"
-    told = parse(data)
-    assert told is not None and "thumbnail" not in told["attachments"][1]
 
 
 TEXTS = st.text(alphabet="ab <>![]()`~$\\\"':#&;|-*_\n😀é=/1.@script", max_size=60)
@@ -318,4 +248,5 @@ def test_ranges_give_each_blocks_text_made_inert_whatever_it_holds(
     assert len(texts) != 1 or shown == [inert(texts[0])]
     assert data["text/plain"] == answer.text
     assert re.search(r"\n```|^```|~~~", markdown) or "<script" not in markdown
-    assert parse(data) is not None
+    again = read_output(data)
+    assert again is not None and again.text == answer.text

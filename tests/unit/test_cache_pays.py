@@ -6,10 +6,12 @@ import pytest
 from support.long_talk import ANSWER, Clock, converse, document, dollars, talk
 from support.world import stage
 
-from claude_jupyter.conversation import many
-from claude_jupyter.costs.prices import list_price, price
+from claude_jupyter.answer.codec import MIME
+from claude_jupyter.conversation import chat
+from claude_jupyter.costs import usage
+from claude_jupyter.costs.prices import list_price
 from claude_jupyter.demo.script import Call, Script
-from claude_jupyter.display.bundle import MIME, bundle, footer_line
+from claude_jupyter.display.bundle import bundle, footer_line
 from claude_jupyter.display.transcript import transcript
 
 
@@ -76,26 +78,24 @@ def test_a_long_system_prompt_and_tools_are_read_by_a_fresh_start():
         assert max(str(b).count("cache_control") for b in s.bodies) <= 4
 
 
-def test_a_pause_longer_than_the_entries_live_is_told_with_its_price(monkeypatch):
+def test_a_pause_longer_than_the_entries_live_is_told_in_the_footer(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(many.time, "monotonic", clock)
+    monkeypatch.setattr(chat.time, "monotonic", clock)
     with stage(ANSWER, clock=clock) as s:
         converse(s, 2, 20_000)
         clock.now += 301
         s.claude.ask("After lunch?", dry_run=True)  # looks ahead, and warms nothing
         answer = s.claude.ask("After lunch?")
-        notice = answer.blocks[-1]["text"]
         written = answer.usage.cache_write
-        cost = price(answer.usage, answer.model, ttl="1h")
+        assert written > 20_000
         assert (
-            written > 20_000
-            and f"{written:,} tokens" in notice
-            and f"${cost.parts['cache_write']:.3f}" in notice
+            f"cache had expired, {written:,} tokens written again · {usage.dollars(answer.cost)}"
+            in footer_line(answer)
         )
         # From now on entries live an hour, so the next long pause costs nothing.
         clock.now += 1000
         again = s.claude.ask("After the meeting?")
-        assert again.usage.cache_read >= written and not [b for b in again.blocks if b["type"] == "notice"]
+        assert again.usage.cache_read >= written and not again.rewritten
 
 
 @pytest.mark.parametrize("cache", ["off", "5m"])
@@ -103,4 +103,4 @@ def test_without_a_pause_nothing_is_told(cache):
     with stage(ANSWER) as s:
         s.settings.cache = cache
         converse(s, 3, 5_000)
-        assert not [b for t in s.claude.turns for b in t.answer.blocks if b["type"] == "notice"]
+        assert not any(t.answer.rewritten for t in s.claude.turns)

@@ -11,11 +11,11 @@ import pydantic
 import pytest
 from support.world import stage
 
-from claude_jupyter.client.wire import Stop
-from claude_jupyter.conversation.calls import Tool, Toolbox
+from claude_jupyter.answer.model import Put
+from claude_jupyter.client.transport import Stop
+from claude_jupyter.conversation.tools.toolbox import Tool, Toolbox
 from claude_jupyter.demo.script import Call, Script
 from claude_jupyter.errors import StoppedError, UsageError
-from claude_jupyter.turns import Put
 
 
 class Where(pydantic.BaseModel):
@@ -51,7 +51,7 @@ def test_a_hundred_megabytes_are_cut():
         return "x" * 100_000_000
 
     result, answer = once(huge)
-    assert len(text(result)) < 110_000 and "[cut: 100,000,000 characters]" in text(result)
+    assert len(text(result)) < 110_000 and "characters left out; ask for less" in text(result)
     assert len(answer.tools[0]["result"]) < 110_000
 
 
@@ -109,7 +109,7 @@ def test_secrets_in_what_a_tool_says_are_redacted():
         return "the key is hunter2-hunter2"
 
     with stage([Script(calls=[Call("tell", {})]), "Done."]) as s:
-        s.world.redact = lambda t: (t.replace("hunter2-hunter2", "[redacted KEY]"), ("KEY",))
+        s.env.redact = lambda t: (t.replace("hunter2-hunter2", "[redacted KEY]"), ("KEY",))
         s.claude.ask("go", tool=tell)
         assert "hunter2" not in str(s.bodies) and "[redacted KEY]" in text(results(s)[0])
 
@@ -151,7 +151,7 @@ def test_a_tool_that_never_returns_is_left_when_stopped_elsewhere_than_on_the_ma
         while not any(isinstance(p, Put) and p.data.get("input") is not None for p in s.view.parts):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        s.stops[0].ask()
+        s.stops[0].request()
         thread.join(50)  # the tool itself would take a minute
         assert not thread.is_alive() and caught
         forever.set()
@@ -177,13 +177,13 @@ def test_two_tools_of_one_name_are_refused_and_one_given_twice_is_one():
     ("tool", "told"),
     [
         ({"name": "x"}, "needs name and input_schema"),
-        ({**LOOK, "name": "a b"}, "cannot name a tool"),
-        ({**LOOK, "name": "x" * 129}, "cannot name a tool"),
+        ({**LOOK, "name": "a b"}, "is not a tool name"),
+        ({**LOOK, "name": "x" * 129}, "is not a tool name"),
         ({**LOOK, "input_schema": {}}, "object"),
         ({**LOOK, "input_schema": "object"}, "object"),
-        ({**LOOK, "input_schema": {"type": "object", "properties": {"a": {1, 2}}}}, "no JSON"),
+        ({**LOOK, "input_schema": {"type": "object", "properties": {"a": {1, 2}}}}, "is not JSON"),
         (5, "a function or a dict"),
-        (lambda x: x, "cannot name a tool"),
+        (lambda x: x, "is not a tool name"),
     ],
 )
 def test_a_tool_that_cannot_be_is_one_clear_line(tool, told):
@@ -213,7 +213,7 @@ def test_rows_that_a_tool_returned_count_as_rows_of_the_chat():
     with stage([Script(calls=[Call("table", {})]), "Seen.", "Yes."]) as s:
         answer = s.claude.ask("go", tool=table)
         assert [a.label for a in answer.attachments] == ["table"]
-        with pytest.raises(UsageError, match="hold rows"):
+        with pytest.raises(UsageError, match="contain rows"):
             s.claude.ask("and?", rows="none")
 
 
@@ -228,9 +228,9 @@ def test_asking_first():
     tool = dataclasses.replace(Tool.of(delete), confirm=True)
     box = Toolbox([tool], confirm=lambda q: asked.append(q) or next(said))
     calls = [{"type": "tool_use", "id": str(i), "name": "delete", "input": {}} for i in range(3)]
-    told = [r.shown for r in box.run(calls, Stop())]
+    told = [r.outcome.text for r in box.run(calls, Stop())]
     assert told[:2] == ["deleted", "The user did not allow this call."]
-    assert told[2].startswith("Nobody could allow it: ")
+    assert told[2].startswith("Nobody could approve it: ")
     assert asked[0] == "Claude wants to call delete(). Allow it?"
 
 
@@ -238,7 +238,7 @@ def test_an_answer_that_calls_a_dict_tool_says_how_to_give_its_result():
     with stage([Script(calls=[Call("look", {}, id="t1")]), "Seen."]) as s:
         answer = s.claude.ask("look", tool=LOOK)
         assert answer.complete and answer.blocks[-1]["type"] == "notice"
-        assert 'look is yours to run: give the result with claude.ask(tool_results={"t1": …})' in str(
+        assert 'Claude called look. Run it and pass the result: claude.ask(tool_results={"t1": …})' in str(
             answer.blocks
         )
         assert not any(b["type"] == "notice" for b in s.claude.ask(tool_results={"t1": "a cat"}).blocks)
@@ -291,7 +291,7 @@ def test_python_functions_beside_calls_by_hand_are_run():
 
 def test_results_for_nothing_are_refused():
     with stage(["Fine."]) as s:
-        with pytest.raises(UsageError, match="no tool call is open"):
+        with pytest.raises(UsageError, match="no tool call is waiting"):
             s.claude.ask(tool_results={})
         assert not s.bodies
 

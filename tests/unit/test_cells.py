@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from claude_jupyter.content import outputs, printed, recent
-from claude_jupyter.content.cells import HEAD, TAIL, _Printed
-from claude_jupyter.content.recorded import Cell, Shown, shown_in, weight
+from claude_jupyter.content.cells import recent
+from claude_jupyter.content.cells.cell_records import Cell, CellOutput, outputs_in, weight
+from claude_jupyter.content.cells.recorder import HEAD, TAIL, _Printed
 from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.text import printed_tables as printed
+from claude_jupyter.content.text import printed_text
 from claude_jupyter.errors import UsageError
 
 RULES = Rules()
@@ -46,39 +48,39 @@ def text_of(cell: Cell, rules: Rules = RULES) -> str:
     ],
 )
 def test_a_terminal_s_ways_are_read_as_it_shows_them(text: str, read: str) -> None:
-    assert outputs.clean(text) == read
+    assert printed_text.clean(text) == read
 
 
 def test_addresses_in_reprs_are_left_out_and_others_stay() -> None:
     shown = (
         "[<matplotlib.lines.Line2D at 0x7f7912f7b890>] <bound method F.g of <F object at 0x7F79AB12CD00>>\n"
     )
-    assert outputs.clean(shown) == "[<matplotlib.lines.Line2D>] <bound method F.g of <F object>>\n"
+    assert printed_text.clean(shown) == "[<matplotlib.lines.Line2D>] <bound method F.g of <F object>>\n"
     told = "segfault at 0x7f7912f7b890\n"
-    assert outputs.clean(told) == told
+    assert printed_text.clean(told) == told
 
 
 def test_many_similar_lines_are_folded_and_counted() -> None:
     lines = "start\n" + "".join(f"Epoch {i}: loss {1 / (i + 1):.3f}\n" for i in range(320)) + "end\n"
-    folded = outputs.clean(lines)
+    folded = printed_text.clean(lines)
     assert "… 312 similar lines" in folded
     assert "Epoch 0:" in folded and "Epoch 319:" in folded and "Epoch 100:" not in folded
     assert folded.startswith("start\n") and folded.endswith("end\n")
     few = "".join(f"line {i}\n" for i in range(12))
-    assert outputs.clean(few) == few
+    assert printed_text.clean(few) == few
 
 
 def test_base64_is_not_text_but_long_words_are() -> None:
     run = base64.b64encode(bytes(range(256)) * 9).decode()
-    assert outputs.clean(f"img = {run}\n") == f"img = [base64 left out: {len(run):,} characters]\n"
-    assert outputs.clean(f"data:image/png;base64,{run}").startswith("[base64 left out")
+    assert printed_text.clean(f"img = {run}\n") == f"img = [base64 left out: {len(run):,} characters]\n"
+    assert printed_text.clean(f"data:image/png;base64,{run}").startswith("[base64 left out")
     for word in ("=" * 500, "a" * 500, "0123456789abcdef" * 40):
-        assert outputs.clean(word) == word
+        assert printed_text.clean(word) == word
 
 
 @given(st.text(alphabet="ab1 \n\r\b\x1b[m;0K|%", max_size=300))
 def test_cleaning_never_fails_and_leaves_no_control_characters(text: str) -> None:
-    cleaned = outputs.clean(text)
+    cleaned = printed_text.clean(text)
     assert "\r" not in cleaned and "\b" not in cleaned
 
 
@@ -100,22 +102,22 @@ def test_the_beginning_and_end_of_a_flood_are_kept() -> None:
 
 
 def test_a_bundle_shows_its_picture_else_its_text_and_nothing_of_widgets_and_answers() -> None:
-    assert shown_in({"text/plain": "<Figure>", "image/png": "x"}) == (Shown("image/png", "x"),)
-    assert shown_in({"text/plain": "1", "text/html": "<table>"}, value=True) == (
-        Shown("text/plain", "1", None, True, True),
+    assert outputs_in({"text/plain": "<Figure>", "image/png": "x"}) == (CellOutput("image/png", "x"),)
+    assert outputs_in({"text/plain": "1", "text/html": "<table>"}, value=True) == (
+        CellOutput("text/plain", "1", None, True, True),
     )
-    assert shown_in({"text/plain": "Slider()", "application/vnd.jupyter.widget-view+json": {}}) == ()
-    assert shown_in({"text/markdown": "x", "application/vnd.claude-jupyter.answer+json": {}}) == ()
-    assert shown_in({"text/plain": "x" * 10**6})[0].data.count("x") == 64_000
+    assert outputs_in({"text/plain": "Slider()", "application/vnd.jupyter.widget-view+json": {}}) == ()
+    assert outputs_in({"text/markdown": "x", "application/vnd.claude-jupyter.answer+json": {}}) == ()
+    assert outputs_in({"text/plain": "x" * 10**6})[0].data.count("x") == 64_000
     styled = {
         "text/plain": "<pandas.io.formats.style.Styler at 0x7f01>",
         "text/html": "<table><tr><td>a</td><td>7</td></tr></table>",
     }
-    assert text_of(Cell("s", shown=shown_in(styled))).count("a | 7") == 1
-    assert "[table withheld" in text_of(Cell("s", shown=shown_in(styled)), Rules(rows="none"))
+    assert text_of(Cell("s", displayed=outputs_in(styled))).count("a | 7") == 1
+    assert "[table withheld" in text_of(Cell("s", displayed=outputs_in(styled)), Rules(rows="none"))
     formula = {"text/plain": "<IPython.core.display.Latex object>", "text/latex": "$x^2$"}
-    assert shown_in(formula)[0].data == "$x^2$"
-    assert shown_in({"application/vnd.plotly.v1+json": {"data": []}})[0].is_image
+    assert outputs_in(formula)[0].data == "$x^2$"
+    assert outputs_in({"application/vnd.plotly.v1+json": {"data": []}})[0].is_image
 
 
 def test_what_is_kept_is_weighed() -> None:
@@ -127,7 +129,7 @@ def test_what_is_kept_is_weighed() -> None:
 def test_a_cell_is_told_with_its_parts_in_order() -> None:
     cell = Cell(
         "plot(x)", "id", 7, "hello\n",
-        (Shown("text/plain", "shown text"), Shown("image/png", picture()), Shown("text/plain", "42", value=True)),
+        (CellOutput("text/plain", "shown text"), CellOutput("image/png", picture()), CellOutput("text/plain", "42", value=True)),
         "Traceback …\nValueError: bad\n", "ValueError",
     )  # fmt: skip
     told, image = recent.last_cells([cell], RULES)
@@ -150,7 +152,9 @@ def test_a_cell_is_told_with_its_parts_in_order() -> None:
 
 
 def test_a_picture_pointed_at_twice_is_known_to_be_the_same() -> None:
-    cell = Cell("x", None, 7, shown=(Shown("image/png", picture(40)), Shown("image/png", picture(50))))
+    cell = Cell(
+        "x", None, 7, displayed=(CellOutput("image/png", picture(40)), CellOutput("image/png", picture(50)))
+    )
     by_last = recent.last_cells([cell], RULES)[1:]
     by_plots = recent.plots([(cell, shown) for shown in cell.images], 2, RULES)
     assert by_last == by_plots
@@ -159,15 +163,19 @@ def test_a_picture_pointed_at_twice_is_known_to_be_the_same() -> None:
 
 def test_a_damaged_picture_does_not_hide_its_cell() -> None:
     cell = Cell(
-        "x", None, 7, "hello", (Shown("image/png", "bm90IGEgcGljdHVyZQ=="), Shown("image/png", picture()))
+        "x",
+        None,
+        7,
+        "hello",
+        (CellOutput("image/png", "bm90IGEgcGljdHVyZQ=="), CellOutput("image/png", picture())),
     )
     told, image = recent.last_cells([cell], RULES)
-    assert any("not a picture" in note for note in told.notes)
+    assert any("not an image" in note for note in told.notes)
     assert image.kind == "image"
 
 
 def test_of_very_many_pictures_the_newest_are_shown_and_the_cell_says_so() -> None:
-    cell = Cell("x", None, 7, shown=tuple(Shown("image/png", picture(10 + i)) for i in range(14)))
+    cell = Cell("x", None, 7, displayed=tuple(CellOutput("image/png", picture(10 + i)) for i in range(14)))
     told, *pictures = recent.last_cells([cell], RULES)
     assert [a.size for a in pictures] == [(14 + i, 30) for i in range(10)]
     assert "10 of its 14 pictures are shown" in told.notes
@@ -175,14 +183,14 @@ def test_of_very_many_pictures_the_newest_are_shown_and_the_cell_says_so() -> No
 
 def test_images_before_are_counted_from_picture_to_picture() -> None:
     wide = picture(2400)
-    cell = Cell("x", None, 7, shown=(Shown("image/png", wide), Shown("image/png", wide)))
+    cell = Cell("x", None, 7, displayed=(CellOutput("image/png", wide), CellOutput("image/png", wide)))
     sizes = [a.size for a in recent.plots([(cell, s) for s in cell.images], 2, Rules(images_before=19))]
     assert sizes == [(2400, 30), (2000, 25)]
 
 
 def test_rows_govern_tables_and_none_withholds_all_output() -> None:
     table = "    a\n" + "\n".join(f"{i}  CANARY{i}" for i in range(9)) + "\n\n[9 rows x 1 columns]"
-    cell = Cell("df", None, 7, table, (Shown("text/plain", table, None, True, True),), "E: CANARY", "E")
+    cell = Cell("df", None, 7, table, (CellOutput("text/plain", table, None, True, True),), "E: CANARY", "E")
     three = text_of(cell, Rules(rows="3"))
     assert "CANARY2" in three and "CANARY3" not in three
     assert "CANARY8" in text_of(cell, Rules(rows="all"))
@@ -197,7 +205,7 @@ def test_rows_govern_tables_and_none_withholds_all_output() -> None:
 
 def test_polars_tables_keep_their_heading() -> None:
     table = "shape: (4, 1)\n┌─────┐\n│ a   │\n│ --- │\n│ i64 │\n╞═════╡\n│ 1   │\n│ 2   │\n│ 3   │\n│ 4   │\n└─────┘"
-    cut = printed.told(table, 2)
+    cut = printed.limited(table, 2)
     assert "│ i64 │\n╞═════╡\n│ 1   │\n│ 2   │\n[… 2 more lines left out: --rows 2 …]" in cut
 
 
@@ -229,7 +237,7 @@ def test_secrets_are_replaced_wherever_a_cell_shows_them() -> None:
         None,
         1,
         f"{secret}\n" + "x\n" * 50_000 + secret,
-        (Shown("text/plain", secret),),
+        (CellOutput("text/plain", secret),),
         secret,
         "E",
     )

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import email.utils
+import json
+import pickle
 import socket
 import time
 
 import anthropic
 import httpx2
 import pytest
-from support.raw_server import End, Play, answer, failure, raw_server
+from support.raw_server import End, Play, answer, failure, raw_server, text_events
 
+import claude_jupyter
 from claude_jupyter import errors
-from claude_jupyter.client.errors import clean, translate
 from claude_jupyter.client.events import Reply, Request, Waiting
-from claude_jupyter.client.retry import pause, retry_after, worth_retrying
+from claude_jupyter.client.sdk_errors import clean, continued, pause, retry_after, translate, worth_retrying
 from claude_jupyter.client.service import Service
-from claude_jupyter.client.wire import Stop
+from claude_jupyter.client.stream import Accumulator
+from claude_jupyter.client.transport import Stop
 from claude_jupyter.settings import Settings
 
 KEY = "a-key-0123456789-of-nobody"
@@ -58,8 +61,22 @@ def raised(server, key=KEY, **how):
         (422, "invalid_request_error", "odd", errors.UnprocessableEntityError, "odd"),
         (429, "rate_limit_error", "slow down", errors.RateLimitError, "Wait"),
         (429, "rate_limit_error", "monthly spend limit reached", errors.RateLimitError, "spend limit"),
+        (
+            429,
+            "rate_limit_error",
+            "You have reached your API usage limits.",
+            errors.RateLimitError,
+            "spend limit",
+        ),
+        (
+            400,
+            "invalid_request_error",
+            "You have reached your API usage limits.",
+            errors.BadRequestError,
+            "spend limit",
+        ),
         (500, "api_error", "oops", errors.InternalServerError, "500"),
-        (503, "api_error", "oops", errors.InternalServerError, "503"),
+        (503, "api_error", "oops", errors.ServiceUnavailableError, "503"),
         (529, "overloaded_error", "busy", errors.OverloadedError, "overloaded"),
     ],
 )
@@ -69,6 +86,39 @@ def test_every_status_is_one_line(status, kind, said, cls, words):
     assert type(told) is cls and told.status == status and words in told.message
     assert "\n" not in told.message and "sk-ant" not in told.message
     assert told._render_traceback_() == [f"{cls.__name__}: {told.message}"]
+
+
+def test_errors_are_named_as_the_sdk_names_them():
+    for status in (
+        400,
+        401,
+        402,
+        403,
+        404,
+        408,
+        409,
+        412,
+        413,
+        422,
+        429,
+        431,
+        499,
+        500,
+        501,
+        502,
+        503,
+        504,
+        529,
+    ):
+        with raw_server(failure(status, "api_error", "oops", x_should_retry="false")) as server:
+            error = raised(server)
+        named = type(translate(error, model="m"))
+        assert named.__name__ == type(error).__name__
+        assert getattr(claude_jupyter, named.__name__) is named and issubclass(
+            named, claude_jupyter.ClaudeError
+        )
+    with pytest.raises(AttributeError, match="NoSuchError"):
+        _ = claude_jupyter.NoSuchError
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}\r\nx: y"])
@@ -99,14 +149,110 @@ def test_nobody_there():
     [
         (httpx2.ReadTimeout("x"), errors.APITimeoutError),
         (httpx2.RemoteProtocolError("x"), errors.APIConnectionError),
-        (AssertionError(), errors.APIResponseError),
-        (ValueError("could not parse\nthis"), errors.APIResponseError),
+        (AssertionError(), errors.InternalError),
+        (ValueError("could not parse\nthis"), errors.InternalError),
         (errors.UsageError("mine"), errors.UsageError),
     ],
 )
 def test_other_failures_are_one_line_too(error, cls):
     told = translate(error, model="m")
     assert type(told) is cls and told.message and "\n" not in told.message
+
+
+class Broken(Accumulator):
+    """An accumulator with a bug in it."""
+
+    def __init__(self, bug):
+        super().__init__()
+        self.bug = bug
+
+    def feed(self, event):
+        if event.type == "content_block_delta":
+            self.bug()
+
+
+def raising(error):
+    def bug():
+        raise error
+
+    return bug
+
+
+BUGS = {
+    "ZeroDivisionError": lambda: 1 // 0,
+    "KeyError": lambda: {}["x"],
+    "AttributeError": lambda: None.x,
+    "TypeError": lambda: None + 1,
+    "ValueError": lambda: int("x"),
+    "AssertionError": raising(AssertionError("never")),
+    "RecursionError": raising(RecursionError("deep")),
+    "NameError": lambda: nowhere,  # noqa: F821
+    "IndexError": lambda: [][0],
+    "UnboundLocalError": raising(UnboundLocalError("x")),
+    "JSONDecodeError": lambda: json.loads("{"),
+    "NotImplementedError": raising(NotImplementedError()),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_of_ours_is_seen_as_what_it_is(name, monkeypatch, asked):
+    monkeypatch.setattr("claude_jupyter.client.transport.Accumulator", lambda: Broken(BUGS[name]))
+    _, events = asked(answer(), retries=0)
+    error = events[-1].error
+    assert (
+        isinstance(error, errors.InternalError)
+        and name in str(error)
+        and "bug in claude-jupyter" in str(error)
+    )
+    assert type(error.__cause__).__name__ == name and error.__cause__.__traceback__ is not None
+    assert "could not be read" not in str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [b"data: {}\n\n"],
+        [b'event: message_start\ndata: {"type": "message_start"}\n\n'],
+        [b'event: message_start\ndata: {"type": "message_start", "message": 3}\n\n'],
+        [b"event: message_start\ndata: {broken\n\n"],
+        [b"event: message_start\ndata: [1]\n\n"],
+        [*text_events("Yes.")[:1], b'event: content_block_start\ndata: {"type": "content_block_start"}\n\n'],
+        [
+            *text_events("Yes.")[:1],
+            b'event: content_block_start\ndata: {"type": "content_block_start", "index": "x", '
+            b'"content_block": {"type": "text", "text": ""}}\n\n',
+        ],
+        [
+            *text_events("Yes.")[:2],
+            b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "delta": {"type": '
+            b'"text_delta", "text": 5}}\n\n',
+        ],
+        [*text_events("Yes.")[:2], b'event: content_block_delta\ndata: {"type": "content_block_delta"}\n\n'],
+    ],
+)
+def test_what_the_endpoint_sends_amiss_is_not_called_a_bug_of_ours(events, asked):
+    _, told = asked(Play(events), retries=0)
+    assert told[-1].error is not None and not isinstance(told[-1].error, errors.InternalError), told[-1].error
+
+
+@pytest.mark.parametrize("change", ["message", "continued", "model"])
+def test_the_text_of_an_error_is_the_line_that_is_shown(change):
+    error = errors.NotFoundError("There is no such thing.", status=404)
+    if change == "message":
+        error.message = "Another text."
+    elif change == "continued":
+        error = continued(error, arrived=True)
+    else:
+        with raw_server(failure(404, "not_found_error", "model: claude-opuss")) as server:
+            service = Service(Settings())
+            service.client = anthropic.Anthropic(api_key=KEY, base_url=server.url)
+            unknown = Request({**REQUEST.params, "model": "claude-opuss"})
+            error = list(service.send(unknown, Stop()))[-1].error
+            service.client.close()
+            assert "did you mean" in str(error)
+    assert error._render_traceback_() == [f"NotFoundError: {error}"] and error.args == (str(error),)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.status) == (str(error), error.status)
 
 
 def test_an_error_in_mid_stream_has_the_status_of_its_type():
@@ -226,7 +372,7 @@ def test_a_200_that_is_no_answer_is_one_line(asked, play):
 
 def test_a_stop_that_came_first(asked):
     stop = Stop()
-    stop.ask()
+    stop.request()
     _, events = asked(answer(), stop=stop)
     assert isinstance(events[-1], Reply) and not events[-1].error
 

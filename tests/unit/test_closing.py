@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_jupyter.conversation.closing import turn_messages
+from claude_jupyter.conversation.ask.turn_messages import turn_messages
 
 QUESTION = [{"type": "text", "text": "q"}]
 TEXT = {"type": "text", "text": "Half"}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from claude_jupyter.magics.complete import Known, Offer, offer
+from claude_jupyter.magics.completion.complete import KnownNames, Offer, offer
 from claude_jupyter.options import OPTIONS
 
 
@@ -35,7 +35,7 @@ SPACE = {
 
 
 def at(marked: str, **space: object) -> Offer | None:
-    known = Known({**SPACE, **space}, {"exit": 0}, lambda: ["main", "ideas"])
+    known = KnownNames({**SPACE, **space}, {"exit": 0}, lambda: ["main", "ideas"])
     return offer(marked.replace("|", "", 1), marked.index("|"), known)
 
 
@@ -58,6 +58,9 @@ def test_options(start):
     assert texts(start + "--effort=x|") == ["xhigh"]
     assert texts(start + "--thinking |") == ["show", "hide", "off"]
     assert texts(start + "-c |") == ["ideas", "main"]
+    assert texts(start + "--last=|") == texts(start + "-la|") == ["all"]
+    assert texts(start + "--do a|")[0] == "auto"
+
     assert texts(start + "-m op|")[0] == "opus"
     assert "claude-opus-5-5" in texts(start + "--model claude-o|")
     assert texts(start + "-mop|")[0] == "opus"
@@ -66,6 +69,21 @@ def test_options(start):
     assert "timeout=" in texts(start + "--param |")
     assert texts(start + "-r data|") == ["dataframe"]
     assert texts(start + "-t sal|") == ["sales", "salary", "sal"]
+
+
+def test_a_value_that_may_be_left_out_is_offered_before_the_names():
+    for given in ("-l ", "-l a", "--last ", "-nl ", "sales -l "):
+        assert texts(f"%%claude {given}|")[0] == "all"
+    assert {"all", "sales"} <= set(texts("%%claude -l |"))
+    assert {"auto", "sales"} <= set(texts("%%claude --do |"))
+    assert (
+        texts("%%claude -l s|")
+        == texts("%%claude -l all s|")
+        == texts("%%claude --do s|")
+        == texts("%%claude s|")
+    )
+    assert "all" not in texts("%%claude -l all |") and "all" not in texts("%%claude -p |")
+    assert at("%claude -l |") is None or "all" not in texts("%claude -l |")
 
 
 def test_names_frames_first_functions_last_and_none_of_the_shells_own():

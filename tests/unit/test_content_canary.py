@@ -27,7 +27,8 @@ import pytest
 import shapely
 import xarray
 
-from claude_jupyter.content import attach, attach_file
+from claude_jupyter.content import attach
+from claude_jupyter.content.dispatch import attach_file
 from claude_jupyter.content.rules import Rules
 
 TEXT = "CANARY7351"

@@ -17,18 +17,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import claude_jupyter.content as content
-from claude_jupyter.content import attach, file, register
+from claude_jupyter.answer.model import Answer, Attachment
+from claude_jupyter.content import attach, containers, file, register
+from claude_jupyter.content.declared import FUNCTIONS
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, UsageError
-from claude_jupyter.turns import Answer, Attachment
 
 RULES = Rules()
 
 
-def png(colour: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
+def png(color: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", size, colour).save(stream, "PNG")
+    Image.new("RGB", size, color).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -38,7 +38,7 @@ def one(value: Any, label: str = "v", rules: Rules = RULES) -> Attachment:
 
 
 def text(value: Any, label: str = "v", rules: Rules = RULES) -> str:
-    return "\n".join(b["text"] for a in attach(value, label, rules) for b in a.blocks if b["type"] == "text")
+    return "\n".join(t for a in attach(value, label, rules) for t in a.texts)
 
 
 def test_an_answer_is_its_text() -> None:
@@ -63,10 +63,10 @@ def test_notes_leave_the_label_to_whoever_shows_them() -> None:
 
 @pytest.fixture
 def registry() -> Iterator[None]:
-    before = dict(content._registered)
+    before = dict(FUNCTIONS)
     yield
-    content._registered.clear()
-    content._registered.update(before)
+    FUNCTIONS.clear()
+    FUNCTIONS.update(before)
 
 
 def test_a_str_is_text_always_even_if_it_names_a_file_or_url(tmp_path: Path) -> None:
@@ -130,11 +130,19 @@ def test_axes_and_artists_of_one_figure_are_one_picture_and_figures_are_each() -
     assert [a.label for a in attach([figure], "figs", RULES)] == ["figs[0]"]
 
 
-def test_a_long_list_of_pictures_is_cut_with_a_word_on_it() -> None:
-    shown = attach([png()] * 50, "p", RULES)
-    assert sum(a.kind == "image" for a in shown) == content.PARTS
+def test_a_list_of_a_hundred_pictures_is_sent_as_such_and_a_longer_one_says_what_is_not() -> None:
+    assert [a.kind for a in attach([png()] * 22, "p", RULES)] == ["image"] * 22
+    assert [a.kind for a in attach([png()] * 100, "p", RULES)] == ["image"] * 100
+    shown = attach([png()] * 130, "p", RULES)
+    assert sum(a.kind == "image" for a in shown) == containers.PICTURES
     assert "30 more not shown" in shown[-1].blocks[0]["text"]
     assert shown[-1].notes == ("30 more not shown",)
+
+
+def test_of_many_frames_the_first_twenty_are_shown_beside_all_pictures() -> None:
+    shown = attach([pd.DataFrame({"a": [1]})] * 30 + [png()] * 30, "p", RULES)
+    assert Counter(a.kind for a in shown) == {"frame": 20, "image": 30, "text": 1}
+    assert shown[-1].notes == ("10 more not shown",)
 
 
 def test_plain_containers_are_one_short_text() -> None:
@@ -502,7 +510,7 @@ def test_no_half_of_a_secret_stays_where_something_is_cut() -> None:
         pd.DataFrame({"x": ["f" * 30 + secret], "y": [{"k": "g" * 30 + secret}], "z": [["h" * 30, secret]]}),
         np.array(["i" * 20 + secret]),
         error,
-        ("word " * 20_000)[: 52_500 - 100] + secret + "z" * 100_000,
+        ("word " * 1_000_000)[:2_000_000] + secret + "z" * 5_000_000,
         {secret: pd.DataFrame({"x": [1]})},
     ]
     for value in values:

@@ -7,11 +7,13 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
+from PIL import Image
 from support.world import stage
 
-from claude_jupyter.conversation import asking, preparing, receipts
+from claude_jupyter.conversation.ask import prepare as preparing
+from claude_jupyter.conversation.ask import run as asking
+from claude_jupyter.conversation.ask.request import build
 from claude_jupyter.conversation.conversation import Conversation
-from claude_jupyter.conversation.request import build
 from claude_jupyter.demo.script import Call, Script, Wait
 from claude_jupyter.errors import (
     APIConnectionError,
@@ -76,6 +78,19 @@ def test_the_second_question_carries_the_first_byte_for_byte():
         assert [m["role"] for m in after["messages"]] == ["user", "assistant", "user"]
 
 
+def test_what_has_two_names_is_sent_once_and_members_of_a_list_each():
+    frame = pd.DataFrame({"city": ["Oslo", "Rome"] * 30, "price": range(60)})
+    dot = Image.new("RGB", (60, 40), "red")
+    with stage("Yes.") as s:
+        answer = s.claude.ask("same?", frame, frame.copy(), dot, [dot, dot])
+        sent = str(s.bodies[-1]["messages"])
+        assert sent.count("first 7 rows") == 1 and "The same as value 1." in sent
+        assert [a.sent for a in answer.attachments][1] == "same as value 1"
+        assert [b["type"] for b in s.bodies[-1]["messages"][-1]["content"]].count("image") == 1
+        s.claude.ask("same?", [dot, dot], once=True)
+        assert [b["type"] for b in s.bodies[-1]["messages"][-1]["content"]].count("image") == 2
+
+
 def test_a_cell_that_is_run_again_replaces_its_turn_and_later_ones_stay():
     with stage(["A1", "B1", "A2"]) as s:
         s.run("cell-a", "1")
@@ -126,7 +141,7 @@ def test_named_chats_are_separate():
         s.claude.ask("b", chat="side")
         assert [len(b["messages"]) for b in s.bodies] == [1, 1]
         assert [t.prompt for t in s.claude.chat("side").turns] == ["b"]
-        with pytest.raises(UsageError, match="cannot name a chat"):
+        with pytest.raises(UsageError, match="is not a chat name"):
             s.claude.chat("../x")
 
 
@@ -167,7 +182,7 @@ def test_a_broken_stream_keeps_what_arrived_and_can_be_resumed():
 
 def test_stop_keeps_the_partial_answer_and_a_valid_history():
     with stage([Script(text=["Begin ", Wait(30), "never"]), Script(text="next")]) as s:
-        s.view.at_part = lambda part: s.stops[0].ask() if "Begin" in str(part) else None
+        s.view.at_part = lambda part: s.stops[0].request() if "Begin" in str(part) else None
         with pytest.raises(StoppedError):
             s.claude.ask("q")
         assert s.claude.last.text == "Begin " and s.claude.last.stop_reason == "stopped"
@@ -199,7 +214,7 @@ def test_a_dict_tool_is_answered_by_hand():
         answer = s.claude.ask("look", tool=tool)
         assert answer.stop_reason == "tool_use" and answer.tools[0]["name"] == "look"
         assert s.claude.ask(tool_results={"toolu_1": "a cat"}, tool=tool).text == "Seen."
-        with pytest.raises(UsageError, match="no open tool call"):
+        with pytest.raises(UsageError, match="no tool call with this id is waiting"):
             s.claude.ask(tool_results={"toolu_9": "x"}, tool=tool)
 
 
@@ -229,7 +244,7 @@ def test_every_request_is_a_row():
         s.claude.ask("q")
         with pytest.raises(Exception, match="bad"):
             s.claude.ask("q")
-        from claude_jupyter.costs.calls import Where
+        from claude_jupyter.costs.ledger.calls import Where
 
         rows = list(s.ledger.rows(Where()))
         assert [(r["complete"], r["stop_reason"]) for r in rows] == [(1, "end_turn"), (0, "error 400")]
@@ -252,23 +267,24 @@ def test_an_empty_question_and_a_wrong_option_are_refused_before_anything_is_sen
         with pytest.raises(UsageError, match="empty"):
             s.claude.ask("  ")
         for wrong in (3, b"q", ["q"]):
-            with pytest.raises(UsageError, match="is text, not"):
+            with pytest.raises(UsageError, match="must be text, not"):
                 s.claude.ask(wrong)
-            with pytest.raises(UsageError, match="is text, not"):
+            with pytest.raises(UsageError, match="must be text, not"):
                 s.claude.map(["a"], wrong)
-            with pytest.raises(UsageError, match="cannot name a chat"):
+            with pytest.raises(UsageError, match="is not a chat name"):
                 s.claude.chat(wrong)
         with pytest.raises(UsageError, match="effort"):
             s.claude.ask("q", efort="low")
         with pytest.raises(UsageError, match="temperature"):
             s.claude.ask("q", temperature=0.5)
-        with pytest.raises(UsageError, match="no longer takes top_k"):
+        with pytest.raises(UsageError, match="no longer supports top_k"):
             s.claude.ask("q", param={"top_k": 5})
         assert not s.bodies
 
 
 def test_the_system_prompt_assigned_last_counts_whether_in_a_cell_or_in_python(tmp_path):
     with stage() as s:
+        s.settings.system = ""
         claude = s.claude
         claude.ask("a", system="Pirate.")
         assert claude.system == "Pirate."
@@ -281,7 +297,7 @@ def test_the_system_prompt_assigned_last_counts_whether_in_a_cell_or_in_python(t
         claude.ask("e")
         said = [body.get("system", [{"text": ""}])[0]["text"] for body in s.bodies]
         assert said == ["Pirate.", "Be brief.", "Verbose.", "Verbose.", ""]
-        assert type(claude).load(tmp_path / "c.json", world=s.world).system == "Be brief."
+        assert type(claude).load(tmp_path / "c.json", env=s.env).system == "Be brief."
 
 
 def test_turns_and_answers_are_one_line_each_in_a_list():
@@ -320,13 +336,13 @@ def test_a_parameter_that_the_sdk_does_not_know_goes_to_the_service_which_says_w
 def test_no_option_is_taken_that_would_be_without_effect(option):
     with stage(Script(text="word " * 100)) as s:
         s.claude.ask("q", max_tokens=20)
-        with pytest.raises(UsageError, match=f"compact takes no {option}"):
+        with pytest.raises(UsageError, match=f"compact does not accept {option}"):
             s.claude.compact(**{option: True})
         if option in ("new", "once"):
-            with pytest.raises(UsageError, match=f"resume takes no {option}"):
+            with pytest.raises(UsageError, match=f"resume does not accept {option}"):
                 s.claude.resume(**{option: True})
         if option in ("background", "code"):
-            with pytest.raises(UsageError, match=f"count takes no {option}"):
+            with pytest.raises(UsageError, match=f"count does not accept {option}"):
                 s.claude.count("q", **{option: True})
         assert s.claude.count("q", dry_run=True).tokens and len(s.bodies) == 1
 
@@ -347,7 +363,7 @@ def test_a_request_is_made_once(monkeypatch):
         made.append(given)
         return build(*given)
 
-    for module in (preparing, asking, receipts):
+    for module in (preparing, asking):
         monkeypatch.setattr(module, "build", counted)
     with stage("Fine.") as s:
         s.claude.ask("one")
@@ -369,6 +385,13 @@ def test_a_question_paid_for_before_is_hinted_at_once():
         answers = [s.claude.ask("same", new=True) for _ in range(3)]
         said = ["Asked before" in str(a.blocks) for a in answers]
         assert said == [False, True, False]
+
+
+def test_no_hint_at_recordings_where_they_are_on(tmp_path):
+    with stage(["1", "2"]) as s:
+        s.env.settings.replay, s.env.settings.replay_dir = "auto", str(tmp_path / "recordings")
+        s.claude.ask("same", once=True)
+        assert "Asked before" not in str(s.claude.ask("same", once=True, no_replay=True).blocks)
 
 
 @pytest.mark.parametrize(
@@ -402,22 +425,22 @@ def test_thinking_is_bound_to_tools_of_param_too():
     ("ask", "says"),
     [
         (lambda c: c.ask(pd.DataFrame({"a": [1]}), "What is odd?"), "the question comes first"),
-        (lambda c: c.ask(3), "the question comes first and is text, not int"),
+        (lambda c: c.ask(3), "the question comes first and must be text, not int"),
         (lambda c: c.count(["q"]), "the question comes first"),
         (lambda c: c.stream(b"q"), "the question comes first"),
-        (lambda c: c.map("What is {a}?", pd.DataFrame({"a": [1]})), "the prompt is text"),
-        (lambda c: c.map([1], "x", limit="many"), "limit takes how many"),
-        (lambda c: c.ask(tool_results=["x"]), "tool_results takes a dict"),
-        (lambda c: c.chat(3), "3 cannot name a chat"),
-        (lambda c: c.fork(None), "None cannot name a chat"),
-        (lambda c: c.fork("  "), "cannot name a chat"),
-        (lambda c: c.hide("1"), "a turn is named by its number, 1 to 1, not '1'"),
-        (lambda c: c.hide(True), "a turn is named by its number"),
+        (lambda c: c.map("What is {a}?", pd.DataFrame({"a": [1]})), "the prompt must be text"),
+        (lambda c: c.map([1], "x", limit="many"), "limit is how many"),
+        (lambda c: c.ask(tool_results=["x"]), "tool_results must be a dict"),
+        (lambda c: c.chat(3), "3 is not a chat name"),
+        (lambda c: c.fork(None), "None is not a chat name"),
+        (lambda c: c.fork("  "), "is not a chat name"),
+        (lambda c: c.hide("1"), "a turn is a number from 1 to 1, not '1'"),
+        (lambda c: c.hide(True), "a turn is a number"),
         (lambda c: c.hide(2), "there is no turn 2: this chat has 1"),
         (lambda c: c.undo("x"), "there is 1 change to undo, not x"),
-        (lambda c: c.save(3), "a path is a text or a Path, not '3'"),
-        (lambda c: c.export(None), "a path is a text or a Path"),
-        (lambda c: Conversation.load(3), "a path is a text or a Path"),
+        (lambda c: c.save(3), "a path must be a string or a Path, not '3'"),
+        (lambda c: c.export(None), "a path must be a string or a Path"),
+        (lambda c: Conversation.load(3), "a path must be a string or a Path"),
     ],
 )
 def test_a_slip_in_an_argument_is_one_clear_line(ask, says):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from claude_jupyter.client.providers import credential, make_client
+from claude_jupyter.client.credentials import credential, make_client
 from claude_jupyter.demo.server import start
 from claude_jupyter.errors import AuthenticationError
 from claude_jupyter.settings import Settings
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_is_none(tmp_path, data):
 
 def test_a_key_is_never_shown(dotenv):
     found = credential({}, dotenv("ANTHROPIC_API_KEY=key-of-the-env-file"))
-    assert "key-of-the-env-file" not in repr(found) and found.where == ".env beside the notebook"
+    assert "key-of-the-env-file" not in repr(found) and found.where == ".env next to the notebook"
 
 
 @pytest.mark.parametrize(("asked", "spans"), [("", 0), ("true", 1)])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from claude_jupyter.demo.caching import Cache, prompt_tokens
-from claude_jupyter.demo.tokens import image_tokens, shrunk
+from claude_jupyter.demo.oracle.caching import Cache, prompt_tokens
+from claude_jupyter.demo.oracle.token_count import image_tokens, shrunk
 from claude_jupyter.models import facts
 
 MODEL = "claude-sonnet-5-5"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from claude_jupyter import __version__, check, cli
-from claude_jupyter.demo import run
-from claude_jupyter.demo.code import code_for
-from claude_jupyter.demo.reading import read
+from claude_jupyter.demo import command as run
+from claude_jupyter.demo.request_reader import read
+from claude_jupyter.demo.statements.generated_code import code_for
 
 
 def test_a_second_start_keeps_what_the_user_made_of_the_first(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_demo_answers_only_where_nothing_else_is_set_up(
 def test_the_summary_counts_what_stands_in_the_notebook() -> None:
     def answer(cost: str | None, provider: str = "demo") -> dict[str, Any]:
         usage = {"input": 1000, "output": 50, "cache_read": 500, "cache_write_5m": 0, "cache_write_1h": 0}
-        data = {run.ANSWER: {"usage": usage, "cost": cost, "provider": provider, "replayed": False}}
+        data = {run.MIME: {"usage": usage, "cost": cost, "provider": provider, "replayed": False}}
         return {"output_type": "display_data", "data": data}
 
     def book(*outputs: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +185,8 @@ def test_the_code_in_a_demo_answer_runs(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_misspelt_name_is_corrected_in_the_failing_cell() -> None:
+    from claude_jupyter.content.cells.tracebacks import attach
     from claude_jupyter.content.rules import Rules
-    from claude_jupyter.content.tracebacks import attach
 
     def answer(cell: str, space: dict[str, Any]) -> str:
         try:

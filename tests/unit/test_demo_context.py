@@ -8,7 +8,7 @@ import anthropic
 import pytest
 from support.long_talk import Clock
 
-from claude_jupyter.demo.limits import Limits
+from claude_jupyter.demo.oracle.rate_limits import Limits
 from claude_jupyter.demo.server import start
 
 COMPACT, EDITING = "compact-2026-01-12", "context-management-2025-06-27"

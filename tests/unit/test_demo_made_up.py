@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo.oracle.reply_shape import reply, token_chunks
+from claude_jupyter.demo.oracle.signing import Signature, end_of, walk
 from claude_jupyter.demo.replies import DemoReplies
 from claude_jupyter.demo.sample import Words, fitting
 from claude_jupyter.demo.script import Call, Say, Script, Think
-from claude_jupyter.demo.shape import reply, token_chunks
-from claude_jupyter.demo.signing import Signature, end_of, walk
-from claude_jupyter.demo.wire import message
+from claude_jupyter.demo.sse import message
 
 LEAVES = st.sampled_from(
     [
@@ -105,12 +105,13 @@ def test_the_demo_reads_what_the_package_attaches() -> None:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from claude_jupyter.content import figures, frames
+    from claude_jupyter.content.dataframes import frames
+    from claude_jupyter.content.figures import render
     from claude_jupyter.content.rules import Rules
-    from claude_jupyter.demo.reading import read
+    from claude_jupyter.demo.request_reader import read
 
     frame = frames.attach(pd.DataFrame({"a b": [1.5, 2.5], "kind": ["x", "y"]}), 'tables["main"]', Rules())
-    picture = figures.draw(Figure(figsize=(4, 3)), "fig", Rules())
+    picture = render.draw(Figure(figsize=(4, 3)), "fig", Rules())
     assert frame is not None
     assert picture is not None
     content = [*picture.blocks, *frame.blocks, {"type": "text", "text": "What is in it?"}]
@@ -119,7 +120,7 @@ def test_the_demo_reads_what_the_package_attaches() -> None:
     assert [(f.label, f.library, f.rows, [c.name for c in f.columns]) for f in seen.frames] == [
         ('tables["main"]', "pandas", "2 rows", ["a b", "kind"])
     ]
-    (shown,) = seen.shown
+    (shown,) = seen.media
     assert (shown.label, shown.kind) == ("fig", "image")
     assert picture.size is not None
     assert shown.facts.startswith(f"PNG, {picture.size[0]} × {picture.size[1]} pixels")

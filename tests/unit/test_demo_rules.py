@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from claude_jupyter.demo import rules
-from claude_jupyter.demo.pictures import measure
-from claude_jupyter.demo.refused import Refused
+from claude_jupyter.demo.oracle import request_rules
+from claude_jupyter.demo.oracle.image_rules import measure
+from claude_jupyter.demo.oracle.refusal import Refused
 
 HEADERS = {"authorization": "Bearer sk-test", "anthropic-version": "2026-10-21"}
 OLD = {**HEADERS, "anthropic-version": "2023-06-01"}
@@ -46,7 +46,7 @@ def image(data: bytes, media_type: str = "image/png") -> dict[str, Any]:
 
 def refusal(body: Any, headers: dict[str, str] = HEADERS, **more: Any) -> Refused:
     with pytest.raises(Refused) as caught:
-        rules.check(body, headers, **more)
+        request_rules.check(body, headers, **more)
     return caught.value
 
 
@@ -84,7 +84,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("body", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_what_the_service_takes_is_taken(body: dict[str, Any]) -> None:
-    rules.check(body, HEADERS)
+    request_rules.check(body, HEADERS)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -201,7 +201,7 @@ def test_an_unknown_model_is_not_found() -> None:
 
 
 def test_temperature_passes_under_the_old_version_for_old_models_only() -> None:
-    rules.check(request(model="claude-haiku-4-5", temperature=0.3), OLD)
+    request_rules.check(request(model="claude-haiku-4-5", temperature=0.3), OLD)
     assert "deprecated for this model" in refusal(request(temperature=0.3), OLD).message
     assert "between 0 and 1" in refusal(request(model="claude-haiku-4-5", temperature=3), OLD).message
 
@@ -209,7 +209,7 @@ def test_temperature_passes_under_the_old_version_for_old_models_only() -> None:
 def test_a_count_takes_no_max_tokens() -> None:
     body = request()
     del body["max_tokens"]
-    rules.check(body, HEADERS, counting=True)
+    request_rules.check(body, HEADERS, counting=True)
     assert "max_tokens: Extra inputs" in refusal(request(), counting=True).message
     assert refusal(body).message == "max_tokens: Field required"
 
@@ -226,7 +226,7 @@ def test_a_count_takes_no_max_tokens() -> None:
 )
 def test_no_key_no_answer(headers: dict[str, str], status: int) -> None:
     with pytest.raises(Refused) as caught:
-        rules.authenticate(headers)
+        request_rules.authenticate(headers)
     assert caught.value.status == status
 
 

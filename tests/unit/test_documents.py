@@ -1,4 +1,4 @@
-"""A file is shown by what it holds, labelled with its name alone; what cannot be sent is refused in one line before it is read."""
+"""A file is shown by what it holds, labeled with its name alone; what cannot be sent is refused in one line before it is read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from claude_jupyter.content import attach, attach_file, tables, texts
-from claude_jupyter.content.pdf import page_count
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content import attach
+from claude_jupyter.content.cells import page_cells
+from claude_jupyter.content.dispatch import attach_file
+from claude_jupyter.content.files import table_files as tables
+from claude_jupyter.content.files import text_files
+from claude_jupyter.content.files.pdf import page_count
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, MissingExtraError
-from claude_jupyter.turns import Attachment
+from claude_jupyter.models import facts
 
 RULES = Rules()
 
@@ -33,12 +38,12 @@ def one(path: Path | str, rules: Rules = RULES) -> Attachment:
 
 
 def words(attachment: Attachment) -> str:
-    return "\n".join(b["text"] for b in attachment.blocks if b["type"] == "text")
+    return "\n".join(attachment.texts)
 
 
-def png(colour: str = "red") -> bytes:
+def png(color: str = "red") -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (40, 30), colour).save(stream, "PNG")
+    Image.new("RGB", (40, 30), color).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -101,7 +106,7 @@ def test_pages_are_counted_in_real_and_in_compressed_files() -> None:
 )
 def test_a_pdf_that_would_be_refused_is_refused_before(data: bytes, model: str, said: str) -> None:
     with pytest.raises(AttachmentError, match=said):
-        attach(data, "v", Rules(model=model))
+        attach(data, "v", Rules(model=facts(model)))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +127,9 @@ def test_text_is_read_in_its_encoding_and_a_guess_is_said(tmp_path: Path, data: 
     assert (f"read as {said}" in words(shown)) == bool(said) == any("read as" in n for n in shown.notes)
 
 
-def test_source_is_text_and_a_long_file_keeps_its_beginning_and_end(tmp_path: Path) -> None:
+def test_source_is_text_and_a_file_that_is_too_long_keeps_its_beginning_and_end(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def first(): ...\n" + "x = 1\n" * 50_000 + "def last(): ...\n")
-    shown = one(tmp_path / "a.py")
+    shown = one(tmp_path / "a.py", Rules(text_tokens=20_000))
     assert "def first()" in words(shown) and "def last()" in words(shown)
     assert "characters left out" in words(shown) and shown.notes
     assert shown.tokens < 21_000
@@ -262,12 +267,12 @@ def test_a_damaged_picture_in_a_notebook_is_noted_and_no_notebook_is_one_line(tm
 
 
 def test_a_glob_gives_its_files_in_order_and_says_what_it_leaves_out(tmp_path: Path) -> None:
-    for i in range(25):
-        (tmp_path / f"{i:02}.txt").write_text(f"number {i}")
+    for i in range(105):
+        (tmp_path / f"{i:03}.txt").write_text(f"number {i}")
     (tmp_path / "sub.txt").mkdir()
     shown = attach_file(str(tmp_path / "*.txt"), RULES)
-    assert [a.label for a in shown[:20]] == [f"{i:02}.txt" for i in range(20)]
-    assert shown[20].sent == "5 files not shown" and len(shown) == 21
+    assert [a.label for a in shown[:100]] == [f"{i:03}.txt" for i in range(100)]
+    assert shown[100].sent == "5 files not shown" and len(shown) == 101
     assert str(tmp_path) not in str(shown)
     with pytest.raises(AttachmentError, match="no file matches"):
         attach_file(str(tmp_path / "*.none"), RULES)
@@ -342,7 +347,7 @@ def test_image_and_pdf_urls_are_passed_on_and_not_fetched() -> None:
     assert image.label == "a b.png" and image.tokens > 1000
     assert one("http://host.invalid/x.pdf").blocks[1]["type"] == "document"
     assert one("http://host.invalid/get?format=jpg").blocks[1]["type"] == "image"
-    with pytest.raises(AttachmentError, match="download other things"):
+    with pytest.raises(AttachmentError, match="for anything else, download it"):
         attach_file("https://host.invalid/page.html", RULES)
 
 
@@ -389,5 +394,25 @@ def test_the_lines_of_a_text_are_counted_as_an_editor_does(tmp_path: Path) -> No
 
 
 def test_zeros_are_no_text_in_two_bytes_a_letter() -> None:
-    assert texts.decode(b"\x93NUMPY" + bytes(4000)) == ("", None)
-    assert texts.decode("für".encode("utf-16-le")) == ("für", "utf-16-le")
+    assert text_files.decode(b"\x93NUMPY" + bytes(4000)) == ("", None)
+    assert text_files.decode("für".encode("utf-16-le")) == ("für", "utf-16-le")
+
+
+def test_a_file_that_the_asking_cell_holds():
+    held = {"red.png": png(), "ages.csv": b"name,age\nAnn,41\n"}
+    asking = {
+        "cell": "c1",
+        "answers_above": [],
+        "attachments": {n: base64.b64encode(d).decode() for n, d in held.items()},
+    }
+    page_cells.receive(json.dumps({"cells": [], "asking": asking}))
+    try:
+        assert one("attachment:red.png").kind == "image"
+        table = one("attachment:ages.csv")
+        assert table.label == "ages.csv" and "Ann" in words(table)
+        with pytest.raises(AttachmentError, match=r"'?other\.png'? is not in this cell"):
+            one("attachment:other.png")
+    finally:
+        page_cells.forget()
+    with pytest.raises(AttachmentError, match="Save it as a file and use its path"):
+        one("attachment:red.png")

@@ -30,10 +30,11 @@ from IPython.display import HTML, SVG
 from IPython.display import Image as Shown
 from PIL import Image
 
-from claude_jupyter.content import browser, embedded, figures
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.figures import browser, embedded
+from claude_jupyter.content.figures import render as figures
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, MissingExtraError
-from claude_jupyter.turns import Attachment
 
 RULES = Rules()
 FRAME = pd.DataFrame({"x": range(60), "y": [i % 7 for i in range(60)], "g": list("abc") * 20})
@@ -189,7 +190,7 @@ def test_a_drawing_method_that_raises_hangs_or_talks_nonsense_leaves_a_text_and_
     for kind, word in (
         (Raises, "raised ValueError"),
         (Hangs, "took longer than 2 s"),
-        (Nonsense, "no picture"),
+        (Nonsense, "no image"),
     ):
         made = figures.draw(kind(), "x", RULES)
         assert made is not None and made.kind == "text"
@@ -237,9 +238,9 @@ def test_charts_are_found_in_the_pages_that_libraries_show() -> None:
 def test_nothing_is_imported_that_the_user_has_not() -> None:
     code = (
         "import sys\n"
-        "from claude_jupyter.content import figures\n"
+        "from claude_jupyter.content.figures import render\n"
         "from claude_jupyter.content.rules import Rules\n"
-        "assert figures.draw([1, object()], 'x', Rules()) is None\n"
+        "assert render.draw([1, object()], 'x', Rules()) is None\n"
         "print([n for n in ('matplotlib', 'PIL', 'plotly', 'altair', 'bokeh', 'numpy', 'pandas', 'IPython') if n in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from claude_jupyter.content import figures
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.figures import render
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError
-from claude_jupyter.turns import Attachment
+from claude_jupyter.models import facts
 
 RULES = Rules()
 
@@ -33,7 +34,7 @@ def _no_figures_left() -> Iterator[None]:
 
 
 def drawn(value: Any, rules: Rules = RULES) -> Attachment:
-    made = figures.draw(value, "fig", rules)
+    made = render.draw(value, "fig", rules)
     assert made is not None and made.kind == "image"
     return made
 
@@ -160,7 +161,7 @@ def test_a_panel_is_named_among_its_figure() -> None:
 def test_what_is_no_figure_is_none() -> None:
     two = [plt.subplots()[1], plt.subplots()[1]]
     for value in ([], {}, (), 1, None, "text", two, [two[0], 1], np.zeros(3), object(), plt.Line2D([0], [1])):
-        assert figures.draw(value, "x", RULES) is None
+        assert render.draw(value, "x", RULES) is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_the_size_is_readable_and_never_more_than_the_model_takes(
     figure = plt.figure(figsize=size, dpi=dpi)
     made = drawn(figure)
     assert made.size is not None and made.size[0] == pytest.approx(sent, abs=2)
-    assert drawn(figure, Rules(model="claude-haiku-4-5")).tokens < 1700
+    assert drawn(figure, Rules(model=facts("claude-haiku-4-5"))).tokens < 1700
 
 
 def test_transparent_figures_stand_on_white_and_empty_ones_are_shown_empty() -> None:

@@ -17,9 +17,12 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from claude_jupyter.content import attach, backends, frames, kinds, layout, profile, summary
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content import attach, kinds
+from claude_jupyter.content.dataframes import backends, column_statistics, frames, layout, profile
+from claude_jupyter.content.dataframes import summarize as summary
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.turns import Attachment
+from claude_jupyter.errors import AttachmentError
 
 
 def shown(value: Any, label: str = "df", **rules: Any) -> Attachment:
@@ -50,7 +53,7 @@ def test_a_profile_names_shape_dtypes_nulls_extremes_and_commonest_values(sales:
         '<attachment label="sales" kind="dataframe">\npandas DataFrame: 100 rows × 4 columns\n'
     )
     assert "region | str | 25 null, 2 distinct, e.g. north (50), south (25)" in words
-    assert "price | float64 | 25 null, 3 distinct, 1.5 … 4.5, mean 2.6667" in words
+    assert "price | float64 | 25 null, 3 distinct, 1.5 … 4.5, mean 2.666667" in words
     assert "2024-01-01 … 2024-04-09" in words
     assert "first 7 rows:" in words and "last 3 rows:" in words
     assert (attachment.kind, attachment.sent, attachment.rows) == ("frame", "schema + 10 of 100 rows", True)
@@ -84,8 +87,6 @@ def lazy_frames(data: dict[str, list[Any]]) -> dict[str, Any]:
         "duckdb": duckdb.connect().from_arrow(arrow),
         "ibis": ibis.memtable(arrow),
         "ibis column": ibis.memtable(arrow)[next(iter(data))],
-        "dask": dd.from_pandas(pd.DataFrame(data), npartitions=2),
-        "dask series": dd.from_pandas(pd.DataFrame(data), npartitions=2)[next(iter(data))],
         "dataset": pyarrow.dataset.dataset(arrow),
     }
 
@@ -99,24 +100,23 @@ def test_lazy_frames_show_their_schema_and_a_head_and_do_not_know_their_length(l
     assert "first 10 rows:\na" in words and "\n9" in words and "\n10" not in words
 
 
-def test_a_lazy_frame_is_asked_for_its_first_rows_and_never_collected(
+def test_a_lazy_frame_is_read_at_its_source_and_never_collected(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans: list[str] = []
-    collect = pl.LazyFrame.collect
+    def collected(*_args: Any, **_kwargs: Any) -> Any:
+        raise AssertionError("collected")
 
-    def spy(frame: pl.LazyFrame, *args: Any, **kwargs: Any) -> Any:
-        plans.append(frame.explain())
-        return collect(frame, *args, **kwargs)
-
-    path = tmp_path / "big.parquet"
-    pl.DataFrame({"a": range(100_000)}).write_parquet(path)
-    monkeypatch.setattr(pl.LazyFrame, "collect", spy)
-    shown(pl.scan_parquet(path))
-    assert len(plans) == 1 and "SLICE: Positive { offset: 0, len: 10 }" in plans[0]
-    plans.clear()
-    shown(pl.scan_parquet(path), rows="none")
-    assert plans == []
+    pl.DataFrame({"a": range(100_000)}).write_parquet(tmp_path / "big.parquet")
+    monkeypatch.setattr(pl.LazyFrame, "collect", collected)
+    big = pl.scan_parquet(tmp_path / "big.parquet")
+    assert "first 10 rows:" in text(big) and "first 10 rows:" in text(pl.LazyFrame({"a": range(100)}))
+    for planned in (
+        big.filter(pl.col("a") > 5),
+        big.sort("a"),
+        big.map_batches(collected, schema={"a": pl.Int64}),
+    ):
+        assert "no rows shown because they are not computed yet" in text(planned)
+        assert "a | int64" in text(planned)
 
 
 def test_all_rows_of_a_lazy_frame_are_still_a_bounded_head() -> None:
@@ -124,7 +124,7 @@ def test_all_rows_of_a_lazy_frame_are_still_a_bounded_head() -> None:
     assert "first 100 rows:" in words and "collect it to show more" in words
 
 
-def test_dask_reads_its_first_partition_alone() -> None:
+def test_nothing_of_a_distributed_frame_is_computed() -> None:
     seen: list[int] = []
 
     def part(number: int) -> pd.DataFrame:
@@ -132,10 +132,13 @@ def test_dask_reads_its_first_partition_alone() -> None:
         return pd.DataFrame({"a": [number] * 20})
 
     frame = dd.from_map(part, list(range(50)), meta=pd.DataFrame({"a": pd.Series(dtype="int64")}))
-    shown(frame)
-    assert seen == [0]
-    shown(frame, rows="none")
-    assert seen == [0]
+    for value in (frame, frame.a):
+        attachment = shown(value)
+        assert attachment.sent == "schema, no rows"
+        assert (
+            "a | int64" in attachment.blocks[0]["text"] and "not computed yet" in attachment.blocks[0]["text"]
+        )
+    assert seen == []
 
 
 def test_a_lazy_frame_whose_rows_take_too_long_shows_its_schema_and_says_so(
@@ -143,11 +146,11 @@ def test_a_lazy_frame_whose_rows_take_too_long_shows_its_schema_and_says_so(
 ) -> None:
     import time
 
-    from claude_jupyter.content import lazy
+    from claude_jupyter.content.dataframes import lazy
 
     monkeypatch.setattr(lazy, "HEAD_SECONDS", 0.2)
-    slow = pl.LazyFrame({"a": [1]}).map_batches(lambda f: (time.sleep(1), f)[1])
-    assert "took longer than 0.2 s" in text(slow)
+    monkeypatch.setattr(lazy, "_head", lambda *_: time.sleep(1))
+    assert "took longer than 0.2 s" in text(pl.LazyFrame({"a": [1]}))
 
 
 def test_a_reader_that_reading_would_use_up_is_left_unread() -> None:
@@ -168,7 +171,7 @@ def test_series_and_arrays_are_frames_of_one_column() -> None:
     ):
         words = text(value)
         assert 'kind="series"' in words, words
-        assert "2 distinct, 1 … 2, mean 1.6667" in words
+        assert "2 distinct, 1 … 2, mean 1.666667" in words
     assert "3 × 2 columns" not in text(pd.MultiIndex.from_product([[1, 2], ["a"]], names=["n", "s"]))
 
 
@@ -317,7 +320,7 @@ def test_statistics_beyond_the_limit_are_of_the_first_rows_and_say_so() -> None:
 
 def test_cells_looked_at_do_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
-    real = profile.column_summary
+    real = column_statistics.column_summary
 
     def count(series: Any, *args: Any, **kwargs: Any) -> Any:
         looked.append(len(series))
@@ -372,14 +375,33 @@ def test_views_of_a_frame_are_the_frame() -> None:
     assert "LazyGroupBy" in text(pl.LazyFrame({"a": [1]}).group_by("a"))
 
 
-def test_a_frame_whose_own_code_fails_is_told_by_its_type() -> None:
+def test_a_frame_whose_own_code_fails_is_refused_with_the_reason() -> None:
     class Broken(pd.DataFrame):
         @property
         def dtypes(self) -> Any:
-            raise RuntimeError("no")
+            raise RuntimeError("no dtypes today")
 
-    attachment = shown(Broken({"a": [1]}))
-    assert "could not be profiled: RuntimeError" in attachment.blocks[0]["text"]
+    with pytest.raises(AttachmentError, match=r"df cannot be read: no dtypes today \(RuntimeError\)"):
+        text(Broken({"a": [1]}))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: pl.scan_csv(path / "gone.csv"), "gone.csv"),
+        (lambda path: pl.scan_parquet(path / "gone.parquet"), "gone.parquet"),
+        (lambda path: pl.scan_ndjson(path / "gone.json"), "gone.json"),
+        (lambda path: pl.scan_ipc(path / "gone.arrow"), "gone.arrow"),
+        (lambda path: pl.LazyFrame({"a": [1]}).select("b"), "b"),
+    ],
+    ids=["csv", "parquet", "json", "arrow", "column"],
+)
+def test_a_lazy_frame_that_cannot_be_read_is_refused_with_the_reason(
+    make: Any, reason: str, tmp_path: Any
+) -> None:
+    with pytest.raises(AttachmentError, match="df cannot be read: ") as caught:
+        shown(make(tmp_path))
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_only_libraries_that_the_value_comes_from_are_asked() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import ibis
 import pytest
 
-from claude_jupyter.content import attach, lazy
+from claude_jupyter.content import attach
+from claude_jupyter.content.dataframes import lazy
 from claude_jupyter.content.rules import Rules
 
 ROWS = 100_000

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from support.world import Stage, stage
 
+from claude_jupyter.answer.model import Answer, Layout, Place, Turn
 from claude_jupyter.conversation import history
-from claude_jupyter.turns import Answer, Place, Turn
+from claude_jupyter.demo.script import Script
+from claude_jupyter.display.transcript import transcript
+from claude_jupyter.kernel.page_layout import PageLayout
 
 
 def turn(name, *, cell=None, execution=None, number=0, content=None, user=None, **more):
@@ -14,7 +18,7 @@ def turn(name, *, cell=None, execution=None, number=0, content=None, user=None, 
         {"role": "assistant", "content": content or [{"type": "text", "text": name}]},
     )
     answer = Answer(id=name, turn=number, complete=True)
-    return history.sealed(
+    return history.with_digests(
         Turn(messages=messages, answer=answer, cell=cell, execution=execution, prompt=name, **more)
     )
 
@@ -165,3 +169,130 @@ def test_a_turn_that_was_paired_again_loses_its_thinking_too():
 def test_an_answer_of_nothing_but_thinking_is_never_empty():
     (only,) = history.without_thinking([{"role": "assistant", "content": THOUGHT[:1]}])
     assert only["content"] == [{"type": "text", "text": "(no text)"}]
+
+
+# -- the order of the notebook's cells ------------------------------------------------------------------------------------
+
+
+def sent_questions(s: Stage) -> list[str]:
+    """The questions of the newest request, oldest first."""
+    users = [m["content"][-1]["text"] for m in s.bodies[-1]["messages"] if m["role"] == "user"]
+    return [text.strip() for text in users]
+
+
+def ask_in(s: Stage, *cells: str) -> None:
+    for cell in cells:
+        s.run(cell, f"execution {len(s.bodies)}")
+        s.claude.ask(cell)
+
+
+def test_the_history_of_a_question_is_that_of_the_cells_above_it():
+    with stage([Script(thinking="Hm.", text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b", "c", "new", "last")
+        ask_in(s, "a", "b", "c")
+        ask_in(s, "a")
+        assert sent_questions(s) == ["a"]
+        s.lay_out("a", "new", "b", "c", "last")
+        ask_in(s, "new")
+        assert sent_questions(s) == ["a", "new"]
+        ask_in(s, "last")
+        assert sent_questions(s) == ["a", "new", "b", "c", "last"]
+        s.lay_out("c", "a", "new", "b", "last")
+        ask_in(s, "b")
+        assert sent_questions(s) == ["c", "a", "new", "b"]
+        assert [t.cell for t in s.claude.turns] == ["c", "a", "new", "b", "last"]
+
+
+def test_the_turn_of_a_deleted_cell_is_not_sent_until_the_cell_is_back():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b", "c")
+        ask_in(s, "a", "b")
+        s.lay_out("a", "c")
+        ask_in(s, "c")
+        assert sent_questions(s) == ["a", "c"]
+        assert [(t.cell, t.deleted) for t in s.claude.turns] == [("a", False), ("b", True), ("c", False)]
+        data, _ = transcript("main", s.claude.turns, s.claude.usage, s.claude.cost)
+        assert "cell deleted, not sent" in data["text/plain"]
+        s.lay_out("a", "b", "c")
+        ask_in(s, "c")
+        assert sent_questions(s) == ["a", "b", "c"]
+
+
+def test_the_turns_of_merged_cells_count_as_the_new_cells_until_it_asks_itself():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b", "c", "d", "e")
+        ask_in(s, "a", "b", "c", "d")
+        s.lay_out("a", "bc", "d", "e", merged=["bc"])
+        ask_in(s, "e")
+        assert sent_questions(s) == ["a", "b", "c", "d", "e"]
+        s.lay_out("bc", "a", "d", "e", merged=["bc"])  # moved
+        ask_in(s, "e")
+        assert sent_questions(s) == ["b", "c", "a", "d", "e"]
+        s.lay_out("a", "b", "c", "d", "e")  # undone
+        ask_in(s, "c")
+        assert sent_questions(s) == ["a", "b", "c"]
+        s.lay_out("a", "bc", "d", "e", merged=["bc"])
+        s.lay_out("a", "bcd", "e", merged=["bc", "bcd"])
+        ask_in(s, "bcd")
+        assert sent_questions(s) == ["a", "bcd"]
+        ask_in(s, "e")
+        assert sent_questions(s) == ["a", "bcd", "e"]
+        s.lay_out("a", "e", merged=[])
+        ask_in(s, "e")
+        assert sent_questions(s) == ["a", "e"]
+
+
+def test_a_cell_that_is_deleted_beside_a_new_one_is_gone():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b", "c")
+        ask_in(s, "a", "b")
+        s.lay_out("a", "new", "c")
+        ask_in(s, "c")
+        assert sent_questions(s) == ["a", "c"]
+
+
+def test_where_only_jupyterlab_tells_what_was_deleted_running_the_cell_brings_it_back():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        ask_in(s, "a", "b")
+        s.page.hear({"deletedCells": ["a"], "cellId": "x"})
+        ask_in(s, "c")
+        assert sent_questions(s) == ["b", "c"]
+        s.run("a", "again")
+        ask_in(s, "c")
+        assert sent_questions(s) == ["a", "b", "c"]
+
+
+def test_a_copied_cell_follows_what_stands_above_it():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b", "c")
+        ask_in(s, "a", "b", "c")
+        s.lay_out("a", "copy of a", "b", "c")
+        ask_in(s, "copy of a")
+        assert sent_questions(s) == ["a", "copy of a"]
+
+
+def test_run_all_again_gives_the_same_conversation():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b", "c")
+        ask_in(s, "c", "a", "b")
+        ask_in(s, "a", "b", "c")
+        first = s.bodies[-3:]
+        assert sent_questions(s) == ["a", "b", "c"]
+        ask_in(s, "a", "b", "c")
+        assert s.bodies[-3:] == first
+
+
+def test_turns_of_another_notebook_stay_where_they_are_and_are_not_taken_for_deleted():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.page.hear({"claude_jupyter": {"notebook": "other.ipynb", "cells": ["x"]}})
+        ask_in(s, "x")
+        s.lay_out("a", "b")
+        ask_in(s, "a", "b")
+        assert sent_questions(s) == ["x", "a", "b"]
+
+
+@pytest.mark.parametrize("told", [None, 3, [], {"cells": "abc"}, {"cells": [1, 2]}, {"notebook": "n"}])
+def test_what_is_no_list_of_cells_changes_nothing(told: object):
+    page = PageLayout()
+    page.hear({"claude_jupyter": told, "deletedCells": told, "cellId": "a"})
+    assert page.layout == Layout()

@@ -21,16 +21,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.world import Stage, stage
 
+from claude_jupyter.answer.model import Answer
 from claude_jupyter.client import service
-from claude_jupyter.conversation import background
+from claude_jupyter.conversation import history
+from claude_jupyter.conversation.ask.request import build
 from claude_jupyter.conversation.conversation import Conversation
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.request import build
-from claude_jupyter.demo.rules import VERSION, check
+from claude_jupyter.conversation.store.journal import Journal
+from claude_jupyter.demo.oracle.request_rules import VERSION, check
 from claude_jupyter.demo.script import Call, Cut, Event, Say, Script, Search, Think, Whole
 from claude_jupyter.errors import BadRequestError, ClaudeError, UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.turns import Answer
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "14"))
 STEPS = 40
@@ -104,13 +104,13 @@ class Talk(RuleBasedStateMachine):
         self._stage = stage(self._reply, pace=0.0, first=0.0)
         self.stage: Stage = self._stage.__enter__()
         self.stage.settings.max_retries = 1
-        self.stage.world.journal = Journal(self.folder / "journal", "k", "a.ipynb", lambda: "on", pytest.fail)
+        self.stage.env.journal = Journal(self.folder / "journal", "k", "a.ipynb", lambda: "on", pytest.fail)
         self.stage.view.at_part = self._at_part
         self.chat: Conversation = self.stage.claude
         self.forks = 0
 
     def teardown(self) -> None:
-        background.stop_all()
+        self.stage.env.background.stop_all()
         self._stage.__exit__(None, None, None)
         self._folder.cleanup()
 
@@ -123,7 +123,7 @@ class Talk(RuleBasedStateMachine):
         if self.stop_at is not None:
             self.stop_at -= 1
             if self.stop_at < 0:
-                self.stage.stops[-1].ask()
+                self.stage.stops[-1].request()
 
     def _tools(self) -> list[Any]:
         def echo(text: str) -> str:
@@ -136,7 +136,7 @@ class Talk(RuleBasedStateMachine):
 
         def stops() -> str:
             """Be stopped."""
-            self.stage.stops[-1].ask()
+            self.stage.stops[-1].request()
             return "stopped"
 
         def frame() -> Any:
@@ -184,7 +184,11 @@ class Talk(RuleBasedStateMachine):
     def _not_lost(self, answer: Answer, script: list[Script]) -> None:
         if any(s.stop_reason == "refusal" for s in script):
             return
-        kept = [*self.chat.turns, *(t for past in self.chat._past for t in past), self.chat._broken]
+        kept = [
+            *self.chat.turns,
+            *(t for past in self.chat._chat._past for t in past),
+            self.chat._chat.broken,
+        ]
         assert any(t is not None and t.answer.id == answer.id for t in kept), "an answer was lost"
 
     @initialize(model=st.sampled_from(MODELS))
@@ -268,9 +272,9 @@ class Talk(RuleBasedStateMachine):
         for i in range(len(scripts)):
             self.chat.ask(f"later {i}", tool=LOOK, background=True, system=systems[i])
         deadline = time.monotonic() + 20
-        while background._threads and time.monotonic() < deadline:
+        while not self.stage.env.background.is_idle and time.monotonic() < deadline:
             time.sleep(0.002)
-        assert not background._threads
+        assert self.stage.env.background.is_idle
         self.script = []
 
     @rule(script=st.sampled_from([*PLAIN, *ODD, *CALLS]), take=st.integers(0, 3))
@@ -297,6 +301,14 @@ class Talk(RuleBasedStateMachine):
         self.executions += 1
         self.stage.run(cell, str(self.executions))  # type: ignore[arg-type]
 
+    @rule(cells=st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=4, unique=True))
+    def moves_deletes_and_brings_back_cells(self, cells: list[str]) -> None:
+        self.stage.lay_out(*cells)
+
+    @rule(cell=st.sampled_from(["a", "b", "c"]))
+    def deletes_a_cell_where_no_page_of_ours_tells(self, cell: str) -> None:
+        self.stage.page.hear({"deletedCells": [cell]})
+
     @rule(model=st.sampled_from(MODELS))
     def switches_model(self, model: str) -> None:
         self.chat.model = model
@@ -311,7 +323,7 @@ class Talk(RuleBasedStateMachine):
             """Always there."""
             return text
 
-        self.chat._tools = []
+        self.chat._chat.tools = []
         if on:
             self.chat.tool(always)
 
@@ -323,13 +335,13 @@ class Talk(RuleBasedStateMachine):
 
     @rule(n=st.integers(1, 3))
     def undoes(self, n: int) -> None:
-        past = [*self.chat._past]
+        past = [*self.chat._chat._past]
         try:
             self.chat.undo(n)
         except UsageError:
             assert n > len(past)
         else:
-            assert self.chat.turns == past[-n]
+            assert self.chat.turns == history.arranged(past[-n], self.stage.page.layout)
 
     @rule(n=st.integers(0, 100))
     def hides(self, n: int) -> None:
@@ -380,7 +392,8 @@ class Talk(RuleBasedStateMachine):
         before = [(t.answer.id, t.hidden) for t in self.chat.turns]
         if before:
             self.chat.restore()
-            assert [(t.answer.id, t.hidden) for t in self.chat.turns] == before
+            restored = [(t.answer.id, t.hidden) for t in self.chat.turns]
+            assert restored == before or (self.stage.page.layout.order and sorted(restored) == sorted(before))
 
     # -- what must hold -------------------------------------------------------------------------------------------------
 
@@ -390,9 +403,21 @@ class Talk(RuleBasedStateMachine):
             for options in ({}, {"tool": LOOK}, {"web": True}):
                 if chat is not self.chat and options:
                     continue
-                asking = chat._prepared("probe", (), Options.of(**options))
-                request, _, _ = build(asking.question, self.stage.settings)
+                exchange = chat._asker.prepared("probe", (), Options.of(**options))
+                request, _, _ = build(exchange.question, self.stage.settings)
                 check({**request.params, "stream": True}, {"anthropic-version": VERSION})
+
+    @invariant()
+    def the_history_of_a_cell_is_that_of_the_cells_above(self) -> None:
+        layout, cell = self.stage.page.layout, self.stage.place.cell
+        assert all(t.deleted == (t.cell in layout.deleted) for t in self.chat.turns if t.cell)
+        if cell not in layout.order:
+            return
+        earlier = self.chat._asker.prepared("probe", (), Options.of()).question.earlier
+        assert not any(t.deleted for t in earlier)
+        told = [layout.order.index(t.cell) for t in earlier if t.cell in layout.order]
+        assert told == sorted(told) and all(at <= layout.order.index(cell) for at in told)
+        assert all(t.execution == self.stage.place.execution for t in earlier if t.cell == cell)
 
     @invariant()
     def turns_are_whole(self) -> None:

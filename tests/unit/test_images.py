@@ -16,10 +16,14 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from claude_jupyter.content import images, limits, svg
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.figures import displayed
+from claude_jupyter.content.images import convert, request_limits, svg
+from claude_jupyter.content.images.media_types import decode
+from claude_jupyter.content.images.png import without_damaged_metadata
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, ContentTooLargeError, MissingExtraError
-from claude_jupyter.turns import Attachment
+from claude_jupyter.models import facts
 
 RULES = Rules()
 
@@ -52,7 +56,7 @@ def drawing(width: int, height: int) -> Image.Image:
 
 
 def test_an_attachment_has_a_label_before_the_picture_its_tokens_size_and_a_thumbnail() -> None:
-    made = images.from_pil(drawing(1600, 1000), 'figs["a"]', RULES)
+    made = convert.from_pil(drawing(1600, 1000), 'figs["a"]', RULES)
     assert [b["type"] for b in made.blocks] == ["text", "image"]
     assert made.blocks[0]["text"].startswith('<attachment label=\'figs["a"]\' kind="image">')
     assert (made.kind, made.size, made.sent) == ("image", (1600, 1000), "1,600 × 1,000")
@@ -62,36 +66,36 @@ def test_an_attachment_has_a_label_before_the_picture_its_tokens_size_and_a_thum
         and made.thumbnail.startswith("data:image/")
         and len(made.thumbnail) <= 3072
     )
-    assert images.from_pil(drawing(10, 10), "x", Rules(thumbnails=False)).thumbnail is None
+    assert convert.from_pil(drawing(10, 10), "x", Rules(thumbnails=False)).thumbnail is None
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"])
 def test_every_common_format_is_read_and_always_gives_the_same_bytes(form: str) -> None:
     data = saved(photo(500, 400), form)
-    assert images.sniff(data) == f"image/{form.lower()}"
-    made = images.from_bytes(data, "photo", RULES)
+    assert convert.sniff(data) == f"image/{form.lower()}"
+    made = convert.from_bytes(data, "photo", RULES)
     assert sent(made).size == (500, 400)
-    assert images.from_bytes(data, "photo", RULES) == made
+    assert convert.from_bytes(data, "photo", RULES) == made
 
 
 def test_photographs_become_jpeg_and_drawings_png() -> None:
-    assert sent(images.from_pil(photo(900, 700), "x", RULES)).format == "JPEG"
-    assert sent(images.from_pil(drawing(900, 700), "x", RULES)).format == "PNG"
-    assert sent(images.from_bytes(saved(photo(300, 200).convert("L"), "PNG"), "x", RULES)).format == "JPEG"
-    assert sent(images.from_bytes(saved(drawing(300, 200), "JPEG"), "x", RULES)).format == "JPEG"
+    assert sent(convert.from_pil(photo(900, 700), "x", RULES)).format == "JPEG"
+    assert sent(convert.from_pil(drawing(900, 700), "x", RULES)).format == "PNG"
+    assert sent(convert.from_bytes(saved(photo(300, 200).convert("L"), "PNG"), "x", RULES)).format == "JPEG"
+    assert sent(convert.from_bytes(saved(drawing(300, 200), "JPEG"), "x", RULES)).format == "JPEG"
 
 
 def test_a_photograph_in_black_and_white_is_a_photograph_whatever_its_mode() -> None:
-    grey = photo(800, 600).convert("L")
-    for image in (grey, grey.convert("RGB")):
-        assert images.from_pil(image, "grey", RULES).blocks[1]["source"]["media_type"] == "image/jpeg"
+    gray = photo(800, 600).convert("L")
+    for image in (gray, gray.convert("RGB")):
+        assert convert.from_pil(image, "gray", RULES).blocks[1]["source"]["media_type"] == "image/jpeg"
     plot = drawing(800, 600).convert("L").convert("RGB")
-    assert images.from_pil(plot, "plot", RULES).blocks[1]["source"]["media_type"] == "image/png"
+    assert convert.from_pil(plot, "plot", RULES).blocks[1]["source"]["media_type"] == "image/png"
 
 
 def test_a_drawing_keeps_its_pixels() -> None:
     image = drawing(640, 480)
-    assert sent(images.from_bytes(saved(image, "PNG"), "x", RULES)).tobytes() == image.tobytes()
+    assert sent(convert.from_bytes(saved(image, "PNG"), "x", RULES)).tobytes() == image.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -100,12 +104,12 @@ def test_a_drawing_keeps_its_pixels() -> None:
 def test_a_large_photo_comes_in_the_size_that_the_model_leaves_as_it_is(
     model: str, size: tuple[int, int]
 ) -> None:
-    made = images.from_bytes(saved(photo(4000, 3000), "JPEG"), "photo", Rules(model=model))
+    made = convert.from_bytes(saved(photo(4000, 3000), "JPEG"), "photo", Rules(model=facts(model)))
     assert sent(made).size == size
 
 
 def test_nothing_is_enlarged() -> None:
-    assert sent(images.from_pil(drawing(3, 2), "x", RULES)).size == (3, 2)
+    assert sent(convert.from_pil(drawing(3, 2), "x", RULES)).size == (3, 2)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -118,7 +122,7 @@ def test_photos_are_turned_upright_and_metadata_is_dropped(orientation: int, siz
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = orientation, "SecretCamera"
     data = saved(stored, "JPEG", exif=exif, comment=b"SecretComment", dpi=(301, 301))
-    made = images.from_bytes(data, "photo", RULES)
+    made = convert.from_bytes(data, "photo", RULES)
     image = sent(made)
     assert image.width > image.height
     assert image.getpixel((image.width // 8, image.height // 8))[1] < 60  # type: ignore[index]
@@ -130,7 +134,7 @@ def test_text_in_a_png_does_not_leave() -> None:
     info = PngInfo()
     info.add_text("Software", "SecretSoftware")
     data = saved(drawing(50, 50), "PNG", pnginfo=info) + b"SecretTrailer"
-    made = images.from_bytes(data, "x", RULES)
+    made = convert.from_bytes(data, "x", RULES)
     assert b"Secret" not in base64.b64decode(made.blocks[1]["source"]["data"])
 
 
@@ -138,48 +142,50 @@ def test_transparency_stands_on_white() -> None:
     clear = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
     clear.paste((0, 0, 255, 255), (0, 0, 10, 20))
     palette = clear.quantize(8)
-    grey = Image.new("LA", (20, 20), (0, 0))
+    gray = Image.new("LA", (20, 20), (0, 0))
     for image in (clear, palette, clear.convert("RGBa")):
-        picture = sent(images.from_pil(image, "x", RULES)).convert("RGB")
+        picture = sent(convert.from_pil(image, "x", RULES)).convert("RGB")
         assert picture.getpixel((15, 10)) == (255, 255, 255)
         assert picture.getpixel((5, 10)) == (0, 0, 255)
-    assert sent(images.from_pil(grey, "x", RULES)).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert sent(convert.from_pil(gray, "x", RULES)).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     keyed = saved(Image.new("RGB", (4, 4), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
-    assert sent(images.from_bytes(keyed, "x", RULES)).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert sent(convert.from_bytes(keyed, "x", RULES)).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_sixteen_bits_are_scaled_not_cut() -> None:
     ramp = np.linspace(0, 65535, 100 * 100).astype(np.uint16).reshape(100, 100)
-    picture = sent(images.from_bytes(saved(Image.fromarray(ramp), "PNG"), "x", RULES))
+    picture = sent(convert.from_bytes(saved(Image.fromarray(ramp), "PNG"), "x", RULES))
     assert picture.getextrema() in ((0, 255), (0, 254), (1, 255))
     dim = Image.fromarray((ramp // 64).astype(np.uint16))  # 10 bits used, as microscopes do
-    assert sent(images.from_pil(dim, "x", RULES)).getextrema()[1] > 240  # type: ignore[operator]
+    assert sent(convert.from_pil(dim, "x", RULES)).getextrema()[1] > 240  # type: ignore[operator]
     floats = Image.fromarray(np.linspace(-1, 1, 10_000, dtype=np.float32).reshape(100, 100))
-    assert sent(images.from_bytes(saved(floats, "TIFF"), "x", RULES)).getextrema()[1] > 240  # type: ignore[operator]
+    assert sent(convert.from_bytes(saved(floats, "TIFF"), "x", RULES)).getextrema()[1] > 240  # type: ignore[operator]
     broken = Image.fromarray(np.full((9, 9), np.nan, dtype=np.float32))
-    assert sent(images.from_pil(broken, "x", RULES)).size == (9, 9)
+    assert sent(convert.from_pil(broken, "x", RULES)).size == (9, 9)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "PA", "La"])
 def test_every_mode_of_pillow_becomes_a_picture(mode: str) -> None:
     image = Image.new(mode, (30, 20))
-    assert sent(images.from_pil(image, "x", RULES)).mode in ("L", "RGB")
+    assert sent(convert.from_pil(image, "x", RULES)).mode in ("L", "RGB")
 
 
 def test_cmyk_and_other_profiles_become_srgb() -> None:
     red = Image.new("CMYK", (40, 40), (0, 255, 255, 0))
-    pixel = sent(images.from_bytes(saved(red, "JPEG", quality=95), "x", RULES)).getpixel((20, 20))
+    pixel = sent(convert.from_bytes(saved(red, "JPEG", quality=95), "x", RULES)).getpixel((20, 20))
     assert pixel[0] > 200 and pixel[1] < 60  # type: ignore[index]
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    assert sent(images.from_bytes(saved(drawing(9, 9), "PNG", icc_profile=lab), "x", RULES)).mode == "RGB"
-    assert sent(images.from_bytes(saved(drawing(9, 9), "PNG", icc_profile=b"junk"), "x", RULES)).mode == "RGB"
+    assert sent(convert.from_bytes(saved(drawing(9, 9), "PNG", icc_profile=lab), "x", RULES)).mode == "RGB"
+    assert (
+        sent(convert.from_bytes(saved(drawing(9, 9), "PNG", icc_profile=b"junk"), "x", RULES)).mode == "RGB"
+    )
 
 
 def test_of_an_animation_the_first_frame_is_sent() -> None:
-    frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "green", "blue")]
+    frames = [Image.new("RGB", (30, 20), color) for color in ("red", "green", "blue")]
     for form in ("GIF", "WEBP", "PNG"):
         data = saved(frames[0], form, save_all=True, append_images=frames[1:])
-        picture = sent(images.from_bytes(data, "x", RULES)).convert("RGB")
+        picture = sent(convert.from_bytes(data, "x", RULES)).convert("RGB")
         assert picture.getpixel((5, 5))[0] > 240  # type: ignore[index]
 
 
@@ -188,18 +194,18 @@ def test_an_image_of_the_users_stays_as_it_is(tmp_path: Path) -> None:
     path.write_bytes(saved(photo(4000, 3000), "JPEG", dpi=(72, 72)))
     image = Image.open(path)
     info = dict(image.info)
-    made = images.from_pil(image, "image", RULES)
+    made = convert.from_pil(image, "image", RULES)
     assert sent(made).size == (2212, 1659)
     assert (image.size, image.mode, dict(image.info)) == ((4000, 3000), "RGB", info)
     small = drawing(20, 10)
     small.info["comment"] = "mine"
-    images.from_pil(small, "small", RULES)
+    convert.from_pil(small, "small", RULES)
     assert small.info == {"comment": "mine"}
 
 
 def test_arrays_of_bytes_are_pictures_and_others_are_not() -> None:
-    assert images.from_array(np.zeros((20, 30, 3), np.uint8), "a", RULES).size == (30, 20)
-    assert images.from_array(np.zeros((20, 60, 4), np.uint8)[:, ::2], "a", RULES).size == (30, 20)
+    assert convert.from_array(np.zeros((20, 30, 3), np.uint8), "a", RULES).size == (30, 20)
+    assert convert.from_array(np.zeros((20, 60, 4), np.uint8)[:, ::2], "a", RULES).size == (30, 20)
     for shape, kind in (
         ((20, 30), "uint8"),
         ((20, 30, 3), "float64"),
@@ -207,7 +213,7 @@ def test_arrays_of_bytes_are_pictures_and_others_are_not() -> None:
         ((0, 3, 3), "uint8"),
     ):
         with pytest.raises(AttachmentError):
-            images.from_array(np.zeros(shape, kind), "a", RULES)
+            convert.from_array(np.zeros(shape, kind), "a", RULES)
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -228,12 +234,12 @@ def test_a_bomb_is_refused_in_one_line_before_it_is_decoded(
     size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as many data scientists set it
-    with pytest.raises(AttachmentError, match="too large a picture") as refused:
-        images.from_bytes(bomb(*size), "bomb.png", RULES)
+    with pytest.raises(AttachmentError, match="is too large") as refused:
+        convert.from_bytes(bomb(*size), "bomb.png", RULES)
     assert "\n" not in str(refused.value)
     monkeypatch.undo()
-    with pytest.raises(AttachmentError, match="too large a picture"):
-        images.from_bytes(bomb(*size), "bomb.png", RULES)
+    with pytest.raises(AttachmentError, match="is too large"):
+        convert.from_bytes(bomb(*size), "bomb.png", RULES)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
@@ -241,32 +247,32 @@ def test_damaged_files_are_refused_in_one_line(form: str) -> None:
     whole = saved(photo(300, 200), form)
     for cut in (len(whole) // 2, 40, 12):
         with pytest.raises(AttachmentError, match=r"^x\.png is damaged") as refused:
-            images.from_bytes(whole[:cut], "x.png", RULES)
+            convert.from_bytes(whole[:cut], "x.png", RULES)
         assert "\n" not in str(refused.value)
     noise = bytearray(whole)
     noise[len(noise) // 3 : len(noise) // 2] = random.Random(1).randbytes(len(noise) // 2 - len(noise) // 3)
     try:
-        images.from_bytes(bytes(noise), "x.png", RULES)
+        convert.from_bytes(bytes(noise), "x.png", RULES)
     except AttachmentError as error:
         assert "\n" not in str(error)
 
 
 def test_a_wrong_name_does_not_matter_but_what_is_no_picture_is_said() -> None:
-    made = images.from_bytes(saved(drawing(20, 10), "PNG"), "x.jpg", RULES, media_type="image/jpeg")
+    made = convert.from_bytes(saved(drawing(20, 10), "PNG"), "x.jpg", RULES, media_type="image/jpeg")
     assert made.blocks[1]["source"]["media_type"] == "image/png"
-    with pytest.raises(AttachmentError, match="not a picture that can be read, though it says image/png"):
-        images.from_bytes(b"<html>Not found</html>", "x.png", RULES, media_type="image/png")
+    with pytest.raises(AttachmentError, match="not an image that can be read, though it says image/png"):
+        convert.from_bytes(b"<html>Not found</html>", "x.png", RULES, media_type="image/png")
     with pytest.raises(AttachmentError):
-        images.from_bytes(b"", "x.png", RULES)
+        convert.from_bytes(b"", "x.png", RULES)
 
 
-def test_base64_and_data_urls_are_recognised_and_texts_are_not() -> None:
+def test_base64_and_data_urls_are_recognized_and_texts_are_not() -> None:
     data = saved(drawing(20, 10), "PNG")
     text = base64.b64encode(data).decode()
     wrapped = "\n".join(text[i : i + 76] for i in range(0, len(text), 76))
     for encoded in (text, wrapped, f"data:image/png;base64,{text}", f"data:image/jpeg;name=x;base64,{text}"):
-        assert images.decode(encoded) == data
-    assert images.decode("data:image/svg+xml;utf8,%3Csvg xmlns='x'/%3E") == b"<svg xmlns='x'/>"
+        assert decode(encoded) == data
+    assert decode("data:image/svg+xml;utf8,%3Csvg xmlns='x'/%3E") == b"<svg xmlns='x'/>"
     for other in (
         "",
         "hello",
@@ -276,7 +282,7 @@ def test_base64_and_data_urls_are_recognised_and_texts_are_not() -> None:
         "data:",
         text[:100] + "!!!" + text[100:],
     ):
-        assert images.decode(other) is None
+        assert decode(other) is None
 
 
 def test_what_ipython_displays_as_a_picture_is_one(tmp_path: Path) -> None:
@@ -287,46 +293,46 @@ def test_what_ipython_displays_as_a_picture_is_one(tmp_path: Path) -> None:
         ipd.Image(path.read_bytes()),
         ipd.SVG("<svg width='30' height='20'/>"),
     ):
-        made = images.from_display(value, "x", RULES)
+        made = displayed.attach(value, "x", RULES)
         assert made is not None and made.kind == "image"
-    url = images.from_display(ipd.Image(url="https://example.org/x.png"), "x", RULES)
+    url = displayed.attach(ipd.Image(url="https://example.org/x.png"), "x", RULES)
     assert url is not None and url.blocks[1]["source"] == {"type": "url", "url": "https://example.org/x.png"}
-    assert images.from_display(ipd.HTML("x"), "x", RULES) is None
-    assert images.from_display("hello", "x", RULES) is None
+    assert displayed.attach(ipd.HTML("x"), "x", RULES) is None
+    assert displayed.attach("hello", "x", RULES) is None
 
 
 def test_no_picture_is_longer_than_the_provider_takes() -> None:
     noise = Image.frombytes("RGB", (2500, 1400), random.Random(0).randbytes(2500 * 1400 * 3))
     noise.paste("white", (0, 0, 1300, 1400))  # a drawing by its background
     for provider, limit in (("anthropic", 10_000_000), ("bedrock", 5_000_000)):
-        made = images.from_pil(noise, "x", Rules(provider=provider))
+        made = convert.from_pil(noise, "x", Rules(provider=provider))
         assert len(made.blocks[1]["source"]["data"]) <= limit
         assert len(made.thumbnail or "") <= 3072
 
 
 def test_among_more_than_twenty_images_no_side_is_over_2000() -> None:
-    wide = images.from_pil(drawing(2500, 700), "x", RULES)
+    wide = convert.from_pil(drawing(2500, 700), "x", RULES)
     assert wide.size == (2500, 700)
-    assert images.from_pil(drawing(2500, 700), "x", Rules(images_before=20)).size == (2000, 560)
-    small = images.shrink(wide)
+    assert convert.from_pil(drawing(2500, 700), "x", Rules(images_before=20)).size == (2000, 560)
+    small = convert.shrink(wide)
     assert small.size == sent(small).size == (2000, 560)
     assert small.sent == "2,000 × 560"
     assert wide.tokens - small.tokens == 90 * 25 - 72 * 20
-    assert images.shrink(small) is small
+    assert convert.shrink(small) is small
 
 
 def test_the_images_of_a_request_are_held_to_its_limits_together() -> None:
-    wide = images.from_pil(drawing(2500, 700), "x", RULES)
-    narrow = images.from_pil(drawing(100, 70), "x", RULES)
+    wide = convert.from_pil(drawing(2500, 700), "x", RULES)
+    narrow = convert.from_pil(drawing(100, 70), "x", RULES)
     earlier = [{"role": "user", "content": [*narrow.blocks] * 19}]
-    assert limits.hold([wide], earlier, RULES) == (wide,)
-    held = limits.hold([wide, narrow], earlier, RULES)
+    assert request_limits.hold([wide], earlier, RULES) == (wide,)
+    held = request_limits.hold([wide, narrow], earlier, RULES)
     assert [a.size for a in held] == [(2000, 560), (100, 70)]
     result = {"type": "tool_result", "tool_use_id": "t", "content": [wide.blocks[1]]}
     with pytest.raises(ContentTooLargeError, match="2,000 px"):
-        limits.hold([narrow, narrow], [*earlier, {"role": "user", "content": [result]}], RULES)
-    with pytest.raises(ContentTooLargeError, match="takes 100"):
-        limits.hold([narrow] * 82, earlier, Rules(model="claude-haiku-4-5"))
+        request_limits.hold([narrow, narrow], [*earlier, {"role": "user", "content": [result]}], RULES)
+    with pytest.raises(ContentTooLargeError, match="accepts 100"):
+        request_limits.hold([narrow] * 82, earlier, Rules(model=facts("claude-haiku-4-5")))
 
 
 SVG = (
@@ -344,13 +350,13 @@ def test_svg_is_drawn_on_white_in_a_readable_size() -> None:
         ('width="90000" height="30000"', (2576, 859)),
         ("", (400, 400)),
     ):
-        made = images.from_bytes(SVG.format(size=size, inside=circle).encode(), "x.svg", RULES)
+        made = convert.from_bytes(SVG.format(size=size, inside=circle).encode(), "x.svg", RULES)
         assert made.size == pytest.approx(drawn, abs=1), size
         picture = sent(made).convert("RGB")
         corner = picture.getpixel((picture.width - 1, picture.height - 1))
         assert corner == (255, 255, 255)
     head = '<?xml version="1.0"?>\n<!-- x -->\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://x/svg11.dtd">\n'
-    assert images.sniff((head + SVG.format(size="", inside="")).encode()) == "image/svg+xml"
+    assert convert.sniff((head + SVG.format(size="", inside="")).encode()) == "image/svg+xml"
 
 
 def test_svg_fetches_nothing_from_network_or_disk(tmp_path: Path) -> None:
@@ -371,11 +377,11 @@ def test_svg_fetches_nothing_from_network_or_disk(tmp_path: Path) -> None:
     ):
         text = SVG.format(size='width="50" height="50"', inside=reference)
         assert "secret" not in svg.local(text)
-        picture = sent(images.from_svg(text, "x.svg", RULES)).convert("RGB")
+        picture = sent(convert.from_svg(text, "x.svg", RULES)).convert("RGB")
         assert picture.getcolors() == [(picture.width * picture.height, (255, 255, 255))], reference
     red = base64.b64encode(secret.read_bytes()).decode()
     inside = f'<image href="data:image/png;base64,{red}" width="50" height="50"/>'
-    picture = sent(images.from_svg(SVG.format(size='width="50" height="50"', inside=inside), "x", RULES))
+    picture = sent(convert.from_svg(SVG.format(size='width="50" height="50"', inside=inside), "x", RULES))
     assert picture.convert("RGB").getpixel((60, 60)) == (255, 0, 0)
 
 
@@ -384,11 +390,24 @@ def test_svg_fetches_nothing_from_network_or_disk(tmp_path: Path) -> None:
 )
 def test_a_broken_svg_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(AttachmentError, match="cannot be drawn") as refused:
-        images.from_svg(text, "x.svg", RULES)
+        convert.from_svg(text, "x.svg", RULES)
     assert "\n" not in str(refused.value)
 
 
 def test_without_anything_that_draws_svg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(svg, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"claude-jupyter\[figures\]"):
-        images.from_svg("<svg/>", "x.svg", RULES)
+        convert.from_svg("<svg/>", "x.svg", RULES)
+
+
+def test_a_png_with_damaged_metadata_is_shown_as_browsers_show_it():
+    written = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(written, "PNG", dpi=(72, 72))
+    sound = written.getvalue()
+    at = sound.index(b"pHYs")
+    damaged = sound[: at + 4] + bytes([sound[at + 4] ^ 1]) + sound[at + 5 :]
+    assert convert.from_bytes(damaged, "plot", Rules()).size == (40, 30)
+    assert without_damaged_metadata(sound) == sound
+    assert without_damaged_metadata(b"GIF89a") == b"GIF89a"
+    with pytest.raises(AttachmentError, match="damaged"):
+        convert.from_bytes(damaged[:60], "plot", Rules())

@@ -123,6 +123,14 @@ def test_a_link_with_another_scheme_leads_nowhere(link: str):
     assert "(#" in inert(link) or "](<#" in inert(link) or "](&lt;" in inert(link)
 
 
+@pytest.mark.parametrize("scheme", ["javascript", "JavaScript", "vbscript", "data"])
+def test_a_destination_that_could_run_or_carry_something_is_left_out(scheme: str):
+    assert (
+        inert(f"[a]({scheme}:alert(1)) and\n\n[b]: {scheme}:alert(1) 't'")
+        == "[a](#left-out) and\n\n[b]: #left-out 't'"
+    )
+
+
 def test_tex_that_loads_is_shown():
     assert inert("$\\style{background:url(x)}{y}$") == "$\\backslash style{background:url(x)}{y}$"
     assert inert("$\\classical + \\hrefs$") == "$\\classical + \\hrefs$"
@@ -152,6 +160,9 @@ def test_literal_text_shows_as_it_is():
         == "Two words: sales (10 of 48,210 rows), 95% – ok?"
     )
     assert literal("1. *a* <b>") == "1&#46; &#42;a&#42; &#60;b&#62;"
+    assert literal("Cut at max_tokens, _here_, __init__") == (
+        "Cut at max_tokens, &#95;here&#95;, &#95;&#95;init&#95;&#95;"
+    )
     assert literal("https://x www.y") == "https&#58;//x www&#46;y"
 
 

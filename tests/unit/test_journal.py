@@ -17,7 +17,7 @@ import pytest
 from support.journalled import make, picture, png, turn
 from support.world import stage
 
-from claude_jupyter.conversation.repeats import Repeats
+from claude_jupyter.conversation.ask.repeated import Repeats
 
 
 @pytest.fixture
@@ -29,13 +29,17 @@ def thinks(turn):
     return any(b["type"] == "thinking" for b in turn.messages[1]["content"])
 
 
-@pytest.mark.parametrize(
-    "text", ["plain", "line\u2028parted", "next\u0085line", "a\x0cb\r\nc", "lone \ud800"]
-)
+@pytest.mark.parametrize("text", ["plain", "line\u2028parted", "next\u0085line", "a\x0cb\r\nc"])
 def test_a_turn_comes_back_as_it_was(journal, text):
     journal.add("main", turn("a", text=text))
     (back,) = journal.turns("main")
     assert back == turn("a", text=text)
+
+
+def test_text_that_utf_8_cannot_hold_costs_no_turn(journal):
+    journal.add("main", turn("a", text="lone \ud800"))
+    (back,) = journal.turns("main")
+    assert back.messages[-1]["content"][-1] == {"type": "text", "text": "lone \ufffd"}
 
 
 def test_pictures_stand_beside_by_their_hash_and_come_back(journal, tmp_path):
@@ -56,7 +60,7 @@ def test_a_picture_that_is_gone_is_noted_and_thinking_about_it_dropped(tmp_path,
     for file in (tmp_path / "journal" / "images").iterdir():
         file.unlink() if how == "gone" else file.write_text("nonsense")
     (back,) = journal.turns("main")
-    assert "no longer at hand" in back.messages[0]["content"][0]["text"]
+    assert "no longer available" in back.messages[0]["content"][0]["text"]
     assert not thinks(back), "the service would refuse thinking about a picture that is not sent"
 
 
@@ -82,16 +86,16 @@ def test_a_file_that_another_kernel_deletes_meanwhile_is_passed_over(journal, tm
     journal.add("main", turn("a"))
     (tmp_path / "journal" / "k2.jsonl").symlink_to("nowhere")  # listed, and gone when it is looked at
     assert [t.answer.id for t in journal.turns("main")] == ["a"]
-    assert not list(journal.asked())
+    assert not list(journal.answered_before())
 
 
 def test_a_price_edited_by_hand_costs_the_hint_and_not_the_answer(journal, tmp_path):
     with stage(["one", "two"]) as s:
-        s.world.journal, s.world.repeats = journal, Repeats(journal.asked)
+        s.env.journal, s.env.repeats = journal, Repeats(journal.answered_before)
         s.claude.ask("q", once=True)
         path = tmp_path / "journal" / "k1.jsonl"
         path.write_text(re.sub('"usd": "[^"]*"', '"usd": "a few cents"', path.read_text()))
-        s.world.repeats = Repeats(journal.asked)
+        s.env.repeats = Repeats(journal.answered_before)
         assert s.claude.ask("q", once=True).text == "two"
 
 
@@ -103,7 +107,7 @@ def test_lines_edited_by_hand_are_passed_over(journal, tmp_path):
         {**entry, "turn": {}},
         {**entry, "turn": {**entry["turn"], "messages": []}},
         {**entry, "turn": {**entry["turn"], "answer": None}},
-        {**entry, "turn": {**entry["turn"], "answer": {**entry["turn"]["answer"], "cost": {"input": "x"}}}},
+        {**entry, "turn": {**entry["turn"], "answer": {**entry["turn"]["answer"], "id": 5}}},
         {**entry, "version": 9},
         [1],
     ]
@@ -124,7 +128,7 @@ def test_a_disk_that_takes_no_more_costs_one_warning_and_no_answer(tmp_path, mon
         raise OSError(fault, os.strerror(fault))
 
     with stage(["one", "two", "three"]) as s:
-        s.world.journal = journal
+        s.env.journal = journal
         monkeypatch.setattr(os, "write", full)
         s.claude.ask("a")
         s.claude.ask("b")
@@ -174,10 +178,10 @@ KILLED = """
     sys.path.insert(0, {tests!r})
     from pathlib import Path
     from support.world import stage
-    from claude_jupyter.conversation.journal import Journal
+    from claude_jupyter.conversation.store.journal import Journal
     from claude_jupyter.demo.script import Script, Wait
     with stage(["One.", "Two.", Script(text=["Half", Wait(60)])]) as s:
-        s.world.journal = Journal(Path({folder!r}), "k1", "a.ipynb", lambda: "on", print)
+        s.env.journal = Journal(Path({folder!r}), "k1", "a.ipynb", lambda: "on", print)
         s.claude.ask("first")
         s.claude.ask("second")
         s.view.at_part = lambda part: os.kill(os.getpid(), signal.SIGKILL) if "Half" in str(part) else None
@@ -191,7 +195,7 @@ def test_a_killed_kernel_loses_no_finished_turn(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(tests).parent, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     with stage(["Three."]) as s:
-        s.world.journal = make(tmp_path, "k2")
+        s.env.journal = make(tmp_path, "k2")
         s.claude.restore()
         assert [t.answer.text for t in s.claude.turns] == ["One.", "Two."]
         s.claude.ask("third")

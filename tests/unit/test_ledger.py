@@ -11,11 +11,11 @@ from decimal import Decimal
 import pytest
 from support.ledger import CALL, MODEL, D, outcome, table
 
-from claude_jupyter.costs import queries
-from claude_jupyter.costs.calls import Call, Outcome, Reserve, Spent, Sum, Where
-from claude_jupyter.costs.ledger import Ledger
+from claude_jupyter.costs.ledger import queries
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome, Reserve, Spent, Sum, Where
+from claude_jupyter.costs.ledger.schema import COLUMNS, SCOPES
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 from claude_jupyter.costs.prices import price
-from claude_jupyter.costs.schema import COLUMNS, SCOPES
 from claude_jupyter.costs.usage import Cost, Usage
 
 
@@ -69,7 +69,7 @@ def test_sums_are_exact_to_the_last_decimal(ledger: Ledger):
 
 def test_a_price_that_is_not_known_is_not_zero(ledger: Ledger):
     row = ledger.start(CALL)
-    ledger.finish(row, Outcome(usage=Usage(input=9), cost=None, complete=True))
+    ledger.finish(row, CallOutcome(usage=Usage(input=9), cost=None, complete=True))
     (kept,) = ledger.rows()
     (total,) = ledger.sums(())
     assert kept["cost_usd"] is None
@@ -77,7 +77,7 @@ def test_a_price_that_is_not_known_is_not_zero(ledger: Ledger):
 
 
 def test_a_stopped_answer_is_marked_as_a_lower_bound(ledger: Ledger):
-    ledger.finish(ledger.start(CALL), Outcome(Usage(input=9), Cost({"input": D("0.5")}), estimated=True))
+    ledger.finish(ledger.start(CALL), CallOutcome(Usage(input=9), Cost({"input": D("0.5")}), estimated=True))
     (total,) = ledger.sums(("cell",))
     assert (total.estimated, total.unfinished, total.billed) == (1, 0, D("0.5"))
 
@@ -192,7 +192,7 @@ def test_days_are_the_machines_own_also_when_the_clocks_change(zone: str, monkey
 def test_a_clock_that_jumps_back_loses_nothing(ledger: Ledger):
     for at in (datetime.now(UTC), datetime.now(UTC) - timedelta(days=400)):
         row = ledger.start(Call(MODEL, user="ada", kernel="k1", at=at))
-        ledger.finish(row, Outcome(Usage(input=1), Cost({"input": D(1)}), complete=True, seconds=-3.0))
+        ledger.finish(row, CallOutcome(Usage(input=1), Cost({"input": D(1)}), complete=True, seconds=-3.0))
     assert [r["seconds"] for r in ledger.rows()] == [0.0, 0.0]
     assert ledger.spent(kernel="k1", user="ada") == Spent(D(2), D(0), D(1))
 
@@ -246,11 +246,11 @@ def test_totals_always_equal_the_sum_of_the_rows(ledger: Ledger):
 
 def test_pricing_again_keeps_what_was_recorded(ledger: Ledger):
     row = ledger.start(CALL)
-    ledger.finish(row, Outcome(Usage(input=1_000_000), None, complete=True))
-    new = Outcome(cost=Cost({"input": D(2)}), price_date="2026-11-10")
+    ledger.finish(row, CallOutcome(Usage(input=1_000_000), None, complete=True))
+    new = CallOutcome(cost=Cost({"input": D(2)}), price_date="2026-11-10")
     assert ledger.reprice([(row, new), ("nobody", new)]) == 1
     assert ledger.reprice([(row, new)]) == 0
-    newer = Outcome(cost=Cost({"input": D("2.5")}), price_date="2026-12-01")
+    newer = CallOutcome(cost=Cost({"input": D("2.5")}), price_date="2026-12-01")
     assert ledger.reprice([(row, newer)]) == 1
     (kept,) = ledger.rows()
     assert (kept["cost_usd"], kept["price_date"]) == ("2.5", "2026-12-01")
@@ -262,7 +262,7 @@ def test_pricing_again_keeps_what_was_recorded(ledger: Ledger):
     ]
 
 
-# ── what is set aside for requests under way ──
+# ── what is reserved for requests in progress ──
 
 
 def test_what_is_set_aside_counts_until_the_real_price_is_known(ledger: Ledger):

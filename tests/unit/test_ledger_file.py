@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from support.ledger import CALL, MODEL, D, outcome, reopened, table
 
-from claude_jupyter.costs import disk
-from claude_jupyter.costs.calls import Call, Reserve, Spent
-from claude_jupyter.costs.ledger import Ledger
-from claude_jupyter.costs.opening import open_ledger
+from claude_jupyter.costs.ledger import disk
+from claude_jupyter.costs.ledger.calls import Call, Reserve, Spent
+from claude_jupyter.costs.ledger.opening import open_ledger
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
 from claude_jupyter.errors import BudgetError, StorageError
 
 # Kernels are forked here; newer Pythons warn of it where threads run.
@@ -80,13 +80,13 @@ def test_kill_9_at_any_moment_leaves_every_started_request(tmp_path: Path):
     path = tmp_path / "ledger.db"
     program = (
         "import sys; from pathlib import Path\n"
-        "from claude_jupyter.costs.ledger import Ledger\n"
-        "from claude_jupyter.costs.calls import Call, Outcome\n"
+        "from claude_jupyter.costs.ledger.sqlite_ledger import Ledger\n"
+        "from claude_jupyter.costs.ledger.calls import Call, CallOutcome\n"
         "ledger = Ledger(Path(sys.argv[1]), warn=print)\n"
         "while True:\n"
         "    row = ledger.start(Call('m', kernel='k'))\n"
         "    print(row, flush=True)\n"
-        "    ledger.finish(row, Outcome())\n"
+        "    ledger.finish(row, CallOutcome())\n"
     )
     started: set[str] = set()
     for after in (1, 7, 40):
@@ -257,7 +257,7 @@ def test_files_of_single_kernels_are_still_read_when_the_disk_can_do_wal(tmp_pat
         assert [s.calls for s in new.sums(())] == [2]
 
 
-def test_a_network_disk_is_recognised_even_where_wal_seems_to_work(tmp_path: Path):
+def test_a_network_disk_is_recognized_even_where_wal_seems_to_work(tmp_path: Path):
     mounts = tmp_path / "mountinfo"
     mounts.write_text(
         "21 1 0:20 / / rw - ext4 /dev/sda1 rw\n"

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from support.world import stage
 
-from claude_jupyter.costs.calls import Where
+from claude_jupyter.costs.ledger.calls import Where
 from claude_jupyter.demo.script import Script
 
 SLOW = Script(text="One two three four five six seven eight nine ten. " * 40, pace=0.02)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from claude_jupyter.magics import lines
+from claude_jupyter.magics.line import lines
 
 
 def manager(installed: bool = True) -> TransformerManager:
@@ -62,7 +62,11 @@ def test_a_line_may_be_assigned(prompt, target):
     assert calls(f"{target}=%claude {prompt}") == [["claude", prompt]]
 
 
-@given(st.text(min_size=1).filter(lambda t: not set(t) & set("\n\r") and t.strip() and t[0] not in " \t"))
+@given(
+    st.text(min_size=1).filter(
+        lambda t: not set(t) & set("\n\r") and t.strip() and "\xa0" not in t and t[0] not in " \t"
+    )
+)
 def test_any_text_at_all_arrives(prompt):
     assert calls(f"%claude {prompt}") == [["claude", prompt]]
     assert calls(f"%%claude {prompt}\nbody") == [["claude", prompt, "body\n"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import stat
@@ -19,12 +20,12 @@ import pytest
 from pydantic import BaseModel
 from support.world import stage
 
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.rows import fill
-from claude_jupyter.costs.calls import Where
+from claude_jupyter.answer.model import cell_hash
+from claude_jupyter.conversation.map.rows import fill_row
+from claude_jupyter.conversation.store.journal import Journal
+from claude_jupyter.costs.ledger.calls import Where
 from claude_jupyter.demo.script import Call, Script, Wait
-from claude_jupyter.errors import AuthenticationError, BudgetError, StoppedError, UsageError
-from claude_jupyter.turns import cell_hash
+from claude_jupyter.errors import AuthenticationError, StoppedError, UsageError
 
 
 class Review(BaseModel):
@@ -47,7 +48,7 @@ def text(body):
 
 
 def journalled(s, folder: Path, mode="on"):
-    s.world.journal = Journal(folder, "kernel-1", "a.ipynb", lambda: mode, print)
+    s.env.journal = Journal(folder, "kernel-1", "a.ipynb", lambda: mode, print)
     return s
 
 
@@ -263,10 +264,13 @@ def test_limit_is_never_exceeded():
 
 
 def test_a_stop_keeps_what_is_done(tmp_path):
+    asked = itertools.count()
+
     def reply(body):
-        if text(body) == "20?":
+        number = next(asked)
+        if number == 20:
             os.kill(os.getpid(), signal.SIGINT)
-        return Script(text=["a", Wait(0.05 if int(text(body)[:-1]) < 20 else 5)])
+        return Script(text=["a", Wait(0.05 if number < 20 else 5)])
 
     with stage(reply) as s:
         journalled(s, tmp_path)
@@ -280,53 +284,6 @@ def test_a_stop_keeps_what_is_done(tmp_path):
         journalled(s, tmp_path)
         out = s.claude.map([str(n) for n in range(60)], "{value}?")
         assert out.count("a") == done and out.count("b") == len(s.bodies) == 60 - done
-
-
-def test_what_is_likely_to_cost_more_than_confirm_above_is_asked_first():
-    asked = []
-    with stage("a") as s:
-        s.settings.confirm_above = 0.01
-        s.world.confirm = lambda question: asked.append(question)
-        with pytest.raises(BudgetError, match="confirm_above"):
-            s.claude.map([str(n) for n in range(50)], "{value}?")
-        s.world.confirm = lambda question: asked.append(question) or False
-        with pytest.raises(BudgetError, match="as you asked"):
-            s.claude.map([str(n) for n in range(50)], "{value}?")
-        assert not s.bodies and "50 requests" in asked[0] and "$" in asked[0]
-        s.world.confirm = lambda question: True
-        assert len(s.claude.map([str(n) for n in range(50)], "{value}?")) == 50
-
-
-def test_answers_that_turn_out_dear_are_asked_about_on_the_way():
-    asked = []
-
-    def confirm(question):
-        asked.append(question)
-        return False
-
-    with stage("word " * 2000) as s:
-        s.settings.confirm_above = 0.5
-        s.world.confirm = confirm
-        with pytest.raises(BudgetError, match=r"\d+ of 100 rows are answered"):
-            s.claude.map([str(n) for n in range(100)], "{value}?", limit=5)
-        assert "of 100 rows cost" in asked[0] and 20 <= len(s.bodies) < 60
-
-
-def test_a_budget_ends_it_and_what_is_done_is_kept():
-    with stage("word " * 600) as s:
-        s.settings.budget = 0.45
-        s.settings.confirm_above = 1e9
-        with pytest.raises(BudgetError, match="are answered"):
-            s.claude.map([str(n) for n in range(100)], "{value}?", max_tokens=2000)
-        assert 0.3 < s.claude.cost <= Decimal("0.45")
-
-
-def test_a_budget_that_cannot_hold_it_is_said_before_anything_is_sent():
-    with stage("a") as s:
-        s.settings.budget = 0.01
-        with pytest.raises(BudgetError, match="Not sent"):
-            s.claude.map(["x" * 3000] * 5 + [f"y{n}" * 2000 for n in range(50)], "{value}?")
-        assert not s.bodies
 
 
 def test_rows_none_refuses():
@@ -350,7 +307,7 @@ def test_tools_and_system_go_with_every_row():
 
 def test_secrets_do_not_leave():
     with stage(echo) as s:
-        s.world.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ())
+        s.env.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ())
         s.claude.map(pd.DataFrame({"a": ["hunter2"]}), "hunter2 {a}")
         s.claude.map(["hunter2"], "hunter2")
         assert "hunter2" not in str(s.bodies)
@@ -362,7 +319,7 @@ def test_secrets_in_what_a_tool_gives_do_not_leave():
         return "the password is hunter2"
 
     with stage([Script(calls=[Call("look", {})]), "Fine."]) as s:
-        s.world.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ())
+        s.env.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ())
         assert s.claude.map(["a"], "{value}?", tool=look) == ["Fine."]
         assert "[redacted PW]" in str(s.bodies[1]) and "hunter2" not in str(s.bodies)
 
@@ -382,9 +339,9 @@ def test_a_tool_given_twice_is_one():
 
 
 def test_a_fault_of_one_row_stops_the_others_and_keeps_what_came(tmp_path, monkeypatch):
-    from claude_jupyter.conversation.asking import Asking
+    from claude_jupyter.conversation.ask.run import Exchange
 
-    parts = Asking.parts
+    parts = Exchange.parts
 
     slow, ready = threading.Event(), threading.Event()
 
@@ -402,7 +359,7 @@ def test_a_fault_of_one_row_stops_the_others_and_keeps_what_came(tmp_path, monke
         if "two" in str(self.question.content):
             ready.set()
 
-    monkeypatch.setattr(Asking, "parts", odd)
+    monkeypatch.setattr(Exchange, "parts", odd)
     with stage(reply) as s:
         journalled(s, tmp_path)
         with pytest.raises(RuntimeError, match="a bug"):
@@ -425,7 +382,7 @@ def test_the_ledger_gets_the_cell_although_rows_are_asked_on_other_threads():
 
 @pytest.mark.parametrize("options", [{"background": True}, {"chat": "x"}, {"new": True}, {"out": "x"}])
 def test_options_that_mean_nothing_here_are_refused(options):
-    with stage() as s, pytest.raises(UsageError, match="map takes no"):
+    with stage() as s, pytest.raises(UsageError, match="map does not accept"):
         s.claude.map(["a"], "{value}?", **options)
 
 
@@ -453,11 +410,11 @@ def test_an_empty_list_costs_nothing():
     ],
 )
 def test_braces(prompt, row, text):
-    assert fill(prompt, row).text == text
+    assert fill_row(prompt, row).text == text
 
 
 def test_a_wrong_format_is_said_before_anything_is_sent():
-    with stage() as s, pytest.raises(UsageError, match="cannot be written"):
+    with stage() as s, pytest.raises(UsageError, match="cannot be formatted"):
         s.claude.map(["a"], "{value:.2f}")
 
 
@@ -468,7 +425,7 @@ def test_a_tool_that_asks_first_is_refused_before_anything_is_sent():
 
     with stage("Fine.") as s:
         s.claude.tool(delete, confirm=True)
-        with pytest.raises(UsageError, match="delete asks first"):
+        with pytest.raises(UsageError, match="which delete needs"):
             s.claude.map(["a"], "{value}")
         assert not s.server.requests
 
@@ -482,3 +439,78 @@ def test_a_slip_in_a_columns_name_is_refused_before_anything_is_sent(capsys):
         assert s.claude.map([{"review": "a"}], "{{reviw}} {x} {review}") == ["Fine."]
         assert s.claude.map([], "{value}") == []
         assert "1 row: 1 asked" in (told := capsys.readouterr().out) and "0 rows: nothing to ask" in told
+
+
+TWICE = pd.DataFrame([["a", "b"], ["c", "d"]], columns=["v", "v"])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        TWICE,
+        pa.Table.from_arrays([pa.array(["a", "c"]), pa.array(["b", "d"])], names=["v", "v"]),
+        pa.RecordBatch.from_arrays([pa.array(["a", "c"]), pa.array(["b", "d"])], names=["v", "v"]),
+        TWICE.set_axis(pd.Index([3, 3])),
+    ],
+    ids=["pandas", "arrow", "batch", "pandas with equal labels"],
+)
+def test_columns_of_one_name_are_never_one(frame):
+    with stage(echo) as s:
+        with pytest.raises(UsageError, match="2 columns are named 'v'"):
+            s.claude.map(frame, "{v}?")
+        with pytest.raises(UsageError, match="2 columns are named 'v'"):
+            s.claude.map(frame, "{v:>5}?")
+        assert not s.bodies
+        out = s.claude.map(frame, "Sum up")
+        sent = " ".join(map(text, s.bodies))
+        assert "v: a\nv: b" in sent and "v: c\nv: d" in sent
+        names = out.column_names if hasattr(out, "column_names") else list(out.columns)
+        assert names == ["v", "v", "answer"]
+        assert s.claude.map(frame, "{{v}} is {x}")[:1] is not None
+
+
+def test_keys_of_one_text_are_never_one():
+    with stage(echo) as s:
+        s.claude.map([{1: "a", "1": "b"}], "Sum up")
+        assert "1: a\n1: b" in text(s.bodies[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (pd.DataFrame({"x": [12345678.9]}), "12345678.9"),
+        (pl.DataFrame({"x": pl.Series([0.1], dtype=pl.Float32)}), "0.1"),
+        (pa.table({"x": pa.array([0.1], pa.float32())}), "0.1"),
+        (pd.DataFrame({"x": pd.Series([0.1], dtype="float32")}), "0.1"),
+        (pd.DataFrame({"x": [1700000001.0, None]}).head(1), "1700000001.0"),
+        (pd.DataFrame({"x": [2**70]}), "1180591620717411303424"),
+        (pl.DataFrame({"x": [Decimal("1.10")]}), "1.10"),
+        (pd.DataFrame({"x": pd.period_range("2024-01", periods=1, freq="M")}), "2024-01"),
+        (pd.DataFrame({"x": pd.interval_range(0, 1)}), "(0, 1]"),
+        (pd.DataFrame({"x": pd.date_range("2024-01-01", periods=1, tz="America/New_York")}), "2024-01-01 00:00:00-05:00"),
+        (pd.DataFrame({"x": [1]}, index=["label"]), "1"),
+    ],
+)  # fmt: skip
+def test_a_cell_goes_into_the_prompt_as_it_is(values, words):
+    with stage(echo) as s:
+        s.claude.map(values, "{x}?")
+        assert text(s.bodies[0]) == f"{words}?"
+
+
+@pytest.mark.parametrize("make", [pd.Series, pl.Series, lambda v: pa.chunked_array([v])])
+def test_a_series_of_numbers_comes_back_with_answers(make):
+    with stage(echo) as s:
+        assert list(map(str, s.claude.map(make([0.5, 1.5]), "{value}?"))) == ["<0.5?>", "<1.5?>"]
+
+
+@pytest.mark.parametrize("make", [pd.Index, pd.array, pa.array])
+def test_an_index_or_array_comes_back_as_a_list(make):
+    with stage(echo) as s:
+        assert s.claude.map(make([5, 6]), "{value}?") == ["<5?>", "<6?>"]
+
+
+def test_missing_results_leave_numbers_whole():
+    with stage(lambda body: '{"value": 3}' if "p7" in text(body) else "no number") as s:
+        out = s.claude.map(pd.DataFrame({"a": ["p7", "q"]}), "Count", int)
+        assert out["answer"].iloc[0] == 3 and pd.isna(out["answer"].iloc[1])
+        assert out["answer"].dtype == "Int64"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from claude_jupyter.conversation.pace import FIRST, Pace
+from claude_jupyter.conversation.map.concurrency import FIRST, Throttle
 
 
 class Clock:
@@ -20,14 +20,14 @@ def headers(left: int, limit: int = 1000, seconds: float = 60, kind: str = "requ
     return {f"{name}-limit": str(limit), f"{name}-remaining": str(left), f"{name}-reset": reset}
 
 
-def filled(pace: Pace) -> int:
+def filled(pace: Throttle) -> int:
     while pace.may_start():
         pace.start()
     return pace.running
 
 
 def test_it_starts_small_and_doubles_while_the_service_answers():
-    pace = Pace(50, Clock())
+    pace = Throttle(50, Clock())
     assert filled(pace) == FIRST
     for wanted in (16, 32, 50, 50):
         for _ in range(pace.running):
@@ -36,14 +36,14 @@ def test_it_starts_small_and_doubles_while_the_service_answers():
 
 
 def test_headers_with_room_for_all_open_it_at_once():
-    pace = Pace(50, Clock())
+    pace = Throttle(50, Clock())
     filled(pace)
     pace.answered(headers(900))
     assert filled(pace) == 50
 
 
 def test_no_more_are_started_than_the_headers_leave():
-    pace = Pace(50, Clock())
+    pace = Throttle(50, Clock())
     filled(pace)
     pace.answered(headers(3))
     assert filled(pace) == FIRST + 1  # the limit grew by one
@@ -54,7 +54,7 @@ def test_no_more_are_started_than_the_headers_leave():
 
 def test_a_used_up_limit_is_waited_out_only_as_long_as_the_next_request_needs():
     clock = Clock()
-    pace = Pace(50, clock)
+    pace = Throttle(50, clock)
     filled(pace)
     pace.answered(headers(0, limit=60, seconds=60))
     for _ in range(FIRST):
@@ -65,7 +65,7 @@ def test_a_used_up_limit_is_waited_out_only_as_long_as_the_next_request_needs():
 
 
 def test_used_up_tokens_are_waited_out_too():
-    pace = Pace(50, Clock())
+    pace = Throttle(50, Clock())
     filled(pace)
     pace.answered(headers(0, seconds=30, kind="output-tokens"))
     assert pace.waits() > 1
@@ -73,7 +73,7 @@ def test_used_up_tokens_are_waited_out_too():
 
 def test_a_refusal_slows_it_down_once_and_answers_bring_it_back():
     clock = Clock()
-    pace = Pace(50, clock, limit=40)
+    pace = Throttle(50, clock, limit=40)
     filled(pace)
     for _ in range(10):
         pace.refused(2.0)
@@ -88,7 +88,7 @@ def test_a_refusal_slows_it_down_once_and_answers_bring_it_back():
 
 
 def test_odd_headers_do_no_harm():
-    pace = Pace(50, Clock())
+    pace = Throttle(50, Clock())
     filled(pace)
     pace.answered({"anthropic-ratelimit-requests-remaining": "many"})
     pace.answered(

@@ -18,12 +18,13 @@ def test_the_table_and_the_value_have_the_same_options():
 def test_every_option_of_the_contract_is_there():
     short = {option.name: option.short for option in OPTIONS}
     assert short == {
-        "plots": "p", "last": "l", "error": "e", "file": "f", "rows": None, "model": "m", "returns": "r", "out": "o",
-        "code": None, "effort": None, "thinking": None, "tool": "t", "web": None, "chat": "c", "new": "n", "once": None,
+        "plots": "p", "last": "l", "cell": None, "error": "e", "file": "f", "rows": None, "model": "m", "returns": "r", "out": "o",
+        "code": None, "effort": None, "thinking": None, "tool": "t", "web": None, "mcp": None, "look": None, "do": None,
+        "chat": "c", "new": "n", "once": None,
         "system": "s", "background": None, "dry-run": None, "no-replay": None, "max-tokens": None, "stop": None,
         "temperature": None, "param": None, "help": None,
     }  # fmt: skip
-    assert {o.name for o in OPTIONS if o.many} == {"file", "tool", "stop", "param"}
+    assert {o.name for o in OPTIONS if o.many} == {"file", "tool", "mcp", "stop", "param"}
 
 
 def test_python_takes_scalars_or_lists_and_true_for_counts():
@@ -51,35 +52,35 @@ def test_case_does_not_matter_for_words_with_fixed_values():
     ("options", "says"),
     [
         ({"efort": "high"}, "did you mean effort"),
-        ({"effort": "hi"}, "effort takes low, medium, high, xhigh, max, not 'hi'"),
-        ({"thinking": True}, "thinking takes show, hide, off"),
-        ({"rows": "some"}, "rows takes a number, none or all"),
-        ({"rows": -1}, "rows takes a number"),
-        ({"plots": -1}, "plots takes a whole number"),
-        ({"plots": "0"}, "plots takes a whole number from 1 on"),
-        ({"last": "x"}, "last takes a whole number"),
-        ({"last": "9" * 5000}, "last takes a whole number"),
-        ({"out": "a b"}, "out takes a variable's name"),
-        ({"out": "class"}, "out takes a variable's name"),
-        ({"web": "yes"}, "web is True or False"),
-        ({"max_tokens": 0}, "from 1 on"),
-        ({"max_tokens": True}, "from 1 on"),
+        ({"effort": "hi"}, "effort must be one of low, medium, high, xhigh, max, not 'hi'"),
+        ({"thinking": True}, "thinking must be one of show, hide, off"),
+        ({"rows": "some"}, "rows must be a number, none or all"),
+        ({"rows": -1}, "rows must be a number"),
+        ({"plots": -1}, "plots must be a whole number"),
+        ({"plots": "0"}, "plots must be a whole number of at least 1"),
+        ({"last": "x"}, "last must be a whole number"),
+        ({"last": "9" * 5000}, "last must be a whole number"),
+        ({"out": "a b"}, "out must be a variable's name"),
+        ({"out": "class"}, "out must be a variable's name"),
+        ({"web": "yes"}, "web must be True or False"),
+        ({"max_tokens": 0}, "at least 1"),
+        ({"max_tokens": True}, "at least 1"),
         ({"temperature": 2}, "0 to 1"),
         ({"temperature": float("nan")}, "0 to 1"),
         ({"model": "opus sonnet"}, "one model"),
-        ({"file": 5}, "takes a path"),
-        ({"file": b"x"}, "takes a path"),
-        ({"stop": " "}, "takes a text"),
-        ({"once": True, "new": True}, "only one of them"),
+        ({"file": 5}, "must be a path"),
+        ({"file": b"x"}, "must be a path"),
+        ({"stop": " "}, "must be text"),
+        ({"once": True, "new": True}, "cannot be used together"),
         ({"param": [1]}, "takes a dict"),
         ({"param": {"model": "opus"}}, "--model"),
         ({"param": {"stream": False}}, "always stream"),
-        ({"param": {"messages": []}}, "conversation makes"),
-        ({"param": {"api_key": "x"}}, "never taken"),
-        ({"param": {"extra_headers": {"X-Api-Key": "x"}}}, "carries a key"),
-        ({"param": {"extra_body": {"stream": False}}}, "not taken"),
+        ({"param": {"messages": []}}, "conversation provides"),
+        ({"param": {"api_key": "x"}}, "does not accept"),
+        ({"param": {"extra_headers": {"X-Api-Key": "x"}}}, "contains a key"),
+        ({"param": {"extra_body": {"stream": False}}}, "not accepted"),
         ({"param": {"timeout": -1}}, "seconds above 0"),
-        ({"param": {"betas": "x"}}, "list of texts"),
+        ({"param": {"betas": "x"}}, "list of strings"),
         ({"param": {"a b": 1}}, "parameter's name"),
     ],
 )
@@ -93,10 +94,10 @@ def test_what_is_wrong_is_told_in_one_line(options, says):
 @pytest.mark.parametrize("name", ["model", "system", "chat", "file", "returns", "stop"])
 def test_a_key_is_never_taken_and_never_repeated(name):
     key = "sk-ant-api03-" + "Abc123" * 5
-    with pytest.raises(UsageError, match="key is never taken") as caught:
+    with pytest.raises(UsageError, match="does not accept a key") as caught:
         Options.of(**{name: key})
     assert key not in str(caught.value)
-    with pytest.raises(UsageError, match="key is never taken"):
+    with pytest.raises(UsageError, match="does not accept a key"):
         Options.of(param={"metadata": {"user_id": key}})
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from support.cases import cases
 
 from claude_jupyter.errors import UsageError
-from claude_jupyter.magics.parse import parse_cell, parse_line
-from claude_jupyter.magics.words import words
-from claude_jupyter.option_values import Kind
+from claude_jupyter.magics.line.parse import parse_cell, parse_line
+from claude_jupyter.magics.line.words import words
 from claude_jupyter.options import OPTIONS, Option, Options
+from claude_jupyter.options.option_values import Kind
 
 PLAIN = st.text(alphabet="abcXYZ019_./:é", min_size=1, max_size=8).filter(lambda text: text[0] not in "'\"")
 QUOTABLE = st.text(alphabet="abc XYZ019_./:'=()[]{}é-,", min_size=1, max_size=12).filter(
@@ -28,6 +28,8 @@ VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     "model": st.sampled_from(["opus", "haiku", "claude-sonnet-5-5"]),
     "path": QUOTABLE,
     "rows": st.sampled_from(["none", "all", "5"]),
+    "cell": st.sampled_from(["7", "7:2", "3f2a9c1e-5f0a:12"]),
+    "mode": st.sampled_from([True, "auto"]),
     "integer": st.integers(1, 10**6),
     "number": st.floats(0, 1),
     "expression": st.sampled_from(["look", "list[str]", 'Literal["a", "b c"]', "kinds['a']", "m.Row"]),
@@ -42,7 +44,11 @@ TAKEN = tuple(option for option in OPTIONS if option.name != "help")
 def chosen(draw: st.DrawFn) -> list[tuple[Option, Any]]:
     options = draw(st.lists(st.sampled_from(TAKEN), max_size=6, unique_by=lambda option: option.name))
     names = {option.name for option in options}
-    apart = {("once", "new"), ("code", "background")}
+    apart = {
+        ("once", "new"),
+        ("code", "background"),
+        *(("do", name) for name in ("background", "once", "returns", "code")),
+    }
     options = [o for o in options if not any(o.name == a and b in names for a, b in apart)]
     made: list[tuple[Option, Any]] = []
     for option in options:
@@ -58,6 +64,8 @@ def spelled(draw: st.DrawFn, option: Option, value: Any, *, attached: bool) -> l
     flag = draw(st.sampled_from([option.flag, "--" + option.field])) if long else f"-{option.short}"
     if option.kind == "flag":
         return [flag]
+    if option.kind == "mode":
+        return [flag if value is True else f"{flag}{draw(st.sampled_from([' ', '=']))}auto"]
     if option.kind == "count":
         near = [f"{flag}={value}"] + ([f"{flag}{value}"] if not long else [])
         ways = [*near, *([] if attached else [f"{flag} {value}"]), *([flag] if value == 1 else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Literal
 
@@ -9,9 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from claude_jupyter.client.tool_definitions import call, definition
 from claude_jupyter.errors import UsageError
-from claude_jupyter.magics.parse import Name, parse_cell, parse_line, resolve, type_of, value_of
-from claude_jupyter.magics.words import words
+from claude_jupyter.magics.line.parse import (
+    Name,
+    parse_cell,
+    parse_line,
+    resolve,
+    type_of,
+    value_of,
+    with_objects,
+)
+from claude_jupyter.magics.line.words import words
 from claude_jupyter.options import Options
 
 
@@ -71,6 +81,12 @@ def test_the_prompt_of_a_cell_is_its_body():
         ("-pl 4", {"plots": 1, "last": 4}),
         ("--plots=3", {"plots": 3}),
         ("-l -p", {"plots": 1, "last": 1}),
+        ("-l all", {"last": "all"}),
+        ("-l all -p", {"plots": 1, "last": "all"}),
+        ("--last=all", {"last": "all"}),
+        ("-l=all", {"last": "all"}),
+        ("-lall", {"last": "all"}),
+        ("-pl all", {"plots": 1, "last": "all"}),
         ("-m opus -m haiku", {"model": "haiku"}),
         ("-f a.png -f b*.csv", {"file": ("a.png", "b*.csv")}),
         ('-f "my file.csv"', {"file": ("my file.csv",)}),
@@ -138,7 +154,7 @@ def test_help_wins_over_everything(line):
         ("", "", "the cell is empty"),
         ("", None, "the cell is empty"),
         ("-e", " \n\t\n", "the cell is empty"),
-        ("what is this?", "", "%claude what is this?"),
+        ("what is this?", "", "%claude: what is this?"),
         ("--efort high", "x", "did you mean --effort?"),
         ("--mod opus", "x", "did you mean --model?"),
         ("--zzz", "x", "--help"),
@@ -149,13 +165,13 @@ def test_help_wins_over_everything(line):
         ("-m", "x", "-m needs a value: -m M"),
         ("-m -n", "x", "-m needs a value before -n"),
         ("--model=", "x", "--model needs a value"),
-        ("--web=yes", "x", "--web takes no value"),
+        ("--web=yes", "x", "--web does not take a value"),
         ("--effort hi", "x", "did you mean high?"),
         ("--last=x", "x", "whole number"),
         ("-p2x", "x", "no option -x"),
         ("df.head()", "x", "is a call"),
-        ("df, fig", "x", "without commas"),
-        ("df,fig", "x", "without commas"),
+        ("df, fig", "x", "not commas"),
+        ("df,fig", "x", "not commas"),
         ("plot.png", "x", "in quotes"),
         (r"C:\tmp\a.png", "x", "in quotes"),
         ("https://host/a.png", "x", "in quotes"),
@@ -165,15 +181,15 @@ def test_help_wins_over_everything(line):
         ("class", "x", "below the first line"),
         ("lambda:0", "x", "below"),
         ("x[1", "x", "below"),
-        ('""', "x", "names no file"),
+        ('""', "x", "does not name a file"),
         ("x:=5", "x", "below"),
         ('f"{x}"', "x", "below"),
         ("a" * 200_000, "x", "too long"),
-        ("sk-ant-api03-abcdefghijklm", "x", "key is never taken"),
-        ("--model sk-ant-api03-abcdefghijklm", "x", "key is never taken"),
-        ("--sk-ant-api03-abcdefghijklm", "x", "key is never taken"),
-        ("-sk-ant-api03-abcdefghijklm", "x", "key is never taken"),
-        ('--param api_key="sk-ant-api03-abcdefghijklm"', "x", "key is never taken"),
+        ("sk-ant-api03-abcdefghijklm", "x", "does not accept a key"),
+        ("--model sk-ant-api03-abcdefghijklm", "x", "does not accept a key"),
+        ("--sk-ant-api03-abcdefghijklm", "x", "does not accept a key"),
+        ("-sk-ant-api03-abcdefghijklm", "x", "does not accept a key"),
+        ('--param api_key="sk-ant-api03-abcdefghijklm"', "x", "does not accept a key"),
     ],
 )
 def test_bad_lines_get_one_clear_line(line, body, says):
@@ -255,3 +271,26 @@ def test_types_for_returns_need_no_imports():
     assert type_of("dataframe", space) == "dataframe"
     with pytest.raises(UsageError, match="did you mean Row"):
         type_of("list[Rov]", space)
+
+
+def test_a_tool_without_a_name_of_its_own_goes_by_the_one_on_the_line():
+    class Doubler:
+        def __call__(self, x: int) -> int:
+            """Double it."""
+            return x * 2
+
+    def power(x: int, by: int) -> int:
+        """Raise it."""
+        return x**by
+
+    space = {
+        "double": Doubler(),
+        "square": partial(power, by=2),
+        "cube": partial(power, by=3),
+        "plain": power,
+    }
+    options = with_objects(Options(tool=tuple(space)), space)
+    tools = [definition(tool) for tool in options.tool]
+    assert [t["name"] for t in tools] == ["double", "square", "cube", "power"]
+    assert [t["description"] for t in tools] == ["Double it.", *["Raise it."] * 3]
+    assert [call(tool, {"x": 3}) for tool in options.tool[:3]] == [6, 9, 27]

@@ -16,7 +16,8 @@ from claude_jupyter.errors import SettingError
 D = Decimal
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
-# ANTHROPIC_API.md section 6: input, write 5m, write 1h, read, output, batch in / out, fast in / out (USD per million).
+# platform.claude.com/docs/en/about-claude/pricing
+# Input, write 5m, write 1h, read, output, batch in / out, fast in / out (USD per million).
 TABLE = """
 claude-fable-5-2  8     10    16   0.20 40   4    20    16 80
 claude-mythos-5-2 8     10    16   0.20 40   4    20    16 80

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from claude_jupyter.content import printed
+from claude_jupyter.content.text import printed_tables
 
 FRAME = pd.DataFrame({"who": [f"Ann {i}" for i in range(8)], "n": range(8), "f": np.arange(8) / 3})
 DRAWN = "\n".join(f"|  {i}|  {i}|" for i in range(8))
@@ -61,20 +61,20 @@ OTHERS = {
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_table_is_found_among_other_lines_and_keeps_so_many_rows(kind: str) -> None:
     text = f"before\n\n{TABLES[kind]}\nafter"
-    assert printed.looks_like_table(text)
-    two = printed.told(text, 2)
+    assert printed_tables.looks_like_table(text)
+    two = printed_tables.limited(text, 2)
     assert two.startswith("before\n\n") and two.endswith("\nafter")
     assert "more lines left out: --rows 2 …]" in two
     assert len(two.split("\n")) < len(text.split("\n"))
-    assert printed.told(text, None) == text
+    assert printed_tables.limited(text, None) == text
 
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_what_only_stands_in_lines_is_no_table(kind: str) -> None:
-    assert not printed.looks_like_table(OTHERS[kind])
+    assert not printed_tables.looks_like_table(OTHERS[kind])
 
 
 def test_two_tables_are_held_each() -> None:
-    text = printed.told(f"{FRAME}\n\n{FRAME.n}", 1)
+    text = printed_tables.limited(f"{FRAME}\n\n{FRAME.n}", 1)
     assert text.count("[… 7 more lines left out: --rows 1 …]") == 2
     assert text.endswith("Name: n, dtype: int64")

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from claude_jupyter.content.prompt import Filled, fill
-from claude_jupyter.content.recognise import is_textlike, sort_of
+from claude_jupyter.content.prompt.interpolate import Filled, fill
+from claude_jupyter.content.recognize import is_textlike, sort_of
 
 SPACE = {
     "name": "Ada",
@@ -147,11 +147,11 @@ def test_no_conversion_turns_a_frame_into_text():
 
 
 def test_scalars_of_every_kind_are_text():
-    class Colour(enum.Enum):
+    class Color(enum.Enum):
         RED = 1
 
     values = [
-        1, 2.5, 1j, True, None, "text", Decimal("1.10"), dt.datetime(2026, 1, 2), dt.timedelta(1), Colour.RED,
+        1, 2.5, 1j, True, None, "text", Decimal("1.10"), dt.datetime(2026, 1, 2), dt.timedelta(1), Color.RED,
         np.float64(1.5), np.int8(3), np.datetime64("2026-01-01"), pd.Timestamp("2026-01-01"), pd.NA, pd.NaT, [1, "a"],
         {"a": (1, 2)}, {1, 2}, pd.Period("2026-01"), range(3),
     ]  # fmt: skip
@@ -204,7 +204,7 @@ def test_look_ups_that_fail_or_hang_leave_the_brace_as_typed():
     assert fill(prompt, {"o": Awkward(), "y": 7}, seconds=0.2).text == prompt.replace("{y}", "7")
     assert (
         time.monotonic() - started < 10
-    )  # three hanging look-ups would wait 0.6 s; without the limit a minute
+    )  # three hanging lookups would wait 0.6 s; without the limit a minute
     gate.set()
 
 

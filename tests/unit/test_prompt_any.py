@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cases import cases
 
-from claude_jupyter.content.prompt import fill
+from claude_jupyter.content.prompt.interpolate import fill
 
 FRAME = pd.DataFrame({"a": [1]})
 SPACE: dict[str, Any] = {

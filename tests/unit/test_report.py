@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from claude_jupyter.costs import chart, prices, table
-from claude_jupyter.costs.calls import Call, Outcome, Where
-from claude_jupyter.costs.ledger import Ledger
-from claude_jupyter.costs.report import main, parse, recorded_kernel, report, reprice, write_csv
-from claude_jupyter.costs.summary import BY, By, Report
+from claude_jupyter.costs import prices
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome, Where
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
+from claude_jupyter.costs.reports import chart, table
+from claude_jupyter.costs.reports.report import main, parse, recorded_kernel, report, reprice, write_csv
+from claude_jupyter.costs.reports.summary import BY, By, Report
 from claude_jupyter.costs.usage import Usage
 from claude_jupyter.errors import StorageError, UsageError
 
@@ -49,7 +50,7 @@ def ask(ledger: Ledger, turn: int, tokens: int = 10_000, *, model: str = SONNET,
     )
     usage = Usage(input=tokens, output=tokens // 10, cache_read=tokens, thinking=tokens // 20)
     wire = {"input_tokens": tokens, "output_tokens": tokens // 10, "cache_read_input_tokens": tokens}
-    done = Outcome(
+    done = CallOutcome(
         usage=usage, cost=prices.price(usage, model), complete=not estimated, estimated=estimated, seconds=1.0,
         price_date=prices.price_date(), usage_json=wire,
     )  # fmt: skip
@@ -130,9 +131,9 @@ def test_the_table_says_what_is_not_certain(morning: Ledger):
     assert "this kernel $0.0930" in text
     assert "1 request of unknown price, not in the sum" in text
     assert "1 stopped answer counted as a lower bound" in text
-    assert "1 request under way or lost with the kernel" in text
+    assert "1 request in progress or lost with the kernel" in text
     assert "list prices of 10 Nov 2026" in text
-    assert "$0.0310 of it by the demo model, nothing billed" in table.to_text(report(morning))
+    assert "the demo model would have cost $0.0310, nothing billed" in table.to_text(report(morning))
 
 
 def test_figures_stand_right_aligned_under_their_heads(morning: Ledger):
@@ -247,6 +248,12 @@ def test_csv_has_every_line_and_exact_figures(morning: Ledger, tmp_path: Path):
     assert (rows[0]["input_tokens"], rows[0]["requests"], rows[0]["unfinished"]) == ("20000", "3", "1")
 
 
+def test_days_in_csv_are_dates_without_their_names(morning: Ledger, tmp_path: Path):
+    write_csv(here(morning, by="day"), tmp_path / "days.csv", None)
+    with (tmp_path / "days.csv").open(encoding="utf-8") as file:
+        assert [date.fromisoformat(row["day"]) for row in csv.DictReader(file)]
+
+
 def test_a_csv_file_that_exists_is_asked_about_and_not_overwritten(morning: Ledger, tmp_path: Path):
     path = tmp_path / "cost.csv"
     path.write_text("mine")
@@ -285,7 +292,9 @@ def test_pricing_again_knows_cache_lifetimes_rounds_and_batches(ledger: Ledger):
     ):
         row = ledger.start(Call(SONNET, kernel="k1"))
         usage = Usage.from_wire(wire, ttl=ttl)  # type: ignore[arg-type]
-        ledger.finish(row, Outcome(usage, None, complete=True, usage_json=wire, service_tier=tier, seconds=1))
+        ledger.finish(
+            row, CallOutcome(usage, None, complete=True, usage_json=wire, service_tier=tier, seconds=1)
+        )
     assert reprice(ledger, where=Where(kernel="k1")) == 3
     assert [row["cost_usd"] for row in ledger.rows()] == ["4", "6", "1"]
 

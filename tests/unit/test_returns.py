@@ -70,10 +70,10 @@ class Bag(BaseModel):
 def test_a_type_that_the_service_cannot_fill_is_refused_before_anything_is_sent():
     with stage() as s:
         for kind, says in (
-            (Tree, "Tree holds itself"),
+            (Tree, "Tree contains itself"),
             (Bag, "named fields"),
             (dict[str, int], "named fields"),
-            (list, "list cannot be a result: it does not say what it holds"),
+            (list, "list cannot be used as a return type: it does not say what it contains"),
             (object(), "not a value of type object"),
             (pd.DataFrame({"a": [1, 2]}), "not a value of type DataFrame"),
         ):

@@ -16,21 +16,22 @@ import pytest
 from support.scaling import FLAT, TIMES, Curves, Work, calls, steps, upto
 from support.world import Stage, stage
 
+from claude_jupyter.answer.codec import read_output
+from claude_jupyter.answer.model import Add, Answer, Part, Put
 from claude_jupyter.client.stream import Accumulator
-from claude_jupyter.content.key_shapes import keys
-from claude_jupyter.content.outputs import clean, fold
-from claude_jupyter.content.prompt import fill
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.restore import restored
-from claude_jupyter.conversation.storage import load, save
+from claude_jupyter.content.prompt.interpolate import fill
+from claude_jupyter.content.secrets.key_shapes import keys
+from claude_jupyter.content.text.printed_text import clean, fold
+from claude_jupyter.conversation.store.journal import Journal
+from claude_jupyter.conversation.store.restore import restored
+from claude_jupyter.conversation.store.storage import load, save
 from claude_jupyter.costs import prices
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.demo.script import Script
-from claude_jupyter.display.bundle import bundle, parse
+from claude_jupyter.display.bundle import bundle
 from claude_jupyter.display.inert import inert
 from claude_jupyter.display.transcript import transcript
 from claude_jupyter.display.widget import WidgetView
-from claude_jupyter.turns import Add, Answer, Part, Put
 
 MODEL = "claude-sonnet-5-5"
 USAGE = Usage(input=1_200, output=800, cache_read=9_000)
@@ -159,7 +160,7 @@ def test_what_stays_in_the_notebook() -> None:
     judge("making it", "calls", sizes, lambda n: calls(lambda: bundle(answered(prose(n)))))
     by_clock("making it", sizes, lambda n: lambda: lambda: bundle(answered(prose(n))))
     saved = {n: bundle(answered(prose(n)))[0] for n in sizes}
-    by_clock("reading it again", sizes, lambda n: lambda: lambda: parse(saved[n]))
+    by_clock("reading it again", sizes, lambda n: lambda: lambda: read_output(saved[n]))
 
 
 TRICKY = (
@@ -211,8 +212,8 @@ def talked(s: Stage, turns: int) -> None:
         replace(first, answer=replace(first.answer, id=f"t{n}", turn=n), cell=f"cell-{n}", execution=f"e{n}")
         for n in range(1, turns + 1)
     )
-    s.claude._turns = tuple(made)
-    s.claude._asked = turns
+    s.claude._chat.turns = tuple(made)
+    s.claude._chat._newest_number = turns
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +224,7 @@ def conversations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int
         made: dict[int, Stage] = {}
         for size in upto(800, 3, 4):
             s = stack.enter_context(stage(Script(text="x" * 700)))
-            s.world.journal = Journal(tmp_path_factory.mktemp("journal"), "k", "a.ipynb", lambda: "on", print)
+            s.env.journal = Journal(tmp_path_factory.mktemp("journal"), "k", "a.ipynb", lambda: "on", print)
             talked(s, size)
             s.claude.ask("Warm?")
             made[size] = s
@@ -236,7 +237,7 @@ def test_one_more_question_after_many_turns(conversations: dict[int, Stage]) -> 
     def asked(n: int) -> float:
         s = conversations[n]
         s.run("new", f"e{len(s.bodies)}")
-        return calls(lambda: s.claude._prepared("Next?", (), _plain()))
+        return calls(lambda: s.claude._asker.prepared("Next?", (), _plain()))
 
     judge("preparing a question after n turns", "calls", sizes, asked)
 
@@ -248,7 +249,7 @@ def test_one_more_question_after_many_turns(conversations: dict[int, Stage]) -> 
     judge("its request", "bytes", sizes, request)
 
     def journalled(n: int) -> float:
-        folder = conversations[n].world.journal.folder
+        folder = conversations[n].env.journal.folder
         assert folder is not None
         before = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         conversations[n].claude.ask("And this?")
@@ -337,7 +338,7 @@ def test_answers_saved_in_a_notebook_and_in_the_journal(
         "looking for questions asked before",
         "calls",
         sizes,
-        lambda n: calls(lambda: list(journals[n].asked())),
+        lambda n: calls(lambda: list(journals[n].answered_before())),
     )
 
 

@@ -15,21 +15,29 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from support.scaling import FLAT, LINEAR, Curves, calls, steps, upto
 from support.world import stage
 
 from claude_jupyter.content import attach
-from claude_jupyter.content.prompt import fill
+from claude_jupyter.content.cells.cell_records import Cell
+from claude_jupyter.content.figures.data.beside import figure_data
+from claude_jupyter.content.figures.data.series import FigureData, text_of
+from claude_jupyter.content.prompt.interpolate import fill
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.costs import prices, table
-from claude_jupyter.costs.calls import Call, Outcome, Reserve
-from claude_jupyter.costs.ledger import Ledger
-from claude_jupyter.costs.report import report
+from claude_jupyter.conversation.store.recording_files import Recordings
+from claude_jupyter.costs import prices
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome, Reserve
+from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
+from claude_jupyter.costs.reports import table
+from claude_jupyter.costs.reports.report import report
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.magics.complete import Known, offer
+from claude_jupyter.kernel.inventory import inventory
+from claude_jupyter.kernel.look.tool import Here
+from claude_jupyter.kernel.namespace import variable
+from claude_jupyter.magics.completion.complete import KnownNames, offer
 from claude_jupyter.options import Options
-from claude_jupyter.replay import Recordings
 
 MODEL = "claude-sonnet-5-5"
 USAGE = Usage(input=1_200, output=800, cache_read=9_000)
@@ -89,11 +97,11 @@ def pictures(count: int) -> list[bytes]:
 def test_pictures_of_a_question() -> None:
     sizes = (4, 16, 64)
     with stage("Seen.") as s:
-        s.claude._prepared("Warm.", tuple(pictures(1)), Options())
+        s.claude._asker.prepared("Warm.", tuple(pictures(1)), Options())
 
         def asked(n: int) -> float:
             shown = pictures(n)
-            return calls(lambda: s.claude._prepared("Compare.", tuple(shown), Options()))
+            return calls(lambda: s.claude._asker.prepared("Compare.", tuple(shown), Options()))
 
         judge("preparing a question with n pictures", "calls", sizes, asked)
 
@@ -103,7 +111,7 @@ def test_pictures_asked_about_before_are_not_looked_at_again() -> None:
         with stage("Seen.") as s:
             for picture in pictures(n):
                 s.claude.ask("And this?", picture)
-            return calls(lambda: s.claude._prepared("Which was best?", (), Options()))
+            return calls(lambda: s.claude._asker.prepared("Which was best?", (), Options()))
 
     judge("the next question after n pictures in n turns", "calls", (4, 16, 64), asked)
 
@@ -112,7 +120,7 @@ def test_completion_among_many_variables() -> None:
     sizes = upto(20_000, 2)
     spaces = {n: {f"variable_{k}": k for k in range(n)} for n in sizes}
     for marked in ("%%claude var", "%%claude\nWhat of {var"):
-        known = {n: Known(spaces[n], {}, lambda: ("main",)) for n in sizes}
+        known = {n: KnownNames(spaces[n], {}, lambda: ("main",)) for n in sizes}
         judge(
             f"Tab among n variables: {marked!r}", "calls", sizes,
             lambda n, marked=marked, known=known: calls(lambda: offer(marked, len(marked), known[n])),
@@ -123,6 +131,48 @@ def test_completion_among_many_variables() -> None:
         sizes,
         lambda n: calls(lambda: fill("What of variable_7?", spaces[n])),
         LINEAR,
+    )
+
+
+def test_looking_at_many_variables_and_at_figures_of_many_points() -> None:
+    sizes = upto(20_480, 3)
+
+    def place(n: int) -> Here:
+        return Here(
+            namespace={f"name_{k}": [k] * (k % 50) for k in range(n)},
+            rules=Rules(),
+            cells=tuple(Cell(f"name_{k} = {k}", count=k) for k in range(200)),
+        )
+
+    places = {n: place(n) for n in sizes}
+    judge(
+        "the inventory of n variables",
+        "characters",
+        sizes,
+        lambda n: len(str(inventory(places[n]).blocks)),
+        FLAT,
+    )
+    judge("making it", "calls", sizes, lambda n: calls(lambda: inventory(places[n])))
+    judge(
+        "naming them",
+        "calls",
+        sizes,
+        lambda n: calls(lambda: [variable(*v) for v in places[n].namespace.items()]),
+    )
+    figures = {n: Figure() for n in sizes}
+    for n, drawn in figures.items():
+        axes = drawn.subplots()
+        for line in range(4):
+            axes.plot(range(n), [k % 17 + line for k in range(n)], label=f"line {line}")
+    judge(
+        "the numbers of a figure of n points", "characters", sizes,
+        lambda n: len(text_of(figure_data(figures[n]) or FigureData(""))), FLAT,
+    )  # fmt: skip
+    judge(
+        "reading them",
+        "calls",
+        sizes,
+        lambda n: calls(lambda: text_of(figure_data(figures[n]) or FigureData(""))),
     )
 
 
@@ -153,7 +203,7 @@ def written(ledger: Ledger, n: int) -> None:
         turn=n,
     )
     row = ledger.start(call, lambda spent: Reserve())
-    ledger.finish(row, Outcome(USAGE, prices.price(USAGE, MODEL), complete=True, seconds=2.0))
+    ledger.finish(row, CallOutcome(USAGE, prices.price(USAGE, MODEL), complete=True, seconds=2.0))
 
 
 def test_a_ledger_of_many_rows(ledgers: dict[int, Ledger]) -> None:

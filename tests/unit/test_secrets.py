@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.world import stage
 
-from claude_jupyter.content.secrets import Redactor, find_key
+from claude_jupyter.content.secrets.redact import SecretRemover, find_key
 
 R = random.Random(7)
 RANDOM = "".join(R.choices(string.ascii_letters + string.digits, k=40))
@@ -41,7 +41,7 @@ AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzEXAMPLEKEY"
     ],
 )
 def test_values_that_look_secret_never_leave(name, value):
-    redact = Redactor.from_environment({name: value, "HOME": "/home/ada"})
+    redact = SecretRemover.from_environment({name: value, "HOME": "/home/ada"})
     text, names = redact(f"before {value} after, {json.dumps({'k': value})}, {value!r}")
     assert names == (name,)
     assert text.startswith(f"before [redacted {name}] after")
@@ -59,7 +59,7 @@ def test_values_that_look_secret_never_leave(name, value):
     ],
 )
 def test_of_a_url_or_connection_string_only_the_password_is_secret(name, value, secret):
-    redact = Redactor.from_environment({name: value})
+    redact = SecretRemover.from_environment({name: value})
     text, names = redact(f"{secret}; db.example.org, Database=app")
     assert text == f"[redacted {name}]; db.example.org, Database=app"
     assert names == (name,)
@@ -80,7 +80,7 @@ ORDINARY = {
 
 
 def test_ordinary_variables_are_not_secret():
-    redact = Redactor.from_environment(ORDINARY)
+    redact = SecretRemover.from_environment(ORDINARY)
     text = "; ".join(ORDINARY.values())
     assert redact(text) == (text, ())
 
@@ -107,7 +107,7 @@ KEYS = [
     "around", ["{}", "key={}", '"{}"', "({})", "{},next", "a\n{}\nb", "https://h/?k={}&x=1", "é{}。"]
 )
 def test_text_shaped_like_a_key_never_leaves(name, key, around):
-    text, names = Redactor()(around.format(key))
+    text, names = SecretRemover()(around.format(key))
     assert text == around.format(f"[redacted {name}]")
     assert names == (name,)
 
@@ -126,23 +126,24 @@ def test_text_shaped_like_a_key_never_leaves(name, key, around):
     ],
 )
 def test_keys_that_their_surroundings_tell(text, redacted):
-    assert Redactor()(text)[0] == redacted
+    assert SecretRemover()(text)[0] == redacted
 
 
 def test_private_key_blocks_go_whole_also_when_cut_short():
     body = "\n".join(base64.b64encode(R.randbytes(48)).decode() for _ in range(5))
     for kind in ("", "RSA ", "OPENSSH ", "ENCRYPTED "):
         block = f"-----BEGIN {kind}PRIVATE KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----"
-        assert Redactor()(f"a\n{block}\nb") == ("a\n[redacted private-key]\nb", ("private-key",))
-        assert Redactor()(json.dumps({"k": block}))[0] == '{"k": "[redacted private-key]"}'
-        cut = Redactor()(f"-----BEGIN {kind}PRIVATE KEY-----\n{body}\nand then prose")[0]
+        assert SecretRemover()(f"a\n{block}\nb") == ("a\n[redacted private-key]\nb", ("private-key",))
+        assert SecretRemover()(json.dumps({"k": block}))[0] == '{"k": "[redacted private-key]"}'
+        cut = SecretRemover()(f"-----BEGIN {kind}PRIVATE KEY-----\n{body}\nand then prose")[0]
         assert cut == "[redacted private-key]\nand then prose"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        hashlib.sha256(b"a").hexdigest(), str(uuid.uuid4()), base64.b64encode(R.randbytes(30_000)).decode(), "sk-learn and sk-1",
+        hashlib.sha256(b"a").hexdigest(), str(uuid.UUID(int=R.getrandbits(128))),
+        base64.b64encode(R.randbytes(30_000)).decode(), "sk-learn and sk-1",
         "sk-learn-contrib-imbalanced-learning-toolkit", "a bearer of good news travels 1000 miles", "Bearer authentication-mechanism",
         "task-force-of-the-european-commission", "AKIA and ASIA", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----",
         "https://example.org:8080/path@2x.png", "the password: please ask Ada", "password = getpass()", "token_count = 1234567890123",
@@ -154,29 +155,31 @@ def test_private_key_blocks_go_whole_also_when_cut_short():
     ],
 )  # fmt: skip
 def test_what_only_looks_random_stays(text):
-    assert Redactor()(text) == (text, ())
+    assert SecretRemover()(text) == (text, ())
 
 
 def test_each_name_is_told_once_and_secrets_within_secrets_go_together():
-    redact = Redactor.from_environment({"A_TOKEN": "inner-secret-1", "B_TOKEN": "outer inner-secret-1 more2"})
+    redact = SecretRemover.from_environment(
+        {"A_TOKEN": "inner-secret-1", "B_TOKEN": "outer inner-secret-1 more2"}
+    )
     text, names = redact("x outer inner-secret-1 more2 y inner-secret-1 z inner-secret-1")
     assert text == "x [redacted B_TOKEN] y [redacted A_TOKEN] z [redacted A_TOKEN]"
     assert set(names) == {"A_TOKEN", "B_TOKEN"}
 
 
 def test_switched_off_nothing_is_touched():
-    assert Redactor.from_environment({"A_TOKEN": RANDOM}, False)(RANDOM) == (RANDOM, ())
+    assert SecretRemover.from_environment({"A_TOKEN": RANDOM}, False)(RANDOM) == (RANDOM, ())
 
 
 def test_it_is_made_again_only_when_the_environment_changed():
     environ = {"A_TOKEN": RANDOM}
-    first = Redactor.from_environment(environ)
-    assert Redactor.from_environment(dict(environ)) is first
-    assert Redactor.from_environment({**environ, "B": "1"}) is not first
+    first = SecretRemover.from_environment(environ)
+    assert SecretRemover.from_environment(dict(environ)) is first
+    assert SecretRemover.from_environment({**environ, "B": "1"}) is not first
 
 
 def test_the_value_is_shown_nowhere():
-    assert RANDOM not in repr(Redactor.from_environment({"A_TOKEN": RANDOM}))
+    assert RANDOM not in repr(SecretRemover.from_environment({"A_TOKEN": RANDOM}))
 
 
 @given(
@@ -187,7 +190,7 @@ def test_the_value_is_shown_nowhere():
     )
 )
 def test_redacted_text_holds_no_secret_and_stays_when_redacted_again(parts):
-    redact = Redactor.from_environment({"A_TOKEN": RANDOM})
+    redact = SecretRemover.from_environment({"A_TOKEN": RANDOM})
     text, _ = redact(" ".join(parts))
     assert RANDOM not in text
     assert redact(text)[0] == text
@@ -210,7 +213,7 @@ def test_redacted_text_holds_no_secret_and_stays_when_redacted_again(parts):
     ],
 )
 def test_time_is_linear_in_the_length(unit):
-    redact = Redactor.from_environment({"A_TOKEN": RANDOM})
+    redact = SecretRemover.from_environment({"A_TOKEN": RANDOM})
 
     def seconds(size: int) -> float:
         started = time.process_time()
@@ -234,6 +237,8 @@ def test_time_is_linear_in_the_length(unit):
         (f'ANTHROPIC_AUTH_TOKEN = "{RANDOM}"', "ANTHROPIC_AUTH_TOKEN"),
         (f"%%claude\nmy key is sk-ant-api03-{RANDOM}", "anthropic-key"),
         (f"x = 'sk-ant-api03-{RANDOM}'", "anthropic-key"),
+        (f"x = 'sk-ant-api03-{'x' * 40}'", "anthropic-key"),
+        ("x = 'sk-ant-your-key-here'", None),
         ('api_key = os.environ["ANTHROPIC_API_KEY"]', None),
         ("api_key = my_saved_key_2", None),
         ('os.environ["ANTHROPIC_API_KEY"] = getpass()', None),
@@ -251,7 +256,7 @@ def test_a_cell_that_sets_a_literal_key_is_found(source, name):
 
 def test_system_prompts_are_redacted_as_prompts_are():
     with stage("Yes.") as s:
-        s.world.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ("PW",) * t.count("hunter2"))
+        s.env.redact = lambda t: (t.replace("hunter2", "[redacted PW]"), ("PW",) * t.count("hunter2"))
         s.claude.system = "Be brief, hunter2."
         s.claude.ask("One?")
         told = s.claude.ask("Two?", system="The password is hunter2.")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from secrets_audit import Audit, missing
+from secrets_audit import WORTH_PROCESSES, Audit, missing
 from support.keys import literals, used_keys
 
 PLANTED = "planted-" + "in-many-places/0123"
@@ -84,6 +84,16 @@ def test_a_planted_key_is_found(name: str, tmp_path: Path) -> None:
     assert audit.leaks and all(name in leak.place for leak in audit.leaks)
     told = "\n".join(map(str, audit.leaks))
     assert PLANTED not in told and "unit/test_secrets_audit.py" in told  # the report is no leak itself
+
+
+def test_every_core_finds_what_lies_in_its_share_of_many_files(tmp_path: Path) -> None:
+    for n in range(WORTH_PROCESSES):
+        (tmp_path / f"{n}.log").write_text(f"nothing of the kind: {n}")
+    for name, plant in PLANTS.items():
+        plant(tmp_path / name)
+    audit = audited(tmp_path)
+    assert {Path(leak.place).name for leak in audit.leaks} >= set(PLANTS)
+    assert sum(audit.files.values()) == sum(path.is_file() for path in tmp_path.iterdir())
 
 
 def test_where_no_key_lies_none_is_found(tmp_path: Path) -> None:

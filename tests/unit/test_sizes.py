@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_jupyter.content import sizes
+from claude_jupyter.content.images import sizes
+from claude_jupyter.models import facts
+from claude_jupyter.providers import named
 
 STANDARD, HIGH = (1568, 1568), (2576, 4784)
 
@@ -51,12 +53,12 @@ def test_what_is_fitted_is_left_alone_by_the_api_and_is_no_larger_and_no_smaller
 
 
 def test_the_model_decides_and_so_does_the_number_of_images() -> None:
-    assert sizes.fit_model(4000, 2250, "claude-haiku-4-5") == (1456, 819)
-    assert sizes.fit_model(4000, 2250, "claude-sonnet-5-5") == (2576, 1449)
-    assert sizes.fit_model(4000, 2250, "claude-sonnet-5-5", images=20) == (2576, 1449)
-    assert sizes.fit_model(4000, 2250, "claude-sonnet-5-5", images=21) == (2000, 1125)
+    assert sizes.fit_model(4000, 2250, facts("claude-haiku-4-5")) == (1456, 819)
+    assert sizes.fit_model(4000, 2250, facts("claude-sonnet-5-5")) == (2576, 1449)
+    assert sizes.fit_model(4000, 2250, facts("claude-sonnet-5-5"), images=20) == (2576, 1449)
+    assert sizes.fit_model(4000, 2250, facts("claude-sonnet-5-5"), images=21) == (2000, 1125)
 
 
 def test_clouds_take_half_the_bytes() -> None:
-    assert sizes.byte_limit("bedrock") == sizes.byte_limit("vertex") == 5_000_000
-    assert sizes.byte_limit("anthropic") == 10_000_000
+    assert named("bedrock").image_bytes == named("vertex").image_bytes == 5_000_000
+    assert named("anthropic").image_bytes == 10_000_000

@@ -10,14 +10,14 @@ import time
 import pytest
 from support.world import stage
 
-from claude_jupyter.client.wire import Stop
-from claude_jupyter.conversation import background
-from claude_jupyter.conversation.interrupts import uninterrupted
-from claude_jupyter.costs.calls import Where
+from claude_jupyter.answer.model import Answer, Put
+from claude_jupyter.client.transport import Stop
+from claude_jupyter.conversation.drivers.background import Background
+from claude_jupyter.costs.ledger.calls import Where
 from claude_jupyter.demo.script import Script, Wait
 from claude_jupyter.display.live import TerminalView
 from claude_jupyter.errors import StoppedError, UsageError
-from claude_jupyter.turns import Answer, Put
+from claude_jupyter.interrupts import uninterrupted
 
 
 def test_an_interrupt_waits_for_the_end_of_the_block():
@@ -66,10 +66,10 @@ def test_other_threads_and_other_errors_pass():
 
 def test_an_interrupt_while_the_answer_is_kept_keeps_it_and_ends_the_cell_in_one_line():
     with stage(["One.", "Two."]) as s:
-        s.world.finished = lambda _answer: signal.raise_signal(signal.SIGINT)
+        s.env.frontend.remember = lambda _answer: signal.raise_signal(signal.SIGINT)
         with pytest.raises(StoppedError, match="kept"):
             s.claude.ask("q")
-        s.world.finished = lambda _answer: None
+        s.env.frontend.remember = lambda _answer: None
         assert [t.answer.text for t in s.claude.turns] == ["One."] and s.claude.last.complete
 
 
@@ -79,7 +79,7 @@ def test_an_interrupt_while_the_question_is_prepared_sends_nothing():
         def interrupted(_text):
             raise KeyboardInterrupt
 
-        s.world.redact = interrupted
+        s.env.redact = interrupted
         with pytest.raises(StoppedError, match="nothing was sent"):
             s.claude.ask("q")
         assert not s.bodies
@@ -106,12 +106,12 @@ def test_what_cannot_be_shown_is_kept_all_the_same(monkeypatch, where):
 
 
 def test_a_fault_of_ours_in_mid_answer_keeps_what_came(monkeypatch):
-    from claude_jupyter.conversation.asking import Asking
+    from claude_jupyter.conversation.ask.run import Exchange
 
     def fault(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Asking, "_goes_on", fault)
+    monkeypatch.setattr(Exchange, "_goes_on", fault)
     with stage("The answer.") as s:
         with pytest.raises(RuntimeError, match="a bug"):
             s.claude.ask("q")
@@ -134,8 +134,8 @@ def until(found):
         time.sleep(0.01)
 
 
-def idle():
-    until(lambda: not background._threads)
+def idle(background):
+    until(lambda: background.is_idle)
 
 
 def test_background_answers_of_one_chat_follow_each_other_and_chats_do_not_wait():
@@ -152,7 +152,7 @@ def test_background_answers_of_one_chat_follow_each_other_and_chats_do_not_wait(
         s.claude.ask("meanwhile", background=True, chat="side")
         until(lambda: s.view.ended)
         side.set()
-        idle()
+        idle(s.env.background)
         assert [t.prompt for t in s.claude.turns] == ["slow", "then"]
         assert [t.prompt for t in s.claude.chat("side").turns] == ["meanwhile"]
         assert s.view.ended[0].chat == "side"
@@ -164,7 +164,7 @@ def test_what_goes_wrong_in_the_background_is_said_in_the_answer():
     with stage([Script(status=401), "Fine."]) as s:
         s.claude.ask("one", background=True)
         s.claude.ask("two", background=True)
-        idle()
+        idle(s.env.background)
         assert "%claude_key" in s.view.ended[0].blocks[-1]["text"]
         assert [t.answer.text for t in s.claude.turns] == ["Fine."]
 
@@ -173,7 +173,7 @@ def test_a_system_prompt_holds_for_those_that_wait_behind_it():
     with stage(["One.", "Two."]) as s:
         s.claude.ask("one", background=True, system="Be kind.")
         s.claude.ask("two", background=True)
-        idle()
+        idle(s.env.background)
         assert [b["system"][0]["text"] for b in s.bodies] == ["Be kind.", "Be kind."]
 
 
@@ -185,10 +185,11 @@ def test_a_fault_of_one_answer_does_not_stop_those_behind_it(monkeypatch):
     def fails():
         raise RuntimeError("a bug")
 
+    background = Background()
     background.start("main", fails, Stop())
     background.start("main", done.set, Stop())
     assert done.wait(60) and "a bug" in str(told[0].exc_value)
-    idle()
+    idle(background)
 
 
 def test_the_end_of_the_kernel_stops_them_and_what_waits_is_not_sent():
@@ -196,8 +197,8 @@ def test_the_end_of_the_kernel_stops_them_and_what_waits_is_not_sent():
         s.claude.ask("one", background=True)
         s.claude.ask("two", background=True)
         until(lambda: any("Half" in str(p) for p in s.view.parts))
-        background.stop_all()
-        idle()
+        s.env.background.stop_all()
+        idle(s.env.background)
         assert [a.text for a in s.view.ended] == ["Half ", ""] and len(s.bodies) == 1
         assert [t.prompt for t in s.claude.turns] == ["one"]
 
@@ -219,15 +220,15 @@ async def test_aask_refuses_them_too():
 
 def test_code_in_the_background_is_refused():
     # A cell can be put below only while its own runs; later it would land below whatever runs then.
-    with stage() as s, pytest.raises(UsageError, match="only one of them"):
+    with stage() as s, pytest.raises(UsageError, match="cannot be used together"):
         s.claude.ask("q", code=True, background=True)
 
 
 def test_out_and_code_work_from_python_too():
     with stage(["```python\nx = 1\n```"]) as s:
         space, put = {}, []
-        s.world.namespace = lambda: space
-        s.world.insert = lambda code, _answer: put.append(code)
+        s.env.namespace = lambda: space
+        s.env.frontend.insert = lambda code, _answer: put.append(code)
         answer = s.claude.ask("q", out="result", code=True)
         assert space["result"] is answer and put == ["x = 1"]
 
@@ -276,7 +277,7 @@ def test_resume_goes_on_from_the_answer_that_stopped_not_from_the_last_one():
         s.run("B", "2")
         s.claude.ask("b")
         s.run("A", "3")
-        s.view.at_part = lambda part: s.stops[-1].ask() if "A2" in str(part) else None
+        s.view.at_part = lambda part: s.stops[-1].request() if "A2" in str(part) else None
         with pytest.raises(StoppedError):
             s.claude.ask("a again")
         assert [t.answer.text for t in s.claude.turns] == ["A1", "B1"]
@@ -292,16 +293,16 @@ def test_resume_goes_on_from_the_answer_that_stopped_not_from_the_last_one():
 
 def test_a_stop_says_what_there_is_to_go_on_from():
     with stage([Script(text=["Half ", Wait(60), "never"]), Script(thinking="Hm.", text=["", Wait(60)])]) as s:
-        s.view.at_part = lambda part: s.stops[-1].ask() if "Half" in str(part) else None
+        s.view.at_part = lambda part: s.stops[-1].request() if "Half" in str(part) else None
         with pytest.raises(StoppedError, match=r"kept; claude\.resume"):
             s.claude.ask("q")
-        s.view.at_part = lambda _part: s.stops[-1].ask()
-        with pytest.raises(StoppedError, match="before anything of the answer came"):
+        s.view.at_part = lambda _part: s.stops[-1].request()
+        with pytest.raises(StoppedError, match="before any of the answer arrived"):
             s.claude.ask("q2")
         with pytest.raises(UsageError, match="nothing of the last answer arrived"):
             s.claude.resume()
     with stage(Script(text=["Half ", Wait(60), "never"])) as s:
-        s.view.at_part = lambda part: s.stops[-1].ask() if "Half" in str(part) else None
+        s.view.at_part = lambda part: s.stops[-1].request() if "Half" in str(part) else None
         with pytest.raises(StoppedError, match=r"in claude\.last"):
             s.claude.ask("q", once=True)
         assert s.claude.last.text == "Half "
@@ -337,6 +338,6 @@ def test_a_late_answer_does_not_replace_that_of_a_later_execution_of_its_cell():
         s.run("a", "2")
         s.claude.ask("quick")
         assert [t.prompt for t in s.claude.turns] == ["quick"]
-        idle()
+        idle(s.env.background)
         assert s.view.ended[-1].text == "ab" and len(s.view.ended) == 2
         assert [t.prompt for t in s.claude.turns] == ["quick"]

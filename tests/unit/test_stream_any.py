@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from support.cases import JSON, cases, changed
 from support.raw_server import End, Play, RawServer, answer, raw_server, sse
 
+from claude_jupyter.answer.model import Add, Put
 from claude_jupyter.client.events import Reply, Request
 from claude_jupyter.client.service import Service
 from claude_jupyter.client.stream import Accumulator, Closed, Grew, Opened, as_sent
-from claude_jupyter.client.wire import Stop
+from claude_jupyter.client.transport import Stop
 from claude_jupyter.display.widget import WidgetView
 from claude_jupyter.errors import ClaudeError
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Add, Put
 
 TEXT = st.text(max_size=8)
 MESSAGE = {

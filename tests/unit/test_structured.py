@@ -18,14 +18,14 @@ from claude_jupyter.demo.script import Call, Script
 from claude_jupyter.errors import ReturnsError, UsageError
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = "red"
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(strict=True)
     day: datetime.date
-    colour: Colour
+    color: Color
     pair: tuple[int, str]
 
 
@@ -54,8 +54,8 @@ class Pair(typing.NamedTuple):
     [
         (
             Strict,
-            {"day": "2024-01-02", "colour": "red", "pair": [1, "x"]},
-            Strict(day=datetime.date(2024, 1, 2), colour=Colour.RED, pair=(1, "x")),
+            {"day": "2024-01-02", "color": "red", "pair": [1, "x"]},
+            Strict(day=datetime.date(2024, 1, 2), color=Color.RED, pair=(1, "x")),
         ),
         (Aliased, {"howMany": 3}, Aliased(howMany=3)),
         (Point, {"x": 1, "names": ["a"]}, Point(1, ["a"])),
@@ -63,7 +63,7 @@ class Pair(typing.NamedTuple):
         (Pair, {"value": [1, "x"]}, Pair(1, "x")),
         (list[Point], {"value": [{"x": 1}]}, [Point(1)]),
         (typing.Literal["a", "b"], {"value": "b"}, "b"),
-        (Colour, {"value": "red"}, Colour.RED),
+        (Color, {"value": "red"}, Color.RED),
         (int | None, {"value": None}, None),
         (set[str], {"value": ["a", "b"]}, {"a", "b"}),
         (tuple[int, str], {"value": [1, "x"]}, (1, "x")),
@@ -83,11 +83,11 @@ def test_a_type_comes_back_as_a_value_of_it(kind, told, value):
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ({"a": int}, "returns takes a type"),
-        ([Point], "returns takes a type"),
-        ("Point", "returns takes a type"),
-        (list, "list cannot be a result: it does not say what it holds"),
-        (dict[str, int], r"dict\[str, int\] cannot be a result: .*named fields"),
+        ({"a": int}, "returns must be a type"),
+        ([Point], "returns must be a type"),
+        ("Point", "returns must be a type"),
+        (list, "list cannot be used as a return type: it does not say what it contains"),
+        (dict[str, int], r"dict\[str, int\] cannot be used as a return type: .*named fields"),
     ],
 )
 def test_what_is_no_type_is_refused_in_a_line_that_says_what_to_do(kind, says):
@@ -100,7 +100,7 @@ def test_what_is_no_type_is_refused_in_a_line_that_says_what_to_do(kind, says):
 
 def test_a_value_that_does_not_fit_names_the_place():
     with pytest.raises(ReturnsError, match=r"day: Input should be a valid date"):
-        Returns(Strict).value('{"day": "soon", "colour": "red", "pair": [1, "x"]}')
+        Returns(Strict).value('{"day": "soon", "color": "red", "pair": [1, "x"]}')
 
 
 @pytest.mark.parametrize("told", ["[1]", '{"columns": ["a"], "rows": [1]}', '{"columns": 1}', "3", "null"])
@@ -117,8 +117,10 @@ def test_calls_without_end_give_no_value_and_bind_none():
     with stage(Script(calls=[Call("look")])) as s:
         s.settings.max_tool_rounds = 2
         space = {}
-        s.world.namespace = lambda: space
-        with pytest.raises(ReturnsError, match=r"No value came. Stopped calling tools after 2 rounds"):
+        s.env.namespace = lambda: space
+        with pytest.raises(
+            ReturnsError, match=r"No value was returned. Stopped calling tools after 2 rounds"
+        ):
             s.claude.ask("q", returns=int, tool=look, out="x")
         assert "x" not in space and not s.claude.last.complete
         assert len(s.bodies) == 3

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from claude_jupyter.display.bundle import bundle, verbatim
+from claude_jupyter.answer.model import Answer
+from claude_jupyter.display.bundle import bundle
 from claude_jupyter.display.inert import inert
-from claude_jupyter.display.structured import readable
-from claude_jupyter.turns import Answer
+from claude_jupyter.display.structured.readable import readable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -27,7 +27,7 @@ JSON = st.recursive(
         ({"value": "yes"}, "yes"),
         ({"value": 3.5}, "3.5"),
         ({"value": True}, "true"),
-        ({"value": "cost_per_$ *x*"}, "cost&#95;per&#95;&#36; &#42;x&#42;"),
+        ({"value": "cost_per_$ *x*"}, "cost_per&#95;&#36; &#42;x&#42;"),
         ({"name": "North", "score": 5}, "| field | value |\n| --- | --- |\n| name | North |\n| score | 5 |"),
         (
             {"value": [{"name": "a|b", "n": 1}, {"name": "c", "more": None}]},
@@ -37,7 +37,7 @@ JSON = st.recursive(
             {"columns": ["day", "mm"], "rows": [["Mon", 1.5], ["Tue", 0]]},
             "| day | mm |\n| --- | --- |\n| Mon | 1.5 |\n| Tue | 0 |",
         ),
-        ({"value": ["a", "b"]}, '```json\n[\n  "a",\n  "b"\n]\n```'),
+        ({"value": ["a", "b"]}, "- a\n- b"),
         ({"a": {"b": [1]}}, '```json\n{\n  "a": {\n    "b": [\n      1\n    ]\n  }\n}\n```'),
         (
             {"columns": ["day"], "rows": [["Mon", 1]]},
@@ -77,8 +77,7 @@ def test_the_notebook_keeps_the_table_and_the_text_as_it_was_sent():
     sent = '{"value": [{"store": "North", "open": true}]}'
     answer = Answer("a1", blocks=({"type": "text", "text": sent},), complete=True)
     data, _ = bundle(replace(answer, value=[object()]))
-    assert data["text/markdown"].startswith("| store | open |")
-    assert verbatim(data) == sent
-    assert bundle(answer)[0]["text/markdown"].startswith(
-        '{"value"'
-    )  # an answer in JSON that nobody asked for
+    assert data["text/markdown"].startswith("**Claude**\n\n| store | open |")
+    assert data["text/plain"] == sent
+    plain = bundle(answer)[0]["text/markdown"]  # an answer in JSON that nobody asked for
+    assert plain.startswith('**Claude**\n\n{"value"')

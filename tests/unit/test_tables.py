@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from claude_jupyter.answer.model import Listed, Models
 from claude_jupyter.display.tables import models_table
-from claude_jupyter.turns import Listed, Models
 
 
 def test_the_table_of_models_holds_no_mathematics() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 
-from claude_jupyter.content import attach, tracebacks
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content import attach
+from claude_jupyter.content.cells import tracebacks
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.turns import Attachment
 
 
 def caught(call: Any) -> BaseException:
@@ -186,3 +189,30 @@ def test_a_variable_that_cannot_be_shown_does_not_hide_the_others() -> None:
 
     said = text(caught(fails))
     assert "its repr raised RuntimeError" in said and "good = 7" in said
+
+
+def test_the_variables_of_the_failing_statement_come_first_and_the_rest_by_size() -> None:
+    def work() -> None:
+        tiny = 1
+        large = list(range(500))
+        middle = [1, 2, 3]
+        divisor = 0
+        wanted = 7
+        for _ in range(1):
+            wanted = wanted / divisor
+        print(tiny, large, middle)
+
+    try:
+        work()
+    except ZeroDivisionError as error:
+        text = tracebacks.attach(error, "error", Rules()).blocks[0]["text"]
+    listed = re.findall(r"^  (\w+) = ", text.partition("variables in")[2], re.MULTILINE)
+    assert listed == ["wanted", "divisor", "large", "middle", "tiny"]
+
+
+def test_a_lazy_frame_among_the_variables_warns_of_nothing() -> None:
+    def analyse_lazily() -> None:
+        sales = pl.LazyFrame({"revenue": [1]})
+        raise ValueError(f"no revenue in {type(sales).__name__}")
+
+    assert "revenue" in text(caught(analyse_lazily), rows="none")

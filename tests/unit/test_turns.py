@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_jupyter.turns import Answer
+from claude_jupyter.answer.model import Answer
 
 
 def codes(text: str) -> tuple[str, ...]:

@@ -124,7 +124,13 @@ def test_json_round_trip_keeps_the_counts_of_the_answer_format():
     assert Usage.from_json(json.loads(json.dumps(usage.to_json()))) == usage
 
 
-def test_a_lower_bound_too_small_to_name_is_more_than_nothing():
-    assert dollars(Decimal("0.00003"), estimated=True) == "> $0"
+def test_no_price_is_shown_as_nothing():
+    assert dollars(Decimal("0.00005")) == "< $0.0001" and dollars(Decimal("0.000051")) == "$0.0001"
+    assert dollars(Decimal("0.00005"), estimated=True) == "≥ $0.00005"
+
+
+def test_a_lower_bound_is_marked_as_one_however_small_it_is():
+    assert dollars(Decimal("0.0000312"), estimated=True) == "≥ $0.00003"
+    assert dollars(Decimal("1E-7"), estimated=True) == "≥ $0.0000001"
     assert dollars(Decimal("0.00003")) == "< $0.0001"
     assert dollars(Decimal(0), estimated=True) == "≥ $0"

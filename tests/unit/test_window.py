@@ -6,7 +6,7 @@ import pytest
 from support.long_talk import document
 from support.world import stage
 
-from claude_jupyter.conversation import window
+from claude_jupyter.conversation.ask import context_window as window
 from claude_jupyter.demo.script import Call, Compact, Say, Script
 from claude_jupyter.errors import OverloadedError, StoppedError, UsageError
 
@@ -42,7 +42,7 @@ def test_the_oldest_turns_are_left_out_and_the_answer_says_so():
         (told,) = notices(answer)
         gone = 6 - len(asked(s.bodies[-1]))
         assert (
-            f"The {gone} oldest turns were left out" in told
+            f"The {gone} oldest turns were not sent" in told
             and "200,000" in told
             and "claude.compact()" in told
         )
@@ -84,7 +84,7 @@ def test_one_question_that_is_too_large_alone_goes_without_history():
         s.claude.model = SMALL
         s.claude.ask("before", *document(60_000))
         answer = s.claude.ask("huge", *document(120_000))
-        assert asked(s.bodies[-1]) == ["huge"] and "The oldest turn was left out" in notices(answer)[0]
+        assert asked(s.bodies[-1]) == ["huge"] and "The oldest turn was not sent" in notices(answer)[0]
 
 
 def test_a_short_conversation_asks_for_no_condensing():
@@ -95,7 +95,7 @@ def test_a_short_conversation_asks_for_no_condensing():
 
 
 def test_the_service_condenses_and_its_block_is_sent_back_as_it_came(monkeypatch):
-    monkeypatch.setattr(window, "_ASKED_FROM", 0.005)
+    monkeypatch.setattr(window, "_REQUESTED_FROM", 0.005)
     block = {"type": "compaction", "content": "They talked about cats."}
     with stage([Script(pieces=[Compact(block["content"]), Say("Right.")]), "On we go.", "Small."]) as s:
         answer = s.claude.ask("long", *document(20_000))
@@ -103,7 +103,7 @@ def test_the_service_condenses_and_its_block_is_sent_back_as_it_came(monkeypatch
         (edit,) = body["context_management"]["edits"]
         assert edit == {"type": "compact_20260112", "trigger": {"type": "input_tokens", "value": 800_000}}
         assert "compact-2026-01-12" in request.headers["anthropic-beta"]
-        assert any("condensed" in n for n in notices(answer)) and answer.text == "Right."
+        assert any("summarized" in n for n in notices(answer)) and answer.text == "Right."
         s.claude.ask("next")
         assert s.bodies[1]["messages"][1]["content"] == [block, {"type": "text", "text": "Right."}]
         assert "context_management" in s.bodies[1]
@@ -115,7 +115,7 @@ def test_the_service_condenses_and_its_block_is_sent_back_as_it_came(monkeypatch
 
 def test_a_long_conversation_goes_on_after_the_service_condensed_it(monkeypatch):
     """A whole life of one: to the trigger, past it with thinking and tools, and on from the summary; each token is billed."""
-    monkeypatch.setattr(window, "_ASKED_FROM", 0.01)
+    monkeypatch.setattr(window, "_REQUESTED_FROM", 0.01)
     monkeypatch.setattr(window, "_TRIGGER", 0.055)
 
     def look(n: int) -> str:
@@ -133,7 +133,7 @@ def test_a_long_conversation_goes_on_after_the_service_condensed_it(monkeypatch)
         s.claude.ask("one", *document(30_000))
         assert s.claude.ask("two", *document(30_000)).usage.prompt > 55_000
         used = s.claude.context.used
-        told = [t.answer for t in s.claude.turns if any("condensed" in n for n in notices(t.answer))]
+        told = [t.answer for t in s.claude.turns if any("summarized" in n for n in notices(t.answer))]
         assert len(told) == 1 and used < 2_000 and told[0].text.startswith("Answer")
         assert told[0].cost.parts["input"] + told[0].cost.parts["cache_write"] > 0
         s.claude.ask("Look it up", tool=look)
@@ -148,7 +148,7 @@ def test_a_long_conversation_goes_on_after_the_service_condensed_it(monkeypatch)
 
 
 def test_condensing_can_be_switched_off(monkeypatch):
-    monkeypatch.setattr(window, "_ASKED_FROM", 0.0)
+    monkeypatch.setattr(window, "_REQUESTED_FROM", 0.0)
     with stage("An answer.") as s:
         s.settings.compact = "off"
         s.claude.ask("q")
@@ -175,12 +175,12 @@ def test_compact_sums_up_and_goes_on_from_there_and_undo_takes_it_back():
 
 def test_compact_that_fails_or_is_stopped_changes_nothing():
     with stage(["One.", Script(status=529, headers={"retry-after-ms": "1"})]) as s:
-        with pytest.raises(UsageError, match="nothing to condense"):
+        with pytest.raises(UsageError, match="nothing to summarize"):
             s.claude.compact()
         s.claude.ask("first")
         with pytest.raises(OverloadedError):
             s.claude.compact()
-        s.view.at_part = lambda part: s.stops[-1].ask()
+        s.view.at_part = lambda part: s.stops[-1].request()
         with pytest.raises(StoppedError):
             s.claude.compact()
         assert [t.prompt for t in s.claude.turns] == ["first"] and len(s.claude.messages) == 2

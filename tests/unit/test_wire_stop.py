@@ -12,7 +12,7 @@ from support.raw_server import End, Play, RawServer, answer, failure, raw_server
 
 from claude_jupyter.client.events import Arrived, Reply, Request, Waiting
 from claude_jupyter.client.service import Service
-from claude_jupyter.client.wire import Stop
+from claude_jupyter.client.transport import Stop
 from claude_jupyter.demo import server as demo
 from claude_jupyter.settings import Settings
 
@@ -58,7 +58,7 @@ def test_a_stop_at_any_moment_leaves_nothing_behind(play: Play, warm: bool):
         if play is not MOMENTS["before the headers"] and play is not MOMENTS["after the headers"]:
             until(lambda: server.first_byte)
         time.sleep(0.1)
-        stop.ask()
+        stop.request()
         thread.join(60)
         assert not thread.is_alive()
         reply = events[-1]
@@ -75,7 +75,7 @@ def test_a_stop_while_a_busy_service_is_waited_for():
         service, stop = service_for(server), Stop()
         events = service.send(Request(PARAMS), stop)
         assert isinstance(next(events), Waiting)
-        threading.Timer(0.1, stop.ask).start()
+        threading.Timer(0.1, stop.request).start()
         reply = list(events)[-1]
         assert reply.stopped and reply.error is None and len(server.requests) == 1
         service.client.close()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from claude_jupyter.demo import run
+from claude_jupyter.answer.codec import MIME
+from claude_jupyter.demo import command as run
 
 
 def demo(out: Path) -> subprocess.CompletedProcess[str]:
@@ -27,7 +28,7 @@ def test_the_quick_start_runs_without_a_key_and_says_what_it_cost(tmp_path: Path
     cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     assert lines[1].startswith(f"{len(cells)} of {len(cells)} code cells ran")
     assert lines[3].endswith("(demo, nothing billed).")
-    outputs = [output for cell in cells for output in cell["outputs"] if run.ANSWER in output.get("data", {})]
+    outputs = [output for cell in cells for output in cell["outputs"] if MIME in output.get("data", {})]
     assert len(outputs) >= 4
     for output in outputs:
         assert "offline demo model" in "".join(output["data"]["text/markdown"])

@@ -25,7 +25,7 @@ from support.faults_line import Response, Tamper
 from support.faults_ways import NEXT, WAYS, Bench, Outcome, Way, bench
 from support.raw_server import End, Play
 
-from claude_jupyter.conversation.pace import Pace
+from claude_jupyter.conversation.map.concurrency import Throttle
 
 ENDS = {"cut": (End.CUT,), "reset": (End.RESET,), "ended": ()}
 BETWEEN = 1 if FULL else 101
@@ -34,8 +34,8 @@ BETWEEN = 1 if FULL else 101
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A map rests hardly at all."""
-    refused = Pace.refused
-    monkeypatch.setattr(Pace, "refused", lambda self, seconds: refused(self, seconds / 500))
+    refused = Throttle.refused
+    monkeypatch.setattr(Throttle, "refused", lambda self, seconds: refused(self, seconds / 500))
 
 
 def cut_after(count: int, *end: End) -> Tamper:

@@ -16,9 +16,9 @@ from support.faults_ways import ROWS, TEXT, WAYS, bench, ours
 from support.raw_server import End, Play
 
 from claude_jupyter.client.stream import as_sent
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.mapping import Mapper
-from claude_jupyter.conversation.results import Found, Results
+from claude_jupyter.conversation.map.mapper import Mapper
+from claude_jupyter.conversation.map.results import Results, StoredResult
+from claude_jupyter.conversation.store.journal import Journal
 
 PLAIN = WAYS[0]
 
@@ -73,10 +73,10 @@ def test_a_block_that_nobody_knows_is_not_and_thinking_bound_to_it_neither() -> 
 
 def test_a_line_of_a_map_that_a_full_disk_has_cut_costs_no_other(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "kernel-1", "a.ipynb", lambda: "on", print)
-    Results(journal, "kind").keep("one", Found("first"))
+    Results(journal, "kind").keep("one", StoredResult("first"))
     path = tmp_path / "map" / "kind.jsonl"
     path.write_bytes(path.read_bytes() + b'{"version": 1, "hash": "tw')
-    Results(journal, "kind").keep("three", Found("third"))
+    Results(journal, "kind").keep("three", StoredResult("third"))
     fresh = Results(Journal(tmp_path, "kernel-2", "a.ipynb", lambda: "on", print), "kind")
     assert [key in fresh for key in ("one", "two", "three")] == [True, False, True]
 

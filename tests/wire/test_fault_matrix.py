@@ -21,7 +21,7 @@ from support.faults_checks import (
 from support.faults_ways import NEXT, ROWS, TEXT, WAYS, Bench, Outcome, Way, bench
 
 from claude_jupyter.client import service
-from claude_jupyter.conversation.pace import Pace
+from claude_jupyter.conversation.map.concurrency import Throttle
 
 PASSING = (
     "RateLimitError",
@@ -29,6 +29,8 @@ PASSING = (
     "OverloadedError",
     "APIConnectionError",
     "APITimeoutError",
+    "RequestTimeoutError",
+    "ServiceUnavailableError",
 )
 FATAL = ("AuthenticationError", "PermissionDeniedError", "NotFoundError", "PaymentRequiredError")
 AT_ONCE = ("429, spend limit", "429, retry-after 3600")
@@ -38,8 +40,8 @@ AT_ONCE = ("429, spend limit", "429, retry-after 3600")
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A map's rests are a hundred times shorter, and the last word is not waited for so long."""
     monkeypatch.setattr(service, "_LAST_WORD", 0.3)
-    refused = Pace.refused
-    monkeypatch.setattr(Pace, "refused", lambda self, seconds: refused(self, seconds / 100))
+    refused = Throttle.refused
+    monkeypatch.setattr(Throttle, "refused", lambda self, seconds: refused(self, seconds / 100))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)

@@ -23,8 +23,7 @@ from support.faults_line import Response, Tamper, until
 from support.faults_ways import FINE, NEXT, ROWS, TEXT, WAYS, Bench, Way, another, bench
 from support.raw_server import End, Play
 
-from claude_jupyter.conversation import background
-from claude_jupyter.costs.calls import Where
+from claude_jupyter.costs.ledger.calls import Where
 
 
 def fork(work: Callable[[], Any]) -> tuple[int, int]:
@@ -141,8 +140,8 @@ def test_a_forked_kernel_asks_for_itself(way: Way, meanwhile: str, tmp_path: Pat
             "turns": 2 if way.name == "map" else 3,
         }
         if meanwhile != "at rest":
-            b.stops[-1].ask()
-            until(lambda: not background._threads, "the background answer to end")
+            b.stops[-1].request()
+            until(lambda: b.env.background.is_idle, "the background answer to end")
         assert way.ask(b).complete
         assert_next_works(b)
         rows = list(b.ledger.rows(Where()))

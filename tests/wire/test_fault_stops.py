@@ -92,7 +92,7 @@ def test_stopped_at_any_event(how: str, way: Way, tmp_path: Path, monkeypatch: p
     spares = how == "interrupt" and way.name == BACKGROUND
     interrupts = Interrupts()
     with nothing_left_behind(tmp_path, monkeypatch), bench(way, tmp_path / "data", retries=2) as b:
-        act = interrupts.interrupt if how == "interrupt" else lambda: b.stops[-1].ask()
+        act = interrupts.interrupt if how == "interrupt" else lambda: b.stops[-1].request()
         events = events_of(b, way)
         for turn, moment in enumerate(moments(events)):
             with tally.cell(f"{how} at an event", way.name):
@@ -143,7 +143,7 @@ def assert_stopped(b: Bench, outcome: Outcome, moment: str, since: int, *, exact
         assert outcome.line.startswith("Stopped") and "\n" not in outcome.line, (moment, outcome)
         assert outcome.error is None or type(outcome.error).__name__ == "StoppedError"
     else:
-        assert seen[-1].told and outcome.complete, (moment, outcome)
+        assert seen[-1].stop_known and outcome.complete, (moment, outcome)
     if outcome.line and outcome.text and not b.view.ended[-1].complete:
         assert_resumes(b, outcome.text)
 

@@ -17,7 +17,7 @@ from support.faults_line import Response, Tamper
 from support.faults_ways import NEXT, WAYS, Bench, Way, another, bench
 from support.raw_server import Play
 
-from claude_jupyter.costs.calls import Where
+from claude_jupyter.costs.ledger.calls import Where
 
 DISKS = {"disk full": small_disk, "disk read-only": locked_disk}
 WHENS = {
@@ -41,7 +41,7 @@ def in_the_middle(act: Callable[[], None]) -> Tamper:
 def assert_one_warning_each(b: Bench) -> None:
     """Costs, the journal and a map's results may each say once, in a line, that they cannot be written."""
     assert b.warned
-    kinds = ["Costs are not being written down", "The journal cannot be written", "Results cannot be kept"]
+    kinds = ["Costs are not being saved", "The journal cannot be written", "Results cannot be kept"]
     for line in b.warned:
         assert len(line.splitlines()) == 1 and "/" not in line and "Traceback" not in line, line
         (kind,) = [k for k in kinds if line.startswith(k)]

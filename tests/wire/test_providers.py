@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support.raw_server import text_events
 from support.world import Stage, stage
 
-from claude_jupyter.client.platforms import PLATFORMS, spelled
 from claude_jupyter.errors import AuthenticationError, MissingExtraError, UsageError
 from claude_jupyter.models import MODELS, facts
+from claude_jupyter.providers import PROVIDERS, spelled
 
 AWS = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -97,9 +97,9 @@ def on(provider: str) -> Iterator[tuple[Stage, list[tuple[str, dict[str, str], A
     """A conversation that speaks to this provider at loopback, with the client the settings give."""
     with stage() as s, cloud() as (url, seen):
         s.settings.provider, s.settings.base_url = provider, url
-        s.world.service.client = None
+        s.env.service.client = None
         yield s, seen
-        s.world.service.client.close()
+        s.env.service.client.close()
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_a_cloud_that_is_not_set_up_says_what_it_needs(provider, given, environ)
     environ(AWS_EC2_METADATA_DISABLED="true", GOOGLE_APPLICATION_CREDENTIALS="nowhere.json", **given)
     with stage() as s:
         s.settings.provider = provider
-        s.world.service.client = None
+        s.env.service.client = None
         with pytest.raises(AuthenticationError, match=r"is not set up: it needs .*(AWS|ANTHROPIC)") as caught:
             s.claude.ask("q")
         assert "\n" not in caught.value.message and not s.bodies
@@ -249,14 +249,14 @@ def test_a_missing_extra_is_named_in_one_line(provider, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with stage() as s:
         s.settings.provider = provider
-        s.world.service.client = None
-        extra = PLATFORMS[provider].extra
+        s.env.service.client = None
+        extra = PROVIDERS[provider].extra
         with pytest.raises(MissingExtraError, match=rf'pip install "claude-jupyter\[{extra}\]"') as caught:
             s.claude.ask("q")
         assert "\n" not in caught.value.message
 
 
-@pytest.mark.parametrize("provider", sorted(PLATFORMS))
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
 def test_every_name_is_understood_again(provider):
     for model in MODELS:
         assert facts(spelled(provider, model.id)).id == model.id, model.id

@@ -17,7 +17,7 @@ ASK = """
 import json
 from claude_jupyter.client.events import Request
 from claude_jupyter.client.service import Service
-from claude_jupyter.client.wire import Stop
+from claude_jupyter.client.transport import Stop
 from claude_jupyter.settings import Settings
 
 def ask():

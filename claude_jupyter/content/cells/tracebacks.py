@@ -1,23 +1,26 @@
 """An exception → its traceback with source lines, the failing frame's variables, and what it was caused by.
 
-Under `--rows none` variables are types and shapes, and of a message only words that are no cell value (`_masked`).
+Under `--rows none` variables are types and shapes, and only words of a message that are not cell values are kept (`_masked`).
 """
 
 from __future__ import annotations
 
+import ast
 import linecache
+import math
 import re
 import types
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from claude_jupyter.content.fence import Redactor, clip, redacted_middle, text_attachment
+from claude_jupyter.answer.model import Attachment
 from claude_jupyter.content.guard import guarded, is_installed, type_name
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import line
-from claude_jupyter.content.tokens import characters_of
-from claude_jupyter.turns import Attachment
+from claude_jupyter.content.text.fence import Redactor, clip, redacted_middle, text_attachment
+from claude_jupyter.content.text.token_estimate import characters_of
+from claude_jupyter.content.values.arrays import is_array
+from claude_jupyter.content.values.short import line
 
 ERROR_TOKENS: Final = 4_000
 FRAMES: Final = 12
@@ -45,7 +48,7 @@ WORDS: Final = frozenset(
         """,
     )
 )
-"""Words of Python's and the dataframe libraries' own messages: they may leave under `--rows none`."""
+"""Words from Python's and the dataframe libraries' own messages: they may be sent under `--rows none`."""
 
 
 def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") -> Attachment:
@@ -54,7 +57,7 @@ def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") ->
     Parameters
     ----------
     cell
-        The source of the failing cell, where it is known.
+        The source of the failing cell, if it is known.
     """
     values = rules.row_limit != 0
     redactor = Redactor(rules)
@@ -80,12 +83,12 @@ def attach(error: BaseException, label: str, rules: Rules, *, cell: str = "") ->
 
 
 def _near_frames(error: BaseException) -> bool:
-    """Whether a dataframe's values can be in the message or the variables: one is at hand, or its library raised."""
-    from claude_jupyter.content.kinds import FRAMES, is_frame
+    """Whether a dataframe's values can be in the message or the variables: one is available, or its library raised."""
+    from claude_jupyter.content.kinds import LIBRARIES, is_frame
 
     for link, _ in _chain(error):
         for frame, _line in _frames(link):
-            if str(frame.f_globals.get("__name__", "")).partition(".")[0] in FRAMES:
+            if str(frame.f_globals.get("__name__", "")).partition(".")[0] in LIBRARIES:
                 return True
             if any(is_frame(value) for value in list(frame.f_locals.values())[:500]):
                 return True
@@ -93,7 +96,7 @@ def _near_frames(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
-    """The error and what it came from, the oldest first."""
+    """The error and its causes, the oldest first."""
     found: list[tuple[BaseException, str]] = []
     current: BaseException | None = error
     how = ""
@@ -119,14 +122,14 @@ def _one(error: BaseException, how: str, values: bool, redactor: Redactor, *, la
     lines.append(_message(error, allowed, values, redactor))
     lines.extend(_members(error, values, redactor))
     if last and frames:
-        lines.extend(_variables(_failing(frames), values, redactor))
+        lines.extend(_variables(error, _failing(frames), values, redactor))
     if how:
         lines.extend(["", how, ""])
     return "\n".join(lines)
 
 
 def _folded(frames: list[tuple[types.FrameType, int]]) -> Iterator[tuple[types.FrameType, int] | str]:
-    """The frames, of long runs of the user's own or inside libraries only the ends, with a word on what is left out."""
+    """The frames; of long runs in the user's code or in libraries only the ends, with a note of what is left out."""
     for own, run in groupby(frames, key=lambda pair: _is_users(pair[0])):
         members = list(run)
         ends = FRAMES // 2 if own else INSIDE
@@ -218,7 +221,7 @@ def _members(error: BaseException, values: bool, redactor: Redactor) -> list[str
 
 
 def _allowed(frames: list[tuple[types.FrameType, int]]) -> frozenset[str]:
-    """Words that may stand in a message under `--rows none`: column names of frames at hand (they may leave) and type names."""
+    """Words that may be in a message under `--rows none`: column names of the frames in scope (they may be sent) and type names."""
     from claude_jupyter.content.kinds import is_frame
 
     words: set[str] = set()
@@ -227,9 +230,14 @@ def _allowed(frames: list[tuple[types.FrameType, int]]) -> frozenset[str]:
             continue
         for value in list(frame.f_locals.values())[:200]:
             if is_frame(value):
-                columns = guarded(lambda value=value: [str(c) for c in list(value.columns)[:1000]]).value
-                words.update(columns or ())
+                words.update(guarded(lambda value=value: _column_names(value)).value or ())
     return frozenset(words)
+
+
+def _column_names(frame: Any) -> list[str]:
+    # A lazy frame of Polars warns where its columns are asked for by that name.
+    names = frame.collect_schema() if hasattr(frame, "collect_schema") else frame.columns
+    return [str(name) for name in list(names)[:1000]]
 
 
 def _masked(text: str, allowed: frozenset[str]) -> str:
@@ -253,14 +261,56 @@ def _word(found: str, word: Any) -> str:
     return found.replace(core, re.sub(r".+", word, core, flags=re.DOTALL), 1)
 
 
-def _variables(frame: types.FrameType, values: bool, redactor: Redactor) -> list[str]:
-    """The failing frame's variables: frames by their dtypes, the rest on one line each; names of the code that failed first."""
+def _statement_names(error: BaseException, frame: types.FrameType) -> list[str]:
+    """Names in the statement that failed, those of the failing expression first; empty if its source is not available."""
+    from executing import Source
+
+    current, failing = error.__traceback__, None
+    while current is not None:
+        failing = current if current.tb_frame is frame else failing
+        current = current.tb_next
+    if failing is None:
+        return []
+    try:
+        found = Source.executing(failing)
+        nodes: list[Any] = [found.node, *found.statements]
+    except Exception:  # the source has changed since, or was never text
+        return []
+    # For a loop or `with`, only its head can have failed: its body fails as separate statements.
+    parts = [part for node in nodes if isinstance(node, ast.AST) for part in _heads(node)]
+    return [node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)]
+
+
+def _heads(node: ast.AST) -> list[ast.AST]:
+    if not isinstance(node, ast.stmt) or not hasattr(node, "body"):
+        return [node]
+    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt)]
+
+
+def _weight(value: Any) -> int:
+    """About how many values it contains, according to its own library or Python."""
+    if type(value) in (list, tuple, dict, set, frozenset, str, bytes):
+        return len(value)
+    shape = guarded(lambda: tuple(value.shape)).value if is_array(value) or _is_eager(value) else None
+    return math.prod(map(int, shape)) if shape else 0
+
+
+def _is_eager(value: Any) -> bool:
+    from claude_jupyter.content.kinds import shape_of
+
+    return " × " in (shape_of(value) or "")
+
+
+def _variables(error: BaseException, frame: types.FrameType, values: bool, redactor: Redactor) -> list[str]:
+    """The failing frame's variables: those of the failing statement first, the rest by size; frames by their dtypes."""
     names: Mapping[str, Any] = frame.f_locals
+    first = [name for name in _statement_names(error, frame) if name in names]
     used = [name for name in (*frame.f_code.co_names, *frame.f_code.co_varnames) if name in names]
     if frame.f_code.co_name != "<module>":
         used = [*used, *names]
+    rest = sorted(dict.fromkeys(used), key=lambda name: -_weight(names[name]))
     lines: list[str] = []
-    for name in dict.fromkeys(used):
+    for name in dict.fromkeys([*first, *rest]):
         value = names[name]
         if name.startswith("_") or isinstance(
             value,
@@ -276,7 +326,7 @@ def _variables(frame: types.FrameType, values: bool, redactor: Redactor) -> list
 
 def variable(value: Any, values: bool, redactor: Redactor) -> str:
     """A variable on one line: a frame's shape and dtypes (they explain most errors), else its value, or its type alone."""
-    from claude_jupyter.content.frames import schema_line
+    from claude_jupyter.content.dataframes.frames import schema_line
     from claude_jupyter.content.kinds import is_frame
 
     if is_frame(value):

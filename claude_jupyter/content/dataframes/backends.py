@@ -1,4 +1,4 @@
-"""What is particular to one library of dataframes: pandas' index and column names, PyArrow's arrays, GeoPandas' geometry.
+"""What is specific to one dataframe library: pandas' index and column names, PyArrow's arrays, GeoPandas' geometry.
 
 Everything else treats all libraries alike (`frames.py`). Nothing is imported that the user's value does not come from.
 """
@@ -6,30 +6,34 @@ Everything else treats all libraries alike (`frames.py`). Nothing is imported th
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from claude_jupyter.content.dataframes import annotations
+from claude_jupyter.content.dataframes.profile import cells_of, dtype_text
+from claude_jupyter.content.dataframes.summarize import Table
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
-from claude_jupyter.content.profile import dtype_text
-from claude_jupyter.content.summary import Table
-
-LAZY: Final = frozenset(
-    {"dask", "dask_expr", "ibis", "duckdb", "_duckdb", "pyspark", "sqlframe", "daft", "datafusion"}
-)
+from claude_jupyter.content.kinds import adapter_of, library_of
+from claude_jupyter.content.values.short import number
+from claude_jupyter.encodable import encodable, encodable_repr
 
 
 def table(value: Any) -> Table | None:
     """An eager frame, series or array of any library as a `Table`; None for what is lazy."""
     found = libraries(value)
     if "narwhals" in found:
-        native = value.to_native()
-        return table(native)
-    if "pandas" in found or "modin" in found:
+        return table(value.to_native())
+    library = library_of(value)
+    adapter = adapter_of(value)
+    if adapter == "pandas":
         return _pandas(value)
-    if "pyarrow" in found:
+    if adapter == "arrow":
         return _pyarrow(value)
-    if found & LAZY:
+    if library is not None and not library.tables:
         return None
+    if "polars" in found and _named(value, "GroupBy"):
+        return _polars_groups(value)
     return _eager(value, _title(value))
 
 
@@ -42,14 +46,15 @@ def _named(value: Any, name: str) -> bool:
 
 
 def _pandas(value: Any) -> Table | None:
-    title = _title(value)
+    title, original = _title(value), value
+    styled = annotations.styled_rows(value) if _named(value, "Styler") else None
     if _named(value, "Styler"):
-        value = value.data
+        value = annotations.visible(value)
     elif not (_named(value, "DataFrame") or _named(value, "Series")):
         value = _as_series(value)
         if value is None:
             return None
-    frame = value.to_frame() if _named(value, "Series") else value
+    frame = _one_column(value) if _named(value, "Series") else value
     names = [column_name(name) for name in frame.columns]
     if _named(value, "Series") and value.name is None:
         names = ["values"]
@@ -62,15 +67,26 @@ def _pandas(value: Any) -> Table | None:
         names=names,
         dtypes=dtypes,
         narrow=lambda rows, columns: _narrow_pandas(frame, rows, columns),
-        values=lambda start, stop, columns: _pandas_rows(frame, start, stop, columns, not plain),
+        values=lambda start, stop, columns: _pandas_rows(frame, start, stop, columns, not plain, styled),
         index_names=()
         if plain
         else ("index" if index.name is None else column_name(index.name),)
         if index.nlevels == 1
-        else (" / ".join(column_name(name) for name in index.names),),
-        facts=[*_pandas_facts(frame, index, plain), *_crs(value)],
-        cell_facts=lambda: _bounds(value),
+        else (" / ".join(_level_names(index)),),
+        facts=[
+            *_pandas_facts(frame, index, plain),
+            *_crs(value),
+            *annotations.names_and_counts(original, frame),
+        ],
+        cell_facts=lambda: [*_bounds(value), *annotations.with_values(original, frame, names)],
+        zones={p: zone for p, dtype in enumerate(frame.dtypes) if (zone := _zone(dtype)) is not None},
+        index=None if plain or index.nlevels > 1 else lambda rows: _index_series(index[:rows]),
     )
+
+
+def _one_column(series: Any) -> Any:
+    name = series.name
+    return series.to_frame() if not isinstance(name, str) else series.to_frame(encodable(name))
 
 
 def _from_zero(index: Any) -> bool:
@@ -81,12 +97,16 @@ def _as_series(value: Any) -> Any:
     """An index or extension array as a series; the frame under a group-by or window; None for what is neither."""
     pandas = sys.modules["pandas"]
     if isinstance(value, pandas.MultiIndex):
-        return value.to_frame(index=False, name=[column_name(name) for name in value.names])
+        return value.to_frame(index=False, name=_level_names(value), allow_duplicates=True)
     if isinstance(value, pandas.Index):
-        return value.to_series(index=range(len(value)))
+        return _labels(value)
     if isinstance(value, pandas.api.extensions.ExtensionArray):
         return pandas.Series(value)
     return getattr(value, "obj", None)
+
+
+def _level_names(index: Any) -> list[str]:
+    return [f"level {i}" if name is None else column_name(name) for i, name in enumerate(index.names)]
 
 
 def column_name(name: Any) -> str:
@@ -94,7 +114,7 @@ def column_name(name: Any) -> str:
     if isinstance(name, str):
         return name
     if type(name) is int or (type(name) is tuple and all(type(part) in (str, int) for part in name)):
-        return repr(name)
+        return encodable_repr(repr(name))
     text = guarded(lambda: str(name) if "pandas" in libraries(name) else repr(name)).value
     return text if isinstance(text, str) else f"<{type_name(type(name))}>"
 
@@ -106,13 +126,46 @@ def _narrow_pandas(frame: Any, rows: int, columns: Sequence[int]) -> Any:
     pandas = sys.modules.get("pandas")
     if pandas is not None and type(part) is not pandas.DataFrame and isinstance(part, pandas.DataFrame):
         part = pandas.DataFrame(part)
-    part = part.set_axis([str(column) for column in columns], axis=1)
-    return nw.from_native(part.reset_index(drop=True), eager_only=True)
+    part = part.set_axis([str(column) for column in columns], axis=1).reset_index(drop=True)
+    for key, dtype in part.dtypes.items():  # narwhals knows no zones but UTC's, and no sparse numbers
+        if _zone(dtype) is not None:
+            part = part.assign(**{key: part[key].dt.tz_convert("UTC")})
+        elif _named(dtype, "SparseDtype"):
+            part = part.assign(**{key: part[key].sparse.to_dense()})
+    return nw.from_native(part, eager_only=True)
 
 
-def _pandas_rows(frame: Any, start: int, stop: int, columns: Sequence[int], labels: bool) -> list[list[Any]]:
+def _zone(dtype: Any) -> Any:
+    return dtype.tz if _named(dtype, "DatetimeTZDtype") else None
+
+
+def _labels(index: Any) -> Any:
+    # With its own type: text that UTF-8 cannot hold is no text for Arrow.
+    return sys.modules["pandas"].Series(index, index=range(len(index)), dtype=index.dtype, name=index.name)
+
+
+def _index_series(labels: Any) -> Any:
+    import narwhals as nw
+
+    return nw.from_native(_labels(labels), series_only=True)
+
+
+def _pandas_rows(
+    frame: Any,
+    start: int,
+    stop: int,
+    columns: Sequence[int],
+    labels: bool,
+    styled: Sequence[Sequence[str]] | None = None,
+) -> list[list[Any]]:
+    """Rows of cells, as a Styler formats them where one does."""
     part = frame.iloc[start:stop]
-    cells = [list(part.iloc[:, column].tolist()) for column in columns]
+    dtypes = list(part.dtypes)
+    cells: list[list[Any]] = (
+        [cells_of(part.iloc[:, column].tolist(), dtypes[column]) for column in columns]
+        if styled is None
+        else [[row[column] for row in styled[start:stop]] for column in columns]
+    )
     if labels:
         cells.insert(0, [_label(label) for label in part.index.tolist()])
     return [list(row) for row in zip(*cells, strict=True)]
@@ -160,7 +213,7 @@ def _bounds(value: Any) -> list[str]:
     bounds = guarded(lambda: [float(x) for x in some.total_bounds]).value
     kinds = guarded(lambda: some.geom_type.value_counts().to_dict()).value
     words = ", ".join(f"{kind} ({n:,})" for kind, n in sorted((kinds or {}).items()))
-    return [f"bounds: {', '.join(f'{x:g}' for x in bounds)}" if bounds else "", f"geometry: {words}"]
+    return [f"bounds: {', '.join(map(number, bounds))}" if bounds else "", f"geometry: {words}"]
 
 
 def _pyarrow(value: Any) -> Table | None:
@@ -194,14 +247,56 @@ def _eager(value: Any, title: str, names: Sequence[str] | None = None) -> Table 
         title=title,
         rows=len(frame),
         names=list(names if names is not None else keys),
-        dtypes=[dtype_text(dtype) for dtype in schema.values()],
+        dtypes=[_dtype(frame, key, dtype) for key, dtype in schema.items()],
         narrow=lambda rows, columns: (
             frame.select([keys[c] for c in columns]).head(rows).rename({keys[c]: str(c) for c in columns})
         ),
         values=lambda start, stop, columns: _rows(frame, start, stop, [keys[c] for c in columns]),
+        cell_facts=lambda: list(annotations.category_orders(_enums(schema, names or keys))),
     )
+
+
+def _enums(schema: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, Sequence[Any], bool]]:
+    import narwhals as nw
+
+    dtypes = zip(names, schema.values(), strict=True)
+    return [(name, tuple(dtype.categories), True) for name, dtype in dtypes if isinstance(dtype, nw.Enum)]
+
+
+def _polars_groups(value: Any) -> Table | None:
+    """The frame under a Polars group-by, and by what it is grouped."""
+    frame = _eager(value.df, _title(value))
+    if frame is None:
+        return None
+    sizes: Any = guarded(lambda: value.len()).value
+    by: list[Any] = list(value.by)
+    names = [name if isinstance(name, str) else "an expression" for name in by]
+    count = "" if sizes is None else f": {len(sizes):,} {'group' if len(sizes) == 1 else 'groups'}"
+    facts = [f"grouped by {', '.join(names)}{count}"]
+
+    def with_values() -> list[str]:
+        if sizes is None:
+            return list(frame.cell_facts())
+        found = sorted(sizes.rows(), key=lambda row: (-row[-1], str(row[:-1])))
+        sizes_of = annotations.group_sizes([(row[:-1], row[-1]) for row in found])
+        return [*frame.cell_facts(), sizes_of]
+
+    return replace(frame, facts=[*frame.facts, *facts], cell_facts=with_values)
+
+
+def _dtype(frame: Any, key: str, dtype: Any) -> str:
+    """In words; of a dtype that narwhals does not know the library's own."""
+    import narwhals as nw
+
+    if dtype != nw.Unknown:
+        return dtype_text(dtype)
+    own = guarded(lambda: frame[key].to_native()).value
+    own = getattr(own, "dtype", getattr(own, "type", None))
+    return dtype_text(None, native=own).lower()
 
 
 def _rows(frame: Any, start: int, stop: int, keys: Sequence[str]) -> list[list[Any]]:
     part = frame.select(keys)[start:stop]
-    return [list(row) for row in zip(*(part[key].to_list() for key in keys), strict=True)]
+    schema = part.schema
+    cells = [cells_of(part[key].to_list(), schema[key]) for key in keys]
+    return [list(row) for row in zip(*cells, strict=True)]

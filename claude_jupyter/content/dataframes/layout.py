@@ -1,4 +1,4 @@
-"""A frame's summary (`profile.py`) → text of at most so many characters. Never touches the dataframe."""
+"""A frame's summary (`profile.py`) → text of at most this many characters. Never touches the dataframe."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from claude_jupyter.content.fence import clip
-from claude_jupyter.content.profile import Column, Others, Summary, choose, merged
-from claude_jupyter.content.short import rounded
+from claude_jupyter.content.dataframes.profile import Column, Others, Summary, choose, merged
+from claude_jupyter.content.text.fence import clip
+from claude_jupyter.content.values.short import rounded
 
 NAME_WIDTH: Final = 60
 DTYPE_WIDTH: Final = 80
@@ -19,15 +19,19 @@ CellText = Callable[[Any, int], str]
 
 
 class Level(NamedTuple):
-    """How much of each column is told: commonest values, width of a value, columns one by one."""
+    """How much of each column is shown: most common values, width of a value, columns one by one, statistics of numbers."""
 
     top: int
     width: int
     columns: int
+    statistics: int = 0
+    """2 for all, 1 for mean, median and sum, 0 for the mean."""
 
 
 LEVELS: Final = (
-    Level(5, 40, 1000),
+    Level(12, 40, 1000, 2),
+    Level(5, 40, 1000, 2),
+    Level(5, 24, 1000, 1),
     Level(3, 24, 1000),
     Level(2, 16, 60),
     Level(0, 12, 60),
@@ -50,21 +54,21 @@ class Laid(NamedTuple):
 
 def lay_out(summary: Summary, limit: int, cell: CellText) -> Laid:
     """The summary as text: title, facts, one line a column, then the first and last rows, as much as fits into `limit`."""
-    wanted = len(summary["head"]) + len(summary["tail"])
+    available = len(summary["head"]) + len(summary["tail"])
     table, level = "", LEVELS[-1]
     for level in LEVELS:
         table = _columns(summary, level, cell)
-        if len(table) <= limit * (0.6 if wanted else 1):
+        if len(table) <= limit * (0.6 if available else 1):
             break
     table = table[:limit]
-    text, shown = _rows(summary, level, limit - len(table), cell) if wanted else ("", 0)
+    text, rows = _rows(summary, level, limit - len(table), cell) if available else ("", 0)
     cut: list[str] = []
-    told = min(level.columns, len(summary["columns"]))
-    if told < summary["width"]:
-        cut.append(f"{told:,} of {summary['width']:,} columns in detail")
-    if shown < wanted:
-        cut.append(f"{shown:,} of {wanted:,} rows fit (frame_tokens)")
-    return Laid(table + text, shown, tuple(cut))
+    columns = min(level.columns, len(summary["columns"]))
+    if columns < summary["width"]:
+        cut.append(f"{columns:,} of {summary['width']:,} columns in detail")
+    if rows < available:
+        cut.append(f"{rows:,} of {available:,} rows fit (frame_tokens)")
+    return Laid(table + text, rows, tuple(cut))
 
 
 def _columns(summary: Summary, level: Level, cell: CellText) -> str:
@@ -87,12 +91,13 @@ def _columns(summary: Summary, level: Level, cell: CellText) -> str:
 
 
 def _column(column: Column, level: Level, cell: CellText) -> str:
-    return f"{_name(column['name'])} | {clip(column['dtype'], DTYPE_WIDTH)} | {_inside(column, level, cell)}".rstrip(
+    return f"{_name(column['name'])} | {clip(column['dtype'], DTYPE_WIDTH)} | {inside(column, level, cell)}".rstrip(
         " |"
     )
 
 
-def _inside(column: Column, level: Level, cell: CellText) -> str:
+def inside(column: Column, level: Level, cell: CellText) -> str:
+    """What is in a column, in a line: counts, extremes, statistics, most common values."""
     parts: list[str] = []
     for key, word in (("nulls", "null"), ("nans", "NaN"), ("infinite", "infinite"), ("distinct", "distinct")):
         count = column.get(key)
@@ -104,8 +109,10 @@ def _inside(column: Column, level: Level, cell: CellText) -> str:
         parts.append("holds " + ", ".join(f"{kind} ({n:,})" for kind, n in column["kinds"].items()))
     if level.width and "least" in column and "most" in column:
         parts.append(f"{cell(column['least'], level.width)} … {cell(column['most'], level.width)}")
-    if level.width and "mean" in column:
-        parts.append(f"mean {rounded(column['mean'])}")
+    if level.width and "step" in column:
+        parts.append(column["step"])
+    if level.width:
+        parts += _statistics(column, level.statistics, cell)
     if level.width and "lengths" in column:
         parts.append(f"lengths {column['lengths'][0]:,} … {column['lengths'][1]:,}")
     top = column.get("top", [])[: level.top]
@@ -114,9 +121,29 @@ def _inside(column: Column, level: Level, cell: CellText) -> str:
     return ", ".join(parts)
 
 
+def _statistics(column: Column, most: int, cell: CellText) -> list[str]:
+    """Mean, median and quartiles, spread, sum, zeros and negative numbers of a column of numbers."""
+    parts: list[str] = []
+    mean, deviation = column.get("mean"), column.get("std")
+    if mean is not None:
+        parts.append(f"mean {rounded(mean)}")
+    if most and "quartiles" in column:
+        first, median, third = (cell(value, 40) for value in column["quartiles"])
+        parts.append(f"median {median}" + (f", quartiles {first} … {third}" if most > 1 else ""))
+    if most > 1 and deviation is not None:
+        parts.append(f"std {rounded(deviation)}")
+    if most and "sum" in column:
+        parts.append(f"sum {cell(column['sum'], 40)}")
+    if most:
+        zeros, negative = column.get("zeros", 0), column.get("negative", 0)
+        parts += [f"{zeros:,} {'zero' if zeros == 1 else 'zeros'}"] if zeros else []
+        parts += [f"{negative:,} negative"] if negative else []
+    return parts
+
+
 def _tops(top: Sequence[tuple[Any, int]], level: Level, cell: CellText, *, plain: bool) -> str:
-    shown = top[:2] if plain else top
-    return ", ".join(cell(value, level.width) + ("" if plain else f" ({count:,})") for value, count in shown)
+    values = top[:2] if plain else top
+    return ", ".join(cell(value, level.width) + ("" if plain else f" ({count:,})") for value, count in values)
 
 
 def _others(others: Sequence[Others]) -> list[str]:
@@ -153,10 +180,10 @@ def _rows(summary: Summary, level: Level, limit: int, cell: CellText) -> tuple[s
             room = limit - len(lines.names) - 160
             if sum(map(len, lines.head + lines.tail)) + len(lines.head + lines.tail) <= room:
                 return _put(summary, columns, lines)
-        kept = _fit(lines, room)
-        shown = len(kept.head) + len(kept.tail)
-        if columns <= 8 or shown >= min(4, len(lines.head) + len(lines.tail)):
-            return _put(summary, columns, kept) if shown else ("", 0)
+        fitting = _fit(lines, room)
+        count = len(fitting.head) + len(fitting.tail)
+        if columns <= 8 or count >= min(4, len(lines.head) + len(lines.tail)):
+            return _put(summary, columns, fitting) if count else ("", 0)
         columns //= 2
 
 
@@ -194,22 +221,22 @@ def _row(row: Sequence[Any], width: int, cell: CellText) -> str:
     return " | ".join(cell(value, width) for value in row)
 
 
-def _put(summary: Summary, columns: int, kept: Lines) -> tuple[str, int]:
-    shown = len(kept.head) + len(kept.tail)
+def _put(summary: Summary, columns: int, rows: Lines) -> tuple[str, int]:
+    count = len(rows.head) + len(rows.tail)
     hidden = len(summary["row_names"]) - columns
     some = f", first {columns} of {len(summary['row_names']):,} columns" if hidden > 0 else ""
-    if summary["rows"] is not None and shown == summary["rows"]:
+    if summary["rows"] is not None and count == summary["rows"]:
         lines = [
-            f"all {shown:,} rows{some}:" if shown > 1 else f"the only row{some}:",
-            kept.names,
-            *kept.head,
-            *kept.tail,
+            f"all {count:,} rows{some}:" if count > 1 else f"the only row{some}:",
+            rows.names,
+            *rows.head,
+            *rows.tail,
         ]
     else:
-        lines = [f"{_many('first', len(kept.head))}{some}:", kept.names, *kept.head]
-        if kept.tail:
-            lines += [f"{_many('last', len(kept.tail))}:", *kept.tail]
-    return "\n" + "\n".join(lines) + "\n", shown
+        lines = [f"{_many('first', len(rows.head))}{some}:", rows.names, *rows.head]
+        if rows.tail:
+            lines += [f"{_many('last', len(rows.tail))}:", *rows.tail]
+    return "\n" + "\n".join(lines) + "\n", count
 
 
 def _many(which: str, count: int) -> str:

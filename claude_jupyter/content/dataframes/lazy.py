@@ -1,22 +1,32 @@
-"""Lazy and distributed frames: schema plus a bounded head that the engine itself limits. Never collected, never counted."""
+"""Lazy and distributed frames: their schema, and first rows only where they are there to be read. Never collected or counted.
+
+A database is asked for a few rows, a file or a frame in memory is read at its beginning; what would have to be computed is not.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
-from claude_jupyter.content.fence import Redactor
-from claude_jupyter.content.guard import Outcome, bounded, guarded, libraries, mro, root_module, type_name
-from claude_jupyter.content.layout import COLUMNS_IN_ROWS
-from claude_jupyter.content.profile import Column, Summary, choose, dtype_text
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.dataframes.layout import COLUMNS_IN_ROWS
+from claude_jupyter.content.dataframes.profile import Column, Summary, cells_of, choose, dtype_text
+from claude_jupyter.content.dataframes.summarize import COLUMNS_IN_DETAIL, WITHHELD_NAME, finish, most_rows
+from claude_jupyter.content.guard import Guarded, bounded, guarded, libraries, mro, root_module, type_name
+from claude_jupyter.content.kinds import adapter_of, role_of
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.summary import COLUMNS_IN_DETAIL, WITHHELD_NAME, finish, most_rows
+from claude_jupyter.content.text.fence import Redactor
 from claude_jupyter.errors import AttachmentError
-from claude_jupyter.turns import Attachment
 
 HEAD_SECONDS: Final = 5.0
 HEAD_ROWS: Final = 100
-"""The most rows asked of an engine, also with `--rows all`."""
+"""The most rows requested from an engine, even with `--rows all`."""
+
+_DISTRIBUTED: Final = frozenset({"dask", "dask_expr", "pyspark", "daft"})
+_SOURCE: Final = re.compile(r"DF \[|(?:Parquet|Csv|NDJson|Ipc) SCAN \[", re.IGNORECASE)
+"""How Polars describes a plan that only reads: a frame in memory, or files."""
 
 
 def attach(value: Any, label: str, rules: Rules) -> Attachment:
@@ -25,27 +35,25 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
     frame = _frame(value)
     found = guarded(lambda: _schema(frame), HEAD_SECONDS)
     if found.value is None:
-        raise AttachmentError(f"{label}: its schema {found.failure}")
+        raise AttachmentError(f"{label} cannot be read: {found.reason or f'its schema {found.failure}'}")
     names, dtypes = list(found.value), list(found.value.values())
     if rules.row_limit == 0 and not _is_table(value):
         names = [WITHHELD_NAME] * len(names)
     chosen, others = choose(names, dtypes, COLUMNS_IN_DETAIL)
     limit = rules.row_limit
-    wanted = min(most_rows(rules, len(names)) if limit is None else limit, HEAD_ROWS)
-    facts = (
-        ["lazy: not collected, row count unknown"]
-        if frame is not None
-        else ["a view of a frame: not evaluated"]
-    )
-    head: list[list[Any]] = []
-    if limit is None or limit > wanted:
-        facts.append(f"at most {wanted} rows of a lazy frame are taken: collect it to show more")
-    if wanted and frame is not None and names:
-        keys = [names[p] for p in chosen[:COLUMNS_IN_ROWS]]
-        result = _guarded_head(value, frame, keys, wanted)
-        head = result.value or []
+    row_count = min(most_rows(rules, len(names)) if limit is None else limit, HEAD_ROWS)
+    fact = "a view of a frame: not evaluated" if frame is None else "lazy: not collected, row count unknown"
+    facts, head = [fact], list[list[Any]]()
+    there = frame is not None and row_count > 0 and _is_there(frame)
+    if frame is not None and row_count and not there:
+        facts.append("no rows shown because they are not computed yet: attach a computed head to show some")
+    elif limit is None or limit > row_count:
+        facts.append(f"at most {row_count} rows of a lazy frame are taken: collect it to show more")
+    if there and names:
+        result = _guarded_head(value, frame, [names[p] for p in chosen[:COLUMNS_IN_ROWS]], row_count)
+        head = _rows_of(result, label)
         if result.failure:
-            facts.append(f"no rows shown: taking {wanted} {result.failure}")
+            facts.append(f"no rows shown: taking {row_count} {result.failure}")
     summary = Summary(
         title=title,
         rows=None,
@@ -60,6 +68,12 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
     return finish(summary, label, rules, Redactor(rules))
 
 
+def _rows_of(result: Guarded[list[list[Any]]], label: str) -> list[list[Any]]:
+    if result.failure.startswith("raised"):
+        raise AttachmentError(f"{label} cannot be read: {result.reason or result.failure}")
+    return result.value or []
+
+
 def _is_table(value: Any) -> bool:
     """False for one column or value of a frame: its name may be made of values (`frames.WITHHELD_NAME`)."""
     names = {type_name(kind, short=True) for kind in mro(value)}
@@ -68,18 +82,14 @@ def _is_table(value: Any) -> bool:
 
 def _frame(value: Any) -> Any:
     """Something `_schema` and `_head` understand: a narwhals LazyFrame, a PyArrow dataset, a Dask frame; or None."""
-    found = libraries(value)
-    if "ibis" in found:
+    adapter = adapter_of(value)
+    if adapter == "ibis":
         if not hasattr(value, "as_table"):
             return None
         value = value.as_table()
-    if "dask" in found or "dask_expr" in found:
-        return (
-            value
-            if any(type_name(kind, short=True) == "DataFrame" for kind in mro(value))
-            else value.to_frame()
-        )
-    if "pyarrow" in found:
+    if adapter == "dask":
+        return value if role_of(value) == "lazy" else value.to_frame()
+    if adapter == "arrow":
         return value
     import narwhals as nw
 
@@ -97,17 +107,28 @@ def _schema(frame: Any) -> dict[str, str]:
 
     if frame is None:
         return {}
-    found = libraries(frame)
-    if "pyarrow" in found:
+    adapter = adapter_of(frame)
+    if adapter == "arrow":
         return {field.name: str(field.type) for field in frame.schema}
-    if "dask" in found or "dask_expr" in found:
+    if adapter == "dask":
         return {str(name): dtype_text(None, native=dtype) for name, dtype in frame.dtypes.items()}
     lazy: nw.LazyFrame[Any] = frame
     return {name: dtype_text(dtype) for name, dtype in lazy.collect_schema().items()}
 
 
-def _guarded_head(value: Any, frame: Any, keys: list[str], rows: int) -> Outcome[list[list[Any]]]:
-    sqlite = _sqlite(value) if "ibis" in libraries(value) else None
+def _is_there(frame: Any) -> bool:
+    """Whether the first rows can be read without computing what the user has planned, or having a cluster compute it."""
+    native = frame.to_native() if adapter_of(frame) == "narwhals" else frame
+    if libraries(native) & _DISTRIBUTED:
+        return False
+    if "polars" not in libraries(native):
+        return True
+    plan = guarded(lambda: native.explain(optimized=False)).value
+    return plan is not None and _SOURCE.match(plan) is not None
+
+
+def _guarded_head(value: Any, frame: Any, keys: list[str], rows: int) -> Guarded[list[list[Any]]]:
+    sqlite = _sqlite(value) if adapter_of(value) == "ibis" else None
     if sqlite is not None:  # its connection answers only in the thread that opened it
         return bounded(lambda: _head(frame, keys, rows), sqlite.interrupt, HEAD_SECONDS)
     return guarded(lambda: _head(frame, keys, rows), HEAD_SECONDS)
@@ -123,16 +144,24 @@ def _sqlite(table: Any) -> Any:
 
 
 def _head(frame: Any, keys: list[str], rows: int) -> list[list[Any]]:
-    """The first rows, limited by the engine: of Dask the first partition alone, of a reader nothing (reading uses it up)."""
-    found = libraries(frame)
-    if "pyarrow" in found:
+    """The first rows, limited by the engine; of a reader nothing (reading uses it up)."""
+    adapter = adapter_of(frame)
+    if adapter == "arrow":
         if isinstance(frame, sys.modules["pyarrow"].RecordBatchReader):
             return []
         part = frame.head(rows, columns=keys)
-        return [list(row) for row in zip(*(part[key].to_pylist() for key in keys), strict=True)]
-    if "dask" in found or "dask_expr" in found:
-        part = frame.head(rows, npartitions=1)
-        positions = [list(map(str, part.columns)).index(key) for key in keys]
-        return [list(row) for row in zip(*(part.iloc[:, p].tolist() for p in positions), strict=True)]
-    part = frame.select(keys).head(rows).collect()
-    return [list(row) for row in zip(*(part[key].to_list() for key in keys), strict=True)]
+        return _across(cells_of(part[key].to_pylist(), part.schema.field(key).type) for key in keys)
+    import narwhals as nw
+
+    part = frame.select(keys).head(rows)
+    if "polars" in libraries(part.to_native()):
+        # The slice alone, read at its source.
+        part = nw.from_native(sys.modules["polars"].collect_all([part.to_native()])[0])
+    else:
+        part = part.collect()
+    schema = part.schema
+    return _across(cells_of(part[key].to_list(), schema[key]) for key in keys)
+
+
+def _across(columns: Iterable[list[Any]]) -> list[list[Any]]:
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -5,25 +5,26 @@ Says nothing of layout (`layout.py`) and knows no library by name (`frames.py`).
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
-from claude_jupyter.content.guard import guarded, type_name
+from claude_jupyter.content.values.short import narrowed
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-TOP: Final = 5
-KINDS_LOOKED_AT: Final = 1000
+TOP: Final = 12
 LONG_TEXT: Final = 50
 ALIKE: Final = 5
-"""Of many columns with like names and dtype, in a frame with too many, so many are told one by one."""
+"""Of many columns with similar names and the same dtype, in a frame with too many, this many are described one by one."""
+
+
+NARROW: Final = {"float32": "f", "float": "f", "float16": "e", "halffloat": "e"}
+"""dtypes of floats with fewer than 64 bits: `struct`'s codes for them."""
 
 
 class Column(TypedDict):
-    """One column: `nulls` and `distinct` are counts; `least`, `most`, `mean`, `top` hold cell values."""
+    """One column: `nulls`, `nans`, `infinite` and `distinct` are counts; everything else reveals cell values."""
 
     name: str
     dtype: str
@@ -33,7 +34,13 @@ class Column(TypedDict):
     distinct: NotRequired[int]
     least: NotRequired[Any]
     most: NotRequired[Any]
+    quartiles: NotRequired[tuple[Any, Any, Any]]
     mean: NotRequired[Any]
+    std: NotRequired[float | None]
+    sum: NotRequired[Any]
+    negative: NotRequired[int]
+    zeros: NotRequired[int]
+    step: NotRequired[str]
     top: NotRequired[list[tuple[Any, int]]]
     lengths: NotRequired[tuple[int, int]]
     kinds: NotRequired[dict[str, int]]
@@ -61,113 +68,10 @@ class Summary(TypedDict):
     tail: list[list[Any]]
 
 
-def column_summary(series: nw.Series[Any], name: str, dtype: str, *, values: bool) -> Column:
-    """Counts of one column and, with `values`, its extremes or commonest values."""
-    import narwhals as nw
-
-    column = Column(name=name, dtype=dtype, nulls=int(series.null_count()))
-    kind = series.dtype
-    if isinstance(kind, nw.Object | nw.Unknown):
-        return _odd(series, column, values)
-    if kind.is_nested():
-        return _nested(series, column, values)
-    if kind == nw.Binary:
-        return column
-    if kind.is_numeric():
-        return _numeric(series, column, values)
-    if kind.is_temporal():
-        _distinct(series, column)
-        if values:
-            column["least"], column["most"] = series.min(), series.max()
-        return column
-    return _counted(series, column, values)
-
-
-def _distinct(series: nw.Series[Any], column: Column) -> None:
-    column["distinct"] = max(series.n_unique() - (1 if column["nulls"] else 0), 0)
-
-
-def _numeric(series: nw.Series[Any], column: Column, values: bool) -> Column:
-    """Extremes and mean of the finite numbers; NaN (where the library tells it from null) and infinities counted."""
-    import narwhals as nw
-
-    _distinct(series, column)
-    if column["nulls"]:
-        series = series.drop_nulls()
-    if isinstance(series.dtype, nw.Float32 | nw.Float64):
-        series = _finite(series, column)
-    if not values or not len(series):
-        return column
-    column["least"], column["most"] = series.min(), series.max()
-    mean = series.mean() if series.dtype != nw.Decimal else None
-    if mean is not None:
-        column["mean"] = float(mean)
-    return column
-
-
-def _finite(series: nw.Series[Any], column: Column) -> nw.Series[Any]:
-    """The finite numbers; NaN and infinities are counted where there are any."""
-    nan = series.is_nan()
-    if nan.any():
-        column["nans"] = int(nan.sum())
-        series = series.filter(~nan)
-    if len(series) and math.inf in (series.max(), -series.min()):
-        finite = series.filter(series.is_finite())
-        column["infinite"] = len(series) - len(finite)
-        series = finite
-    return series
-
-
-def _counted(series: nw.Series[Any], column: Column, values: bool) -> Column:
-    """Text, booleans, categories: how many different ones, and the commonest; of ones that hardly repeat the first."""
-    _distinct(series, column)
-    if not values:
-        return column
-    if column.get("distinct", 0) > max(len(series) / 2, TOP * 10):
-        some = dict.fromkeys(series.drop_nulls().head(TOP).to_list())
-        column["top"] = [(value, 1) for value in some]
-    else:
-        column["top"] = _top(series.drop_nulls().value_counts(sort=True))
-    return column
-
-
-def _top(counts: nw.DataFrame[Any]) -> list[tuple[Any, int]]:
-    """The commonest values; those as common as each other in one order on every run."""
-    shown = [(row[0], int(row[1])) for row in counts.head(TOP * 10).rows()]
-    shown = [pair for pair in shown if pair[1] > 0]
-    return sorted(shown, key=lambda pair: (-pair[1], str(pair[0])))[:TOP]
-
-
-def _nested(series: nw.Series[Any], column: Column, values: bool) -> Column:
-    import narwhals as nw
-
-    if values and isinstance(series.dtype, nw.List):
-        lengths = series.drop_nulls().list.len()
-        if len(lengths):
-            column["lengths"] = (int(lengths.min()), int(lengths.max()))
-    return column
-
-
-def _odd(series: nw.Series[Any], column: Column, values: bool) -> Column:
-    """Python objects, or a dtype narwhals does not know: what kinds of thing they are; the rest only if they allow it."""
-    some = series.drop_nulls().head(KINDS_LOOKED_AT).to_list()
-    column["kinds"] = dict(Counter(type_name(type(value), short=True) for value in some).most_common(TOP))
-    common = values and len(column["kinds"]) == 1
-    counted = guarded(lambda: _counted_objects(series, common)).value
-    if counted is not None:
-        column["distinct"] = counted[0]
-        if counted[1]:
-            column["top"] = counted[1]
-    return column
-
-
-def _counted_objects(series: nw.Series[Any], common: bool) -> tuple[int, list[tuple[Any, int]]]:
-    """How many different objects and, where they repeat, the commonest: through their own `__hash__` and `__eq__`."""
-    series = series.drop_nulls()
-    distinct = series.n_unique()
-    if common and 0 < distinct < len(series) / 2:
-        return distinct, _top(series.value_counts(sort=True))
-    return distinct, []
+def cells_of(values: list[Any], dtype: Any) -> list[Any]:
+    """A column's values, those of 16 or 32 bits as short as they were before they became Python floats."""
+    code = NARROW.get(str(dtype).lower().removesuffix("[pyarrow]"))
+    return values if code is None else [narrowed(value, code) for value in values]
 
 
 def text_weight(series: nw.Series[Any]) -> float:
@@ -208,7 +112,7 @@ def dtype_text(dtype: Any, *, native: Any = None) -> str:
 
 
 def choose(names: Sequence[str], dtypes: Sequence[str], limit: int) -> tuple[list[int], list[Others]]:
-    """Which columns of a wide frame to look at one by one, and the rest in groups of like name and dtype.
+    """Which columns of a wide frame to look at one by one, and the rest in groups of similar name and the same dtype.
 
     One of each kind comes first, in the frame's own order, so that `x_0 … x_4999` is one line and not the whole budget.
     """
@@ -232,7 +136,7 @@ def choose(names: Sequence[str], dtypes: Sequence[str], limit: int) -> tuple[lis
 
 
 def merged(others: Sequence[Others]) -> list[Others]:
-    """Groups of like name and dtype made one."""
+    """Merges groups of similar name and the same dtype."""
     groups: dict[tuple[str, str], Others] = {}
     for other in others:
         key = (_pattern(other["names"][0]), other["dtype"])

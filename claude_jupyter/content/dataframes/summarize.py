@@ -5,27 +5,36 @@ How a library's frame becomes a `Table` is `backends.py`'s and `lazy.py`'s busin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from typing import Any, Final
 
-from claude_jupyter.content.fence import Redactor, text_attachment
-from claude_jupyter.content.guard import type_name
-from claude_jupyter.content.layout import COLUMNS_IN_ROWS, lay_out
-from claude_jupyter.content.profile import Column, Others, Summary, choose, column_summary, text_weight
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.dataframes import row_statistics
+from claude_jupyter.content.dataframes.column_statistics import column_summary
+from claude_jupyter.content.dataframes.layout import COLUMNS_IN_ROWS, LEVELS, inside, lay_out
+from claude_jupyter.content.dataframes.profile import (
+    Column,
+    Others,
+    Summary,
+    choose,
+    text_weight,
+)
+from claude_jupyter.content.guard import attempted, type_name
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import cell
-from claude_jupyter.content.tokens import characters_of
-from claude_jupyter.turns import Attachment
+from claude_jupyter.content.text.fence import Redactor, text_attachment
+from claude_jupyter.content.text.token_estimate import characters_of
+from claude_jupyter.content.values.short import cell
 
 EXACT_CELLS: Final = 2_000_000
-"""Statistics are exact for frames of at most so many cells (of the columns told in detail); beyond, for their first rows."""
+"""Statistics are exact for frames of at most this many cells (of the columns told in detail); beyond, for their first rows."""
 PROBED_CELLS: Final = 50_000
 PROBE_ROWS: Final = 50
-"""A frame of more than so many cells is first asked, by so many rows, how long its texts are."""
+"""Of a frame with more than `PROBED_CELLS` cells, this many rows are sampled first for the length of their texts."""
 COLUMNS_IN_DETAIL: Final = 100
 ALL_FACTOR: Final = 10
-"""With `--rows all` a profile may be so many times `frame_tokens`."""
+"""With `--rows all`, a profile may be up to this many times `frame_tokens`."""
 FENCE: Final = 160
 
 SERIES: Final = frozenset(
@@ -51,25 +60,35 @@ class Table:
     facts: Sequence[str] = ()
     cell_facts: Callable[[], Sequence[str]] = field(default=lambda: ())
     """Facts that hold cell values."""
+    zones: Mapping[int, tzinfo] = field(default_factory=dict[int, tzinfo])
+    """Columns that `narrow` gives in UTC, and the zones they are in."""
+    index: Callable[[int], Any] | None = None
+    """The labels of the first N rows as a narwhals Series."""
 
 
 def attach_table(table: Table, label: str, rules: Rules, notes: Sequence[str] = ()) -> Attachment:
     """An eager table as an attachment."""
     redactor = Redactor(rules)
-    summary, sampled = summarise(table, rules)
+    summary, sampled = summarize(table, rules, redactor)
     return finish(summary, label, rules, redactor, notes=(*notes, *sampled))
 
 
-def summarise(table: Table, rules: Rules) -> tuple[Summary, tuple[str, ...]]:
-    """The table's summary, and a note where its statistics are of its first rows only."""
+def summarize(table: Table, rules: Rules, redactor: Redactor) -> tuple[Summary, tuple[str, ...]]:
+    """The table's summary, and a note if its statistics cover only its first rows."""
     values = rules.row_limit != 0
     if not values and table.title.endswith(tuple(SERIES)) and len(table.names) == 1:
         table = replace(table, names=[WITHHELD_NAME])
     chosen, others = choose(table.names, table.dtypes, COLUMNS_IN_DETAIL)
     looked_at = _rows_looked_at(table, chosen)
     part = table.narrow(looked_at, chosen)
-    columns = [_summary(part, str(p), table.names[p], table.dtypes[p], values=values) for p in chosen]
+    columns = [_summary(part, table, p, values=values) for p in chosen]
     facts = [*table.facts, *(table.cell_facts() if values else ())]
+    if values and table.index is not None and table.rows:
+        facts += _index(table.index(looked_at), redactor)
+    if len(chosen) == len(table.names):
+        facts += row_statistics.counts(part, columns)
+    if values:
+        facts += row_statistics.correlations(part, columns)
     sampled = looked_at < table.rows
     if sampled:
         facts.append(f"statistics from the first {looked_at:,} rows")
@@ -88,7 +107,7 @@ def summarise(table: Table, rules: Rules) -> tuple[Summary, tuple[str, ...]]:
 
 
 def _rows_looked_at(table: Table, columns: Sequence[int]) -> int:
-    """All rows, or the first so many that time and memory stay as they are however long the frame and its texts."""
+    """All rows, or as many of the first rows as keep time and memory bounded, however long the frame and its texts are."""
     if table.rows * len(columns) <= PROBED_CELLS:
         return table.rows
     probe = table.narrow(PROBE_ROWS, columns)
@@ -96,13 +115,26 @@ def _rows_looked_at(table: Table, columns: Sequence[int]) -> int:
     return min(table.rows, max(int(EXACT_CELLS / max(weight, 1)), 100))
 
 
-def _summary(part: Any, key: str, name: str, dtype: str, *, values: bool) -> Column:
+def _summary(part: Any, table: Table, position: int, *, values: bool) -> Column:
+    name, dtype = table.names[position], table.dtypes[position]
     try:
-        return column_summary(part[key], name, dtype, values=values)
+        column = column_summary(part[str(position)], name, dtype, values=values)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
         return Column(name=name, dtype=dtype, nulls=0, failed=type_name(type(error), short=True))
+    zone = table.zones.get(position)
+    if zone is not None and "least" in column and "most" in column:
+        column["least"], column["most"] = (column[end].astimezone(zone) for end in ("least", "most"))
+    return column
+
+
+def _index(labels: Any, redactor: Redactor) -> list[str]:
+    """What the labels of the rows span, as one fact."""
+    column = attempted(lambda: column_summary(labels, "index", "", values=True))
+    return (
+        [] if column is None else [f"index: {inside(column, LEVELS[2], lambda v, w: cell(v, w, redactor))}"]
+    )
 
 
 def _head_and_tail(
@@ -140,6 +172,7 @@ def finish(
     if withheld:
         summary["facts"] = [*summary["facts"], "rows and values withheld (--rows none)"]
     _redact_names(summary, redactor)
+    summary["facts"] = [redactor(fact) for fact in summary["facts"]]
     laid = lay_out(summary, characters(rules) - len(label), lambda value, width: cell(value, width, redactor))
     cut = list(laid.cut)
     total = summary["rows"]
@@ -184,13 +217,13 @@ def _redacted(texts: Sequence[str], redactor: Redactor) -> list[str]:
     return together if len(together) == len(texts) else [redactor(text) for text in texts]
 
 
-def _sent(total: int | None, shown: int, withheld: bool) -> str:
+def _sent(total: int | None, sent: int, withheld: bool) -> str:
     if withheld:
         return "schema only, no rows"
     if total is None:
-        return f"schema + first {shown:,} rows" if shown else "schema, no rows"
-    if shown == total:
+        return f"schema + first {sent:,} rows" if sent else "schema, no rows"
+    if sent == total:
         return (
             f"schema + all {total:,} rows" if total > 1 else "schema + 1 row" if total else "schema, 0 rows"
         )
-    return f"schema + {shown:,} of {total:,} rows"
+    return f"schema + {sent:,} of {total:,} rows"

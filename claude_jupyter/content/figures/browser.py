@@ -1,4 +1,4 @@
-"""A picture of what only a browser can draw (Plotly, Bokeh), by the Chrome or Chromium that is installed. No page of the network."""
+"""Draws what only a browser can draw (Plotly, Bokeh), with the installed Chrome or Chromium. No page of the network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.content.guard import guarded
+from claude_jupyter.content.guard import all_reasons, guarded
 from claude_jupyter.errors import AttachmentError, ClaudeError, MissingExtraError
 
 SECONDS: Final = 60.0
@@ -37,9 +37,9 @@ def run(function: Callable[[], bytes], label: str, what: str) -> bytes:
     Raises
     ------
     MissingExtraError
-        Where there is no browser.
+        If there is no browser.
     AttachmentError
-        Where it fails.
+        If it fails.
     """
 
     def drawn() -> bytes:
@@ -63,12 +63,7 @@ def _clear(error: Exception, label: str, what: str) -> ClaudeError:
                 "(`choreo_get_chrome` gets one), or name it in BROWSER_PATH."
             )
         chain = chain.__cause__ or chain.__context__
-    return AttachmentError(f"{label} could not be drawn: {first_line(error)}")
-
-
-def first_line(error: BaseException) -> str:
-    """An exception as one line."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return AttachmentError(f"{label} could not be drawn: {all_reasons(error)}")
 
 
 def screenshot(page: str) -> bytes:

@@ -1,6 +1,6 @@
 """A matplotlib canvas that hands over pixels instead of writing a file: `savefig(into, format="pixels", backend=…)` loads it.
 
-matplotlib imports this module when such a figure is drawn; nothing of ours does. It is no backend to select.
+matplotlib imports this module when such a figure is drawn; nothing of ours does. It is not a backend to select.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Charts inside the HTML or JavaScript that libraries show them by → their JSON: Altair's and Plotly's pages, Bokeh's embedding.
 
-Pure text: nothing is run. What is not found as these libraries write it today is no chart here.
+Pure text: nothing is run. What is not found as these libraries write it today is not a chart here.
 """
 
 from __future__ import annotations
@@ -41,13 +41,9 @@ def chart_in(html: str) -> tuple[str, dict[str, Any]] | None:
 
 def bokeh_page(script: str, resources: str) -> str | None:
     """A page that shows what a Bokeh script would show in a notebook, with the library in `resources`."""
-    found: list[str] = []
-    for name in ("docs_json", "render_items"):
-        match = re.search(rf"\b{name}\s*=\s*(?=[\[{{])", script)
-        if match is None:
-            return None
-        _, end = _json(script, match.end())
-        found.append(script[match.end() : end])
+    found = [_bokeh_part(name, script)[1] for name in ("docs_json", "render_items")]
+    if not all(found):
+        return None
     roots: dict[str, str] = {}
     for item in json.loads(found[1]):
         roots.update(item.get("roots") or {})
@@ -59,6 +55,18 @@ def bokeh_page(script: str, resources: str) -> str | None:
         f"<!DOCTYPE html><html><head>{resources}<style>body {{ margin: 0 }}</style></head><body>{places}"
         f"<script>Bokeh.embed.embed_items({docs}, {items})</script></body></html>"
     )
+
+
+def bokeh_documents(script: str) -> list[Any]:
+    """The documents that a Bokeh script shows, as JSON."""
+    documents, _ = _bokeh_part("docs_json", script)
+    return [d for d in documents.values() if isinstance(d, dict)] if isinstance(documents, dict) else []
+
+
+def _bokeh_part(name: str, script: str) -> tuple[Any, str]:
+    match = re.search(rf"\b{name}\s*=\s*(?=[\[{{])", script)
+    value, end = _json(script, match.end()) if match is not None else (None, 0)
+    return value, script[match.end() : end] if match is not None else ""
 
 
 def _json(text: str, at: int) -> tuple[Any, int]:

@@ -14,9 +14,11 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from claude_jupyter.content import sizes
+from claude_jupyter.content.guard import all_reasons
+from claude_jupyter.content.images import sizes
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError
+from claude_jupyter.interrupts import interruptible, locked
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,7 +96,7 @@ def pixels(figure: Any, label: str, rules: Rules) -> Image:
     Raises
     ------
     AttachmentError
-        Where matplotlib cannot draw it.
+        If matplotlib cannot draw it.
     """
     from PIL import Image
 
@@ -105,10 +107,10 @@ def pixels(figure: Any, label: str, rules: Rules) -> Image:
     width, height = sizes.fit_model(*size, rules.model, rules.images_before + 1)
     dpi = min(dpi, width / wide, height / high)
     try:
-        with _drawing, _unchanged(figure), _quiet():
+        with locked(_drawing), interruptible(), _unchanged(figure), _quiet():
             view = _drawn(figure, wide, high, dpi)
     except Exception as error:  # artists are other people's code
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = all_reasons(error)
         raise AttachmentError(f"{label} could not be drawn: {reason}") from None
     rows, columns, _ = view.shape
     picture = Image.frombuffer("RGBA", (columns, rows), view, "raw", "RGBA", 0, 1)
@@ -123,7 +125,7 @@ def _drawn(figure: Any, wide: float, high: float, dpi: float) -> Any:
     room = Bbox.from_extents(-ROOM * wide, -ROOM * high, (1 + ROOM) * wide, (1 + ROOM) * high)
     into: list[Any] = []
     figure.savefig(
-        into, format="pixels", backend="module://claude_jupyter.content.agg", dpi=dpi, bbox_inches=room,
+        into, format="pixels", backend="module://claude_jupyter.content.figures.canvas", dpi=dpi, bbox_inches=room,
         facecolor="auto", edgecolor="auto", transparent=False,
     )  # fmt: skip
     return into[0]

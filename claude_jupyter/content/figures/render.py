@@ -1,10 +1,11 @@
-"""Charts and objects that can draw themselves → images, without changing them. Pixels are `images.py`'s business.
+"""Charts and objects that can draw themselves → images, without changing them. Pixels are `content/images/convert.py`'s business.
 
 A library is looked for only where the user has imported it already; what it needs for drawing and lacks is named in one line.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
 import sys
 import warnings
@@ -14,12 +15,15 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Final
 
-from claude_jupyter.content import browser, embedded, images, mpl
-from claude_jupyter.content.guard import guarded, libraries, method, mro
-from claude_jupyter.content.media import decode
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.figures import browser, displayed, embedded, mpl
+from claude_jupyter.content.figures.data.beside import data_in_output, with_numbers, with_text
+from claude_jupyter.content.figures.data.matplotlib_data import from_matplotlib
+from claude_jupyter.content.guard import all_reasons, guarded, libraries, method, mro
+from claude_jupyter.content.images import convert
+from claude_jupyter.content.images.media_types import decode
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, ClaudeError, MissingExtraError
-from claude_jupyter.turns import Attachment
 
 ALTAIR_SCALE: Final = 1.5
 """Altair's default charts are 300 px wide with 10 px type; half as large again can be read."""
@@ -29,7 +33,7 @@ REPRS: Final = ("_repr_png_", "_repr_jpeg_", "_repr_svg_", "_repr_mimebundle_")
 
 
 def draw(value: Any, label: str, rules: Rules) -> Attachment | None:
-    """A chart, picture or object that draws itself as an image; None where the value is none.
+    """A chart, picture or object that draws itself as an image; None if the value is none.
 
     An object whose own drawing fails is shown as text, with a note.
 
@@ -38,35 +42,46 @@ def draw(value: Any, label: str, rules: Rules) -> Attachment | None:
     AttachmentError
         For a chart that cannot be drawn.
     MissingExtraError
-        Where its library needs a part that is not installed.
+        If its library needs a part that is not installed.
     """
     figure = mpl.figure_of(value)
     if figure is not None:
-        return _matplotlib(figure, label, rules, mpl.part_of(value, figure))
+        return with_numbers(_matplotlib(figure, label, rules, mpl.part_of(value, figure)), figure, rules)
     from_libraries = libraries(value)
     for name, drawn in _LIBRARIES.items():
         if name in from_libraries:
             attachment = drawn(value, label, rules)
             if attachment is not None:
-                return attachment
+                return attachment if drawn is _plotnine else with_numbers(attachment, value, rules)
     return _by_repr(value, label, rules)
 
 
-def from_shown(media_type: str, data: Any, label: str, rules: Rules) -> Attachment:
-    """A chart that a notebook shows from JSON, HTML or JavaScript (`recorded.Shown`), drawn as its library draws it.
+def from_output(media_type: str, data: Any, label: str, rules: Rules) -> Attachment:
+    """A chart that a notebook shows from JSON, HTML or JavaScript (`recorded.CellOutput`), drawn as its library draws it.
 
     Raises
     ------
     AttachmentError, MissingExtraError
-        Where it cannot be drawn.
+        If it cannot be drawn.
     """
     if media_type == embedded.BOKEH:
         return _bokeh_script(data, label, rules)
     if media_type == embedded.PAGE:
         found = embedded.chart_in(data)
         if found is None:
-            raise AttachmentError(f"{label} is a chart drawn by the page alone: name the figure instead.")
+            raise AttachmentError(
+                f"{label} is a chart that only the browser can draw: name the figure instead."
+            )
         media_type, data = found
+    image = _drawn_from_json(media_type, data, label, rules)
+    return (
+        with_text(image, guarded(lambda: data_in_output(media_type, data)).value, rules)
+        if rules.figure_data
+        else image
+    )
+
+
+def _drawn_from_json(media_type: str, data: Any, label: str, rules: Rules) -> Attachment:
     if media_type.startswith("application/vnd.plotly"):
         _need("plotly", "a Plotly figure", "plotly", label)
         from plotly.io import to_image
@@ -74,14 +89,14 @@ def from_shown(media_type: str, data: Any, label: str, rules: Rules) -> Attachme
         figure = {key: data[key] for key in ("data", "layout") if key in data}
         _need("kaleido", "a Plotly figure", "kaleido", label)
         drawn = browser.run(lambda: to_image(figure, format="png", validate=False), label, "a Plotly figure")
-        return images.from_bytes(drawn, label, rules)
+        return convert.from_bytes(drawn, label, rules)
     _need("vl_convert", "an Altair chart", "vl-convert-python", label)
     import vl_convert
 
     draw_png = vl_convert.vegalite_to_png if "vegalite" in media_type else vl_convert.vega_to_png
     with _quietly(label):
         drawn = draw_png(data, scale=ALTAIR_SCALE)
-    return images.from_bytes(drawn, label, rules)
+    return convert.from_bytes(drawn, label, rules)
 
 
 def _bokeh_script(script: str, label: str, rules: Rules) -> Attachment:
@@ -90,22 +105,29 @@ def _bokeh_script(script: str, label: str, rules: Rules) -> Attachment:
 
     page = embedded.bokeh_page(script, INLINE.render())
     if page is None:
-        raise AttachmentError(f"{label} is a Bokeh figure drawn by the page alone: name the figure instead.")
+        raise AttachmentError(
+            f"{label} is a Bokeh figure that only the browser can draw: name the figure instead."
+        )
     drawn = browser.run(lambda: browser.screenshot(page), label, "a Bokeh figure")
-    return images.from_bytes(drawn, label, rules)
+    image = convert.from_bytes(drawn, label, rules)
+    if not rules.figure_data:
+        return image
+    return with_text(image, guarded(lambda: data_in_output(embedded.BOKEH, script)).value, rules)
 
 
 def _matplotlib(figure: Any, label: str, rules: Rules, about: str = "") -> Attachment:
-    return images.from_pixels(mpl.pixels(figure, label, rules), label, rules, about)
+    return convert.from_pixels(mpl.pixels(figure, label, rules), label, rules, about)
 
 
 def _pil(value: Any, label: str, rules: Rules) -> Attachment | None:
-    return images.from_pil(value, label, rules) if isinstance(value, sys.modules["PIL.Image"].Image) else None
+    return (
+        convert.from_pil(value, label, rules) if isinstance(value, sys.modules["PIL.Image"].Image) else None
+    )
 
 
 def _widget(value: Any, label: str, rules: Rules) -> Attachment | None:
     is_image = any(kind.__name__ == "Image" for kind in mro(value))
-    return images.from_bytes(bytes(value.value), label, rules) if is_image and value.value else None
+    return convert.from_bytes(bytes(value.value), label, rules) if is_image and value.value else None
 
 
 def _seaborn(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -119,7 +141,7 @@ def _seaborn(value: Any, label: str, rules: Rules) -> Attachment | None:
         return None
     with _quietly(label):
         data = _image_in(represent())
-    return None if data is None else images.from_bytes(data, label, rules)
+    return None if data is None else convert.from_bytes(data, label, rules)
 
 
 def _plotnine(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -127,7 +149,10 @@ def _plotnine(value: Any, label: str, rules: Rules) -> Attachment | None:
         return None
     with _quietly(label):
         figure = value.draw(show=False)
-    return _matplotlib(figure, label, rules)
+    image = _matplotlib(figure, label, rules)
+    if not rules.figure_data:
+        return image
+    return with_text(image, guarded(lambda: from_matplotlib(figure, "plotnine")).value, rules)
 
 
 def _altair(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -137,7 +162,7 @@ def _altair(value: Any, label: str, rules: Rules) -> Attachment | None:
     into = io.BytesIO()
     with _quietly(label):
         value.save(into, format="png", scale_factor=ALTAIR_SCALE)
-    return images.from_bytes(into.getvalue(), label, rules)
+    return convert.from_bytes(into.getvalue(), label, rules)
 
 
 def _plotly(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -145,7 +170,7 @@ def _plotly(value: Any, label: str, rules: Rules) -> Attachment | None:
         return None
     _need("kaleido", "a Plotly figure", "kaleido", label)
     data = browser.run(lambda: value.to_image(format="png"), label, "a Plotly figure")
-    return images.from_bytes(data, label, rules)
+    return convert.from_bytes(data, label, rules)
 
 
 def _bokeh(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -157,12 +182,12 @@ def _bokeh(value: Any, label: str, rules: Rules) -> Attachment | None:
     with _quietly(label):
         page = get_layout_html(value)
     data = browser.run(lambda: browser.screenshot(page), label, "a Bokeh figure")
-    return images.from_bytes(data, label, rules)
+    return convert.from_bytes(data, label, rules)
 
 
 _LIBRARIES: Final[Mapping[str, Callable[[Any, str, Rules], Attachment | None]]] = {
     "PIL": _pil,
-    "IPython": images.from_display,
+    "IPython": displayed.attach,
     "seaborn": _seaborn,
     "plotnine": _plotnine,
     "plotly": _plotly,
@@ -189,7 +214,7 @@ def _quietly(label: str) -> Generator[None]:
     except ClaudeError:
         raise
     except Exception as error:
-        raise AttachmentError(f"{label} could not be drawn: {browser.first_line(error)}") from None
+        raise AttachmentError(f"{label} could not be drawn: {all_reasons(error)}") from None
 
 
 def _by_repr(value: Any, label: str, rules: Rules) -> Attachment | None:
@@ -200,30 +225,41 @@ def _by_repr(value: Any, label: str, rules: Rules) -> Attachment | None:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            outcome = guarded(lambda call=represent: _image_in(call()))
+            outcome = guarded(lambda call=represent, name=name: _image_in(_called(call, name)))
         if outcome.value is not None:
             try:
-                return images.from_bytes(outcome.value, label, rules)
+                return convert.from_bytes(outcome.value, label, rules)
             except AttachmentError as error:
-                problem = problem or f"its {name}() gave no picture that can be sent: {error.message}"
+                problem = problem or f"its {name}() returned no image that can be sent: {error.message}"
         elif outcome.failure:
             problem = problem or f"its {name}() {outcome.failure}"
     if not problem:
         return None
-    from claude_jupyter.content import objects
+    from claude_jupyter.content.values import objects
 
-    shown = objects.attach(value, label, rules)
-    return replace(shown, notes=(*shown.notes, f"{problem}; shown as text"))
+    attachments = objects.attach(value, label, rules)
+    return replace(attachments, notes=(*attachments.notes, f"{problem}; shown as text"))
 
 
-def _image_in(made: Any) -> bytes | None:
+def _called(represent: Callable[..., Any], name: str) -> Any:
+    """As IPython calls it: a mimebundle's function is told what to include, unless it takes no such arguments."""
+    if name != "_repr_mimebundle_":
+        return represent()
+    try:
+        inspect.signature(represent).bind(include=None, exclude=None)
+    except (TypeError, ValueError):
+        return represent()
+    return represent(include=None, exclude=None)
+
+
+def _image_in(returned: Any) -> bytes | None:
     """The picture in what a `_repr_…_` returned: bytes, base64 or SVG text, a mimebundle, each perhaps with metadata."""
-    if isinstance(made, tuple) and made:
-        made = made[0]
-    if isinstance(made, Mapping):
-        made = next((made[key] for key in IMAGES if made.get(key)), None)
-    if isinstance(made, bytes | bytearray | memoryview):
-        return bytes(made)
-    if isinstance(made, str) and made:
-        return decode(made) or made.encode()
+    if isinstance(returned, tuple) and returned:
+        returned = returned[0]
+    if isinstance(returned, Mapping):
+        returned = next((returned[key] for key in IMAGES if returned.get(key)), None)
+    if isinstance(returned, bytes | bytearray | memoryview):
+        return bytes(returned)
+    if isinstance(returned, str) and returned:
+        return decode(returned) or returned.encode()
     return None

@@ -11,15 +11,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from claude_jupyter.content import markup, outputs, printed
-from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
+from claude_jupyter.answer.model import Attachment, Block
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.tokens import characters_of
+from claude_jupyter.content.text import markup, printed_tables, printed_text
+from claude_jupyter.content.text.fence import Redactor, redacted_middle, text_attachment
+from claude_jupyter.content.text.whole import whole
 from claude_jupyter.errors import AttachmentError
-from claude_jupyter.turns import Attachment, Block
 
-NOTEBOOK_TOKENS: Final = 20_000
-OUTPUT_CHARACTERS: Final = 2_000
+OUTPUT_CHARACTERS: Final = 12_000
 IMAGES: Final = 10
 TABLE: Final = "[table withheld: --rows none]"
 OUTPUT: Final = "[output withheld: --rows none]"
@@ -31,7 +30,7 @@ def attach(data: bytes, label: str, rules: Rules) -> Attachment:
     Raises
     ------
     AttachmentError
-        Where the file is no notebook.
+        If the file is not a notebook.
     """
     try:
         notebook = json.loads(data)
@@ -47,32 +46,32 @@ def attach(data: bytes, label: str, rules: Rules) -> Attachment:
         for i, cell in enumerate(cells, 1)
         if isinstance(cell, Mapping)
     ]
-    text, cut = redacted_middle("\n\n".join(parts), characters_of(NOTEBOOK_TOKENS), redactor)
-    notes = ["the middle left out"] if cut else []
+    text, cut, reasons = whole("\n\n".join(parts), rules, redactor)
+    notes = list(reasons)
     if len(pictures) > IMAGES:
         notes.append(f"{IMAGES} of its {len(pictures)} pictures are shown")
-    shown = text_attachment(
-        text, label, "notebook", rules, sent=_sent(len(parts), min(len(pictures), IMAGES)), notes=notes, redactor=redactor,
+    attachment = text_attachment(
+        text, label, "notebook", rules, sent=_sent(len(parts), min(len(pictures), IMAGES), cut), notes=notes, redactor=redactor,
         rows=rules.row_limit != 0 and any(cell.get("outputs") for cell in cells if isinstance(cell, Mapping)),
     )  # fmt: skip
-    return _with_pictures(shown, pictures[-IMAGES:], label, rules)
+    return _with_pictures(attachment, pictures[-IMAGES:], label, rules)
 
 
 def _with_pictures(
-    shown: Attachment, pictures: list[tuple[str, str, Any]], label: str, rules: Rules
+    attachment: Attachment, pictures: list[tuple[str, str, Any]], label: str, rules: Rules
 ) -> Attachment:
     from dataclasses import replace
 
-    from claude_jupyter.content import images
+    from claude_jupyter.content.images import convert
 
     blocks: list[Block] = []
-    tokens, notes = shown.tokens, list(shown.notes)
+    tokens, notes = attachment.tokens, list(attachment.notes)
     for name, kind, value in pictures:
         try:
             if kind == "image/svg+xml":
-                drawn = images.from_svg(_joined(value), f"{label} {name}", rules)
+                drawn = convert.from_svg(_joined(value), f"{label} {name}", rules)
             else:
-                drawn = images.from_bytes(
+                drawn = convert.from_bytes(
                     base64.b64decode(_joined(value)), f"{label} {name}", rules, media_type=kind
                 )
         except (AttachmentError, ValueError, binascii.Error) as error:
@@ -80,11 +79,11 @@ def _with_pictures(
             continue
         blocks.extend(drawn.blocks)
         tokens += drawn.tokens
-    return replace(shown, blocks=(*blocks, *shown.blocks), tokens=tokens, notes=tuple(notes))
+    return replace(attachment, blocks=(*blocks, *attachment.blocks), tokens=tokens, notes=tuple(notes))
 
 
-def _sent(cells: int, pictures: int) -> str:
-    words = f"{cells:,} {'cell' if cells == 1 else 'cells'}"
+def _sent(cells: int, pictures: int, cut: str) -> str:
+    words = f"{cells:,} {'cell' if cells == 1 else 'cells'}" + (f"{cut} characters" if cut else "")
     return words + (f", {pictures} {'picture' if pictures == 1 else 'pictures'}" if pictures else "")
 
 
@@ -101,10 +100,19 @@ def _cell(
 ) -> str:
     kind = str(cell.get("cell_type", "code"))
     source = _joined(cell.get("source", cell.get("input", "")))
-    lines = [f"## cell {number} ({kind})", outputs.without_base64(source)]
-    shown = [output for output in cell.get("outputs") or [] if isinstance(output, Mapping)]
-    lines.extend(_output(number, output, pictures, rules, redactor) for output in shown)
+    lines = [f"## cell {number} ({kind})", printed_text.without_base64(source)]
+    outputs = [output for output in cell.get("outputs") or [] if isinstance(output, Mapping)]
+    lines.extend(_output(number, output, pictures, rules, redactor) for output in outputs)
     return "\n".join(line for line in lines if line)
+
+
+_PICTURES: Final = {
+    **{media: media for media in ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")},
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "svg": "image/svg+xml",
+}
+"""Where a bundle's picture may be, the last three in notebooks of format 3, and its mime type."""
 
 
 def _output(
@@ -118,7 +126,7 @@ def _output(
     if kind == "stream":
         text = _joined(output.get("text", ""))
         if rules.row_limit == 0:
-            return TABLE if printed.looks_like_table(text) else OUTPUT
+            return TABLE if printed_tables.looks_like_table(text) else OUTPUT
         return "output: " + _short(text, rules, redactor)
     if kind in ("error", "pyerr"):
         if rules.row_limit == 0:
@@ -128,25 +136,21 @@ def _output(
             _short(trace, rules, redactor) or f"{output.get('ename')}: {output.get('evalue')}"
         )
     bundle = output.get("data", output)
-    if not isinstance(bundle, Mapping):
-        return ""
+    return _bundle(number, bundle, pictures, rules, redactor) if isinstance(bundle, Mapping) else ""
+
+
+def _bundle(
+    number: int,
+    bundle: Mapping[str, Any],
+    pictures: list[tuple[str, str, Any]],
+    rules: Rules,
+    redactor: Redactor,
+) -> str:
     words: list[str] = []
-    for media in (
-        "image/png",
-        "image/jpeg",
-        "image/webp",
-        "image/gif",
-        "image/svg+xml",
-        "png",
-        "jpeg",
-        "svg",
-    ):
-        if media in bundle:
-            name = f"picture {len(pictures) + 1}"
-            full = media if "/" in media else {"svg": "image/svg+xml"}.get(media, f"image/{media}")
-            pictures.append((f"{name} of cell {number}", full, bundle[media]))
-            words.append(f"output: [{name}]")
-            break
+    if media := next((m for m in _PICTURES if m in bundle), None):
+        name = f"picture {len(pictures) + 1}"
+        pictures.append((f"{name} of cell {number}", _PICTURES[media], bundle[media]))
+        words.append(f"output: [{name}]")
     text = next(
         (bundle[m] for m in ("text/markdown", "text/plain", "text/latex", "text") if m in bundle), None
     )
@@ -166,5 +170,5 @@ def _output(
 
 
 def _short(text: str, rules: Rules, redactor: Redactor, *, table: bool = False) -> str:
-    shown = printed.told(text, rules.row_limit, table=table).strip("\n")
-    return redacted_middle(shown, OUTPUT_CHARACTERS, redactor)[0]
+    shortened = printed_tables.limited(text, rules.row_limit, table=table).strip("\n")
+    return redacted_middle(shortened, OUTPUT_CHARACTERS, redactor)[0]

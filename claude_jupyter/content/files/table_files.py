@@ -14,12 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.content import backends, texts
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.dataframes import backends
+from claude_jupyter.content.dataframes.summarize import EXACT_CELLS, attach_table
+from claude_jupyter.content.files import text_files
 from claude_jupyter.content.guard import type_name
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.summary import EXACT_CELLS, attach_table
 from claude_jupyter.errors import AttachmentError, MissingExtraError
-from claude_jupyter.turns import Attachment
 
 TEXT_TABLES: Final = frozenset({".csv", ".tsv"})
 WHOLE: Final = 64 * (1 << 20)
@@ -37,9 +38,9 @@ def attach(path: Path, rules: Rules, label: str) -> Attachment:
     Raises
     ------
     AttachmentError
-        Where the file is not what its name says.
+        If the file is not what its name says.
     MissingExtraError
-        Where nothing is installed that reads it.
+        If nothing is installed that reads it.
     """
     text = path.suffix.lower() in TEXT_TABLES
     if text and _large(path):
@@ -58,9 +59,9 @@ def attach(path: Path, rules: Rules, label: str) -> Attachment:
             raise AttachmentError(
                 f"{label} cannot be read as {path.suffix[1:]}: {_first_line(error)}"
             ) from None
-        shown = _as_text(path, rules, label)
+        attachments = _as_text(path, rules, label)
         problem = f"does not read as a table ({type_name(type(error), short=True)}): shown as text"
-        return replace(shown, notes=(*shown.notes, problem))
+        return replace(attachments, notes=(*attachments.notes, problem))
     return _profile(frame, note, label, rules)
 
 
@@ -78,19 +79,19 @@ def _profile(frame: Any, note: str, label: str, rules: Rules) -> Attachment:
 
 
 def _check_lines(path: Path) -> None:
-    """Refuse a large file that is no table before a reader takes its one endless line into memory."""
+    """Refuse a large file that is not a table before a reader takes its one endless line into memory."""
     with path.open("rb") as stream:
         if b"\n" not in stream.read(1 << 20):
             size = path.stat().st_size / (1 << 30)
             raise AttachmentError(
-                f"{path.name} ({size:.1f} GB) is no table: its first line is longer than 1 MB"
+                f"{path.name} ({size:.1f} GB) is not a table: its first line is longer than 1 MB"
             )
 
 
 def _reader(path: Path, text: bool) -> Callable[[Path], tuple[Any, str]] | None:
-    wanted = LIBRARIES["text" if text else "parquet"]
-    loaded = [name for name in wanted if name in sys.modules]
-    there = [name for name in wanted if name not in loaded and find_spec(name) is not None]
+    libraries = LIBRARIES["text" if text else "parquet"]
+    loaded = [name for name in libraries if name in sys.modules]
+    there = [name for name in libraries if name not in loaded and find_spec(name) is not None]
     for name in (*loaded, *there):
         if name == "pandas" and not text and find_spec("pyarrow") is None:
             continue
@@ -100,7 +101,7 @@ def _reader(path: Path, text: bool) -> Callable[[Path], tuple[Any, str]] | None:
 
 
 def _separator(path: Path) -> str:
-    """Tab for .tsv; of a .csv the commonest of comma, semicolon, tab and bar in its first line."""
+    """Tab for .tsv; of a .csv the most common of comma, semicolon, tab and bar in its first line."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as stream:
@@ -229,13 +230,15 @@ def _as_text(path: Path, rules: Rules, label: str) -> Attachment:
         )
     with path.open("rb") as stream:
         data = stream.read(200_000)
-    text = texts.decode_text(data)
+    text = text_files.decode_text(data)
     limit = rules.row_limit
     lines = text.splitlines()
-    shown = lines if limit is None else lines[: limit + 1]
-    attachment = texts.text_file("\n".join(shown), label, rules, suffix=path.suffix)
+    included = lines if limit is None else lines[: limit + 1]
+    attachment = text_files.text_file("\n".join(included), label, rules, suffix=path.suffix)
     sent = (
-        "header only, no rows" if limit == 0 else f"header + first {max(len(shown) - 1, 0):,} rows, as text"
+        "header only, no rows"
+        if limit == 0
+        else f"header + first {max(len(included) - 1, 0):,} rows, as text"
     )
     return replace(attachment, kind="frame", sent=sent, rows=limit != 0)
 

@@ -4,39 +4,62 @@ from __future__ import annotations
 
 from typing import Final
 
-from claude_jupyter.content.fence import Redactor, redacted_middle, text_attachment
-from claude_jupyter.content.outputs import without_base64
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content.files.citations import text_document
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.tokens import characters_of
-from claude_jupyter.turns import Attachment
+from claude_jupyter.content.text.fence import Redactor, fenced, printable, text_attachment
+from claude_jupyter.content.text.printed_text import without_base64
+from claude_jupyter.content.text.rows_in_text import CODE
+from claude_jupyter.content.text.token_estimate import tokens_of_text
+from claude_jupyter.content.text.whole import whole
+from claude_jupyter.content.values import outlines
 
-TEXT_TOKENS: Final = 20_000
+DOCUMENTS: Final = frozenset(
+    {"", ".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".tex", ".log", ".srt", ".vtt", ".eml"}
+)
+"""Suffixes of what people read and quote; source code and data are not cited."""
 
 
 def text_file(
-    text: str, label: str, rules: Rules, *, encoding: str = "utf-8", suffix: str = "", kind: str = ""
+    text: str,
+    label: str,
+    rules: Rules,
+    *,
+    encoding: str = "utf-8",
+    suffix: str = "",
+    kind: str = "",
+    document: bool = False,
 ) -> Attachment:
-    """A text file or source, its middle left out where it is very long."""
+    """A text file or source, its middle left out where it is very long; `document`: one that Claude can cite."""
+    if rules.row_limit == 0 and suffix not in CODE and (outline := outlines.of_text(text)):
+        return outlines.withheld(outline, label, kind or (f"file {suffix}" if suffix else "text"), rules)
     redactor = Redactor(rules)
     lines = text.count("\n") + (not text.endswith("\n"))
-    shown, cut = redacted_middle(without_base64(text), characters_of(TEXT_TOKENS), redactor)
-    notes = [f"{len(text):,} characters, the middle left out"] if cut else []
+    text_sent, cut, reasons = whole(without_base64(text), rules, redactor)
+    notes = list(reasons)
     odd = "" if encoding == "utf-8" else f", read as {encoding}"
     if odd:
         notes.append(odd.removeprefix(", "))
-    return text_attachment(
-        shown,
-        label,
-        (kind or (f"file {suffix}" if suffix else "text")) + odd,
-        rules,
-        sent=("1 line" if lines == 1 else f"{lines:,} lines") + (", shortened" if cut else ""),
-        notes=notes,
-        redactor=redactor,
+    kind = (kind or (f"file {suffix}" if suffix else "text")) + odd
+    many = "1 line" if lines == 1 else f"{lines:,} lines"
+    sent = many + (f"{cut} characters" if cut else "")
+    if not (document and rules.documents and text_sent.strip()):
+        return text_attachment(text_sent, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
+    text_sent = printable(text_sent)
+    name = redactor(label)
+    words = fenced(f"A text, {many}: it follows here.", name, kind)
+    return Attachment(
+        label=label,
+        kind="document",
+        blocks=({"type": "text", "text": words}, text_document(text_sent, name)),
+        sent=sent,
+        tokens=tokens_of_text(words) + tokens_of_text(text_sent),
+        notes=(*notes, *redactor.noted(words + text_sent)),
     )
 
 
 def decode(data: bytes) -> tuple[str, str | None]:
-    """Text and its encoding; None where the bytes are not text."""
+    """Text and its encoding; None if the bytes are not text."""
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
             try:

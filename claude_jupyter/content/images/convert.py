@@ -1,8 +1,8 @@
-"""Pictures as Claude is sent them: turned upright, on white, without metadata, and no larger than the API would leave them.
+"""Prepares images to be sent: turned upright, on white, without metadata, and no larger than the API would leave them.
 
-Takes bytes, PIL images, arrays and SVG. Charts of plotting libraries are drawn in `figures.py`; which value is an image at all is
-the dispatcher's to say. Every picture is decoded and encoded anew, so that nothing but its pixels leaves, and the same picture
-always gives the same bytes.
+Takes bytes, PIL images, arrays and SVG. Charts of plotting libraries are drawn in `content/figures/render.py`; the
+dispatcher decides which value is an image. Every picture is decoded and encoded anew, so that nothing but its
+pixels leaves, and the same picture always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from claude_jupyter.content import pixels, sizes
-from claude_jupyter.content.fence import fenced
-from claude_jupyter.content.media import decode, sniff
+from claude_jupyter import providers
+from claude_jupyter.answer.model import Attachment, Block
+from claude_jupyter.content.guard import all_reasons
+from claude_jupyter.content.images import pixels, sizes
+from claude_jupyter.content.images.media_types import sniff
+from claude_jupyter.content.images.png import without_damaged_metadata
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.tokens import tokens_of_text
+from claude_jupyter.content.text.fence import fenced
+from claude_jupyter.content.text.token_estimate import tokens_of_text
 from claude_jupyter.errors import AttachmentError
-from claude_jupyter.turns import Attachment, Block
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,14 +55,14 @@ def from_bytes(data: bytes, label: str, rules: Rules, *, media_type: str | None 
     AttachmentError
         For a truncated, absurdly large or unknown picture.
     MissingExtraError
-        For SVG where nothing that draws it is installed.
+        For SVG if nothing that draws it is installed.
     """
     kind = sniff(data)
     if kind == "image/svg+xml":
         return from_svg(data.decode("utf-8", "replace"), label, rules)
     if kind is None:
-        said = f", though it says {media_type}" if media_type else ""
-        raise AttachmentError(f"{label} is not a picture that can be read{said}.")
+        claim = f", though it says {media_type}" if media_type else ""
+        raise AttachmentError(f"{label} is not an image that can be read{claim}.")
     return _from_pil(_open(data, kind, label), label, rules, ours=True)
 
 
@@ -70,23 +73,25 @@ def _open(data: bytes, kind: str, label: str) -> Image:
         with warnings.catch_warnings():
             # Our own limit (MAX_PIXELS) is checked in `from_pil`, before anything is decoded.
             warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data), formats=_PIL_FORMATS[kind])
+            try:
+                return Image.open(io.BytesIO(data), formats=_PIL_FORMATS[kind])
+            except UnidentifiedImageError:
+                sound = without_damaged_metadata(data)
+                return Image.open(io.BytesIO(sound), formats=_PIL_FORMATS[kind])
     except Image.DecompressionBombError:
-        raise AttachmentError(
-            f"{label} is too large a picture: over {MAX_PIXELS // 10**6} million pixels."
-        ) from None
+        raise AttachmentError(f"{label} is too large: over {MAX_PIXELS // 10**6} million pixels.") from None
     except KeyError:
         raise AttachmentError(
-            f"{label} is {kind[6:].upper()}, which is not readable here; save it as PNG or JPEG."
+            f"{label} is {kind[6:].upper()}, which cannot be read here; save it as PNG or JPEG."
         ) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
         raise AttachmentError(
-            f"{label} is damaged: it begins as {kind[6:].upper()} and cannot be read."
+            f"{label} is damaged: it starts like {kind[6:].upper()} but cannot be read."
         ) from None
 
 
 def from_pil(image: Image, label: str, rules: Rules) -> Attachment:
-    """A PIL image as it is sent; of an animated one the frame it stands at. The image itself stays as it is."""
+    """A PIL image as it is sent; of an animated one the frame it is at. The image itself stays as it is."""
     return _from_pil(image, label, rules, ours=False)
 
 
@@ -94,16 +99,16 @@ def _from_pil(image: Image, label: str, rules: Rules, *, ours: bool) -> Attachme
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise AttachmentError(
-            f"{label} is too large a picture: {width:,} × {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read."
+            f"{label} is too large: {width:,} × {height:,} pixels; at most {MAX_PIXELS // 10**6} million are read."
         )
     if not width or not height:
-        raise AttachmentError(f"{label} is an empty picture: {width} × {height} pixels.")
+        raise AttachmentError(f"{label} is an empty image: {width} × {height} pixels.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, which is dropped
             picture = pixels.prepare(image, rules, ours=ours)
     except MemoryError:
-        raise AttachmentError(f"{label} is too large a picture for this machine's memory.") from None
+        raise AttachmentError(f"{label} is too large for this machine's memory.") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
         raise AttachmentError(f"{label} is damaged: {_first_line(error)}") from None
     return _attach(picture, label, rules)
@@ -115,7 +120,7 @@ def from_array(array: Any, label: str, rules: Rules) -> Attachment:
 
     if not is_image_array(array):
         raise AttachmentError(
-            f"{label} is no image: that takes a uint8 array shaped (height, width, 3 or 4)."
+            f"{label} is not an image: an image is a uint8 array of shape (height, width, 3 or 4)."
         )
     return _from_pil(Image.fromarray(array), label, rules, ours=False)
 
@@ -127,33 +132,9 @@ def is_image_array(value: Any) -> bool:
 
 def from_svg(text: str, label: str, rules: Rules) -> Attachment:
     """An SVG drawn on white, with nothing fetched from network or disk (`svg.py`)."""
-    from claude_jupyter.content import svg
+    from claude_jupyter.content.images import svg
 
     return from_bytes(svg.draw(text, label, rules), label, rules)
-
-
-def from_display(value: Any, label: str, rules: Rules) -> Attachment | None:
-    """An `IPython.display.Image` or `SVG`, or a text that is an image in base64 or a `data:` URL; None for anything else."""
-    if isinstance(value, str):
-        data = decode(value)
-        return None if data is None else from_bytes(data, label, rules)
-    kinds = {
-        c.__name__
-        for c in type(value).__mro__
-        if c.__module__ in ("IPython.core.display", "IPython.lib.display")
-    }
-    if "SVG" in kinds:
-        return from_svg(value.data, label, rules)
-    if "Image" not in kinds:
-        return None
-    if value.data is None:
-        from claude_jupyter.content import documents
-
-        return documents.from_url(str(value.url), rules, label=label)
-    data = value.data if isinstance(value.data, bytes) else decode(value.data)
-    if data is None:
-        raise AttachmentError(f"{label} holds no picture that can be read.")
-    return from_bytes(data, label, rules)
 
 
 def shrink(attachment: Attachment, limit: int = sizes.MANY_SIDE) -> Attachment:
@@ -182,7 +163,7 @@ def shrink(attachment: Attachment, limit: int = sizes.MANY_SIDE) -> Attachment:
 
 
 def _shrunk(block: Block, limit: int) -> tuple[Block, tuple[int, int], tuple[int, int]] | None:
-    """The smaller block, and its sizes before and after; None where it fits already."""
+    """The smaller block, and its sizes before and after; None if it fits already."""
     from PIL import Image
 
     source = block["source"]
@@ -196,12 +177,12 @@ def _shrunk(block: Block, limit: int) -> tuple[Block, tuple[int, int], tuple[int
     after = sizes.fit(*before, sizes.SIDE * 2, sizes.SIDE * sizes.SIDE, limit)
     image = image.resize(after, Image.Resampling.LANCZOS)
     image.info.clear()
-    data, media_type = pixels.encode(pixels.Picture(image, photo), sizes.CLOUD_BYTES)
+    data, media_type = pixels.encode(pixels.Picture(image, photo), providers.SMALLEST_IMAGE_BYTES)
     return {**block, **_image_block(data, media_type)}, before, after
 
 
 def _attach(picture: pixels.Picture, label: str, rules: Rules, about: str = "") -> Attachment:
-    data, media_type = pixels.encode(picture, sizes.byte_limit(rules.provider))
+    data, media_type = pixels.encode(picture, providers.named(rules.provider).image_bytes)
     size = picture.image.size
     words = _label(label, rules, about)
     return Attachment(
@@ -216,7 +197,7 @@ def _attach(picture: pixels.Picture, label: str, rules: Rules, about: str = "") 
 
 
 def from_pixels(image: Image, label: str, rules: Rules, about: str = "") -> Attachment:
-    """A drawing of our own in L, RGB or RGBA, already in the size to send (`figures.py`), with a word on what it is."""
+    """A drawing of our own in L, RGB or RGBA, already in the size to send (`content/figures/render.py`), with a word on what it is."""
     return _attach(pixels.Picture(pixels.flat(image), False), label, rules, about)
 
 
@@ -235,5 +216,5 @@ def _sent(size: tuple[int, int]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    text = (str(error) or type(error).__name__).splitlines()[0].strip()
+    text = all_reasons(error)
     return (text[:1].lower() + text[1:]).rstrip(".") + "."

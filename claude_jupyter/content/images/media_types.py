@@ -26,7 +26,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*\Z")
 
 
 def sniff(data: bytes) -> str | None:
-    """The media type of an image by its first bytes, whatever its name says; None for what is no image.
+    """The media type of an image by its first bytes, whatever its name says; None for what is not an image.
 
     >>> sniff(b"GIF89a...")
     'image/gif'
@@ -49,7 +49,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def decode(text: str) -> bytes | None:
-    """The image's bytes in a `data:` URL or a base64 text; None where the text holds no image.
+    """The image's bytes in a `data:` URL or a base64 text; None if the text holds no image.
 
     >>> decode("data:image/svg+xml,%3Csvg/%3E"), decode("hello")
     (b'<svg/>', None)

@@ -1,4 +1,4 @@
-"""Pixels → what is sent: size, orientation, colours, file format and thumbnail. Pillow in, bytes out; no labels, no blocks."""
+"""Pixels → what is sent: size, orientation, colors, file format and thumbnail. Pillow in, bytes out; no labels, no blocks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from claude_jupyter.content import sizes
+from claude_jupyter.content.images import sizes
 from claude_jupyter.content.rules import Rules
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Picture:
     photo
         Whether it is encoded as a photograph (JPEG) or a drawing (PNG).
     keep
-        Whether the pixels are a JPEG's own, untouched, so that its quantisation can be kept too.
+        Whether the pixels are a JPEG's own, untouched, so that its quantization can be kept too.
     """
 
     image: Image
@@ -118,7 +118,7 @@ def _scaled(image: Image) -> Image:
 
 
 def flat(image: Image) -> Image:
-    """On white, in L or RGB and in the sRGB colours that a picture without a profile is shown in."""
+    """On white, in L or RGB and in the sRGB colors that a picture without a profile is shown in."""
     from PIL import Image as images
 
     if image.mode in ("LA", "RGBA"):
@@ -146,16 +146,14 @@ def _to_srgb(image: Image, profile: bytes) -> Image:
 
 
 def _is_photo(image: Image) -> bool:
-    """Whether a sample has the many colours of a photograph and no background of a drawing."""
+    """Whether a sample has the many colors of a photograph and no background of a drawing."""
     from PIL import Image as images
 
     sample = image.resize((64, 64), images.Resampling.NEAREST)
-    colours = sample.getcolors(4096) or []
-    most = max(count for count, _ in colours)
-    grey = image.mode == "L" or all(
-        isinstance(colour, tuple) and len(set(colour)) == 1 for _, colour in colours
-    )
-    return most < 400 and len(colours) > (100 if grey else 1200)
+    colors = sample.getcolors(4096) or []
+    most = max(count for count, _ in colors)
+    gray = image.mode == "L" or all(isinstance(color, tuple) and len(set(color)) == 1 for _, color in colors)
+    return most < 400 and len(colors) > (100 if gray else 1200)
 
 
 def encode(picture: Picture, limit: int) -> tuple[bytes, str]:

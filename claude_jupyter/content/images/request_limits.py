@@ -1,6 +1,6 @@
 """Limits on the pictures of one request together, history counted: how many, and how large when there are many.
 
-One picture's own limits are `images.py`'s and `sizes.py`'s business; this is called once all attachments of a request are known.
+One picture's own limits are `convert.py`'s and `sizes.py`'s business; this is called once all attachments of a request are known.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from claude_jupyter import models
-from claude_jupyter.content import images, sizes
+from claude_jupyter.answer.model import Attachment, Block, Message
+from claude_jupyter.content.images import convert, sizes
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import ContentTooLargeError
-from claude_jupyter.turns import Attachment, Block, Message
 
 
 def hold(
@@ -33,20 +32,20 @@ def hold(
     """
     old = [block for message in earlier for block in _images(message.get("content"))]
     new = sum(block["type"] == "image" for attachment in attachments for block in attachment.blocks)
-    total, most = len(old) + new, models.facts(rules.model).images
+    total, most = len(old) + new, rules.model.images
     if not new or total <= sizes.MANY:
         return tuple(attachments)
-    ways = "Attach fewer, begin afresh with -n, or use --once."
+    ways = "Attach fewer, start over with -n, or use --once."
     if total > most:
         raise ContentTooLargeError(
-            f"The request would hold {total:,} images; {rules.model} takes {most:,}. {ways}"
+            f"The request would contain {total:,} images; {rules.model.id} accepts {most:,}. {ways}"
         )
     if any(_longest_side(block) > sizes.MANY_SIDE for block in old):
         raise ContentTooLargeError(
-            f"The request would hold {total:,} images; beyond {sizes.MANY} the API takes at most {sizes.MANY_SIDE:,} px a side, "
+            f"The request would contain {total:,} images; beyond {sizes.MANY} the API accepts at most {sizes.MANY_SIDE:,} px a side, "
             f"and an earlier one is larger. {ways}"
         )
-    return tuple(images.shrink(attachment, sizes.MANY_SIDE) for attachment in attachments)
+    return tuple(convert.shrink(attachment, sizes.MANY_SIDE) for attachment in attachments)
 
 
 def _images(content: Any) -> Iterator[Block]:

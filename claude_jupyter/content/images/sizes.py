@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from claude_jupyter import models
+from claude_jupyter.models import Model
 
 PATCH: Final = 28
 """Pixels a side of the square that is one token."""
@@ -19,14 +19,6 @@ MANY: Final = 20
 """Images in one request (history counted) up to which `SIDE` holds; beyond it every side is at most `MANY_SIDE`."""
 
 MANY_SIDE: Final = 2000
-
-BYTES: Final = 10_000_000
-"""Longest base64 text of one image."""
-
-CLOUD_BYTES: Final = 5_000_000
-
-CLOUDS: Final = ("bedrock", "vertex", "google_cloud")
-"""Providers with the smaller limit, that take base64 sources only."""
 
 
 def tokens(width: int, height: int) -> int:
@@ -76,12 +68,6 @@ def _scaled(width: int, height: int, long: int) -> tuple[int, int]:
     return max(1, round(width * long / height)), long
 
 
-def fit_model(width: int, height: int, model: str, images: int = 1) -> tuple[int, int]:
+def fit_model(width: int, height: int, model: Model, images: int = 1) -> tuple[int, int]:
     """The size to send to `model`, as one of `images` in the request."""
-    facts = models.facts(model)
-    return fit(width, height, facts.image_edge, facts.image_tokens, MANY_SIDE if images > MANY else SIDE)
-
-
-def byte_limit(provider: str) -> int:
-    """The longest base64 text of one image that `provider` takes."""
-    return CLOUD_BYTES if provider in CLOUDS else BYTES
+    return fit(width, height, model.image_edge, model.image_tokens, MANY_SIDE if images > MANY else SIDE)

@@ -1,4 +1,4 @@
-"""SVG → PNG, with nothing fetched: no network, no file of this machine. What draws it is an extra, as few notebooks need it."""
+"""SVG → PNG, without fetching anything: no network, no files on this machine. What draws it is an extra, as few notebooks need it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from importlib.util import find_spec
 from typing import Any, Final
 
-from claude_jupyter.content import sizes
+from claude_jupyter.content.guard import all_reasons
+from claude_jupyter.content.images import sizes
 from claude_jupyter.content.rules import Rules
 from claude_jupyter.errors import AttachmentError, MissingExtraError
 
@@ -45,18 +46,18 @@ def draw(text: str, label: str, rules: Rules) -> bytes:
     Raises
     ------
     MissingExtraError
-        Where neither resvg nor CairoSVG is installed.
+        If neither resvg nor CairoSVG is installed.
     AttachmentError
         For a drawing that cannot be read.
     """
     if len(text) > LARGEST:
         raise AttachmentError(
-            f"{label} is too large an SVG: {len(text) // 10**6} MB; at most {LARGEST // 10**6} MB are drawn."
+            f"{label} is too large to draw: {len(text) // 10**6} MB; an SVG can have at most {LARGEST // 10**6} MB."
         )
     engine = _resvg if find_spec("resvg_py") else _cairo if find_spec("cairosvg") else None
     if engine is None:
         raise MissingExtraError(
-            f'{label} is an SVG, and nothing here draws it: pip install "claude-jupyter[figures]" (resvg), or pass a PNG.'
+            f'{label} is an SVG, which needs a renderer: pip install "claude-jupyter[figures]" (resvg), or attach a PNG instead.'
         )
     wide, high = natural_size(text)
     zoom = min(4.0, max(1.0, READABLE / max(wide, high)))
@@ -65,7 +66,7 @@ def draw(text: str, label: str, rules: Rules) -> bytes:
     try:
         return engine(local(text), *size)
     except Exception as error:  # each engine has its own kinds
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = all_reasons(error)
         raise AttachmentError(f"{label} is an SVG that cannot be drawn: {reason}") from None
 
 

@@ -1,6 +1,6 @@
 """Expressions without calls, as NAMEs on a magic's line and as `{expr}` in a prompt: read and looked up.
 
-Nothing is compiled or run but attribute and item look-ups (and, in NAMEs, operators), each of which user code may
+Nothing is compiled or run but attribute and item lookups (and, in NAMEs, operators), each of which user code may
 implement and thus make slow (`is_instant` tells which cannot be; `guard.py` limits the others). How a value is shown is not decided here.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 LONGEST: Final = 400
-"""Characters; a longer text is no expression."""
+"""Characters; a longer text is not an expression."""
 
 _BINARY: Final[Mapping[type[ast.AST], Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -28,7 +28,7 @@ _UNARY: Final[Mapping[type[ast.AST], Callable[[Any], Any]]] = {
 
 
 def read(text: str) -> ast.expr | None:
-    """The syntax tree of any Python expression, or None where the text is none (or too long)."""
+    """The syntax tree of any Python expression, or None if the text is none (or too long)."""
     if len(text) > LONGEST:
         return None
     if text.isidentifier() and not keyword.iskeyword(text):
@@ -100,7 +100,7 @@ def root(node: ast.expr) -> str:
 
 
 def look_up(node: ast.expr, namespace: Mapping[str, Any]) -> Any:
-    """The value in the namespace (builtins do not count); raises what the look-up raises, NameError first of all."""
+    """The value in the namespace (builtins do not count); raises what the lookup raises, NameError first of all."""
     match node:
         case ast.Name(id=name):
             if name not in namespace:

@@ -15,10 +15,12 @@ from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any, Final, TypeVar
 
-from claude_jupyter.content import expressions
 from claude_jupyter.content.guard import SECONDS, guarded
-from claude_jupyter.content.protected import fences, protected
-from claude_jupyter.content.recognise import holds_rows, is_textlike, sort_of
+from claude_jupyter.content.prompt import expressions
+from claude_jupyter.content.prompt.protected import fences, protected
+from claude_jupyter.content.recognize import holds_rows, is_textlike, sort_of
+from claude_jupyter.content.values import outlines
+from claude_jupyter.encodable import encodable_repr
 from claude_jupyter.errors import ClaudeError
 
 T = TypeVar("T")
@@ -33,7 +35,7 @@ class Filled:
     text
         As it is sent; replaced text was not scanned again.
     attached
-        Expression and value of what is not text-like, each expression once, in order; it stands in the sentence.
+        Expression and value of what is not text-like, each expression once, in order; it is in the sentence.
     values
         Expression and text of what was put in.
     hints
@@ -64,7 +66,12 @@ _SHELL_MODULES: Final = frozenset(("IPython", "ipykernel", "io", "_io", "builtin
 
 
 def fill(
-    prompt: str, namespace: Mapping[str, Any], *, named: Iterable[str] = (), seconds: float = SECONDS
+    prompt: str,
+    namespace: Mapping[str, Any],
+    *,
+    named: Iterable[str] = (),
+    seconds: float = SECONDS,
+    withhold: bool = False,
 ) -> Filled:
     """Resolve the braces of a prompt in a namespace.
 
@@ -73,9 +80,11 @@ def fill(
     named
         Expressions that are attached already (NAMEs): no hint about them.
     seconds
-        The longest look-up; one that takes longer, or fails, leaves its brace as typed.
+        The longest lookup; one that takes longer, or fails, leaves its brace as typed.
+    withhold
+        Whether no rows may leave (`--rows none`): collections and texts that hold rows are attached, where only their outline is sent.
     """
-    resolver = _Resolver(namespace, seconds)
+    resolver = _Resolver(namespace, seconds, withhold)
     text = _resolved(prompt, resolver) if "{" in prompt else prompt
     known = {*named, *resolver.attached}
     return Filled(
@@ -118,7 +127,7 @@ def _unescaped(literal: re.Match[str]) -> str | None:
 
 
 def _is_taken(prompt: str, at: int) -> bool:
-    """Whether the brace at `at` belongs to what stands before it: a LaTeX command, `^`, `_`, `}` or a backslash."""
+    """Whether the brace at `at` belongs to what comes before it: a LaTeX command, `^`, `_`, `}` or a backslash."""
     before = prompt[at - 1] if at else ""
     if before in "^_}\\":
         return bool(before)
@@ -135,7 +144,8 @@ def _is_taken(prompt: str, at: int) -> bool:
 class _Resolver:
     """Looks expressions up, each once, and keeps what it found."""
 
-    def __init__(self, namespace: Mapping[str, Any], seconds: float) -> None:
+    def __init__(self, namespace: Mapping[str, Any], seconds: float, withhold: bool) -> None:
+        self.withhold = withhold
         self.namespace = namespace
         self.seconds = seconds
         self.attached: dict[str, Any] = {}
@@ -144,7 +154,7 @@ class _Resolver:
         self._hung: set[str] = set()
 
     def __call__(self, source: str, conversion: str | None, spec: str | None) -> str | None:
-        """What stands for the braces, or None where they stay as typed."""
+        """What stands for the braces, or None if they stay as typed."""
         key = (source, conversion, spec)
         if key not in self._texts:
             self._texts[key] = self._text(source, conversion, spec)
@@ -155,6 +165,9 @@ class _Resolver:
         if found is None:
             return None
         value = found[0]
+        if self.withhold and _holds_rows(source, value):
+            self.attached.setdefault(source, value)
+            return source
         if is_textlike(value) or self._is_name(value, conversion):
             text = self._rendered(value, conversion, spec or "")
         elif spec:
@@ -209,17 +222,26 @@ class _Resolver:
         return outcome.value
 
 
+def _holds_rows(source: str, value: Any) -> bool:
+    """Whether `--rows none` withholds it: a collection, record or text of rows. A shape is counts, and those may leave."""
+    if isinstance(value, str):
+        return bool(outlines.of_text(value))
+    return outlines.is_collection(value) and not source.endswith(".shape")
+
+
 def _format(value: Any, conversion: str | None, spec: str) -> str:
     match conversion:
         case "r":
-            value = repr(value)
+            value = encodable_repr(repr(value))
         case "s":
             value = str(value)
         case "a":
             value = ascii(value)
         case _:
             pass
-    return format(value, spec) if spec else str(value)
+    if spec or isinstance(value, str):
+        return format(value, spec)
+    return encodable_repr(str(value))
 
 
 def _is_the_shells(name: str, value: Any) -> bool:

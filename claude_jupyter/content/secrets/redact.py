@@ -15,18 +15,21 @@ from itertools import pairwise
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from claude_jupyter.content.key_shapes import is_placeholder, keys, mixed, random_looking
+from claude_jupyter.content.secrets.key_shapes import is_placeholder, keys, mixed, random_looking
+from claude_jupyter.encodable import encodable
 
 
 @dataclass(frozen=True, slots=True)
-class Redactor:
+class SecretRemover:
     """Text → text without secrets, and the names of what was taken out (each once, in order of appearance)."""
 
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     enabled: bool = True
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None, enabled: bool = True) -> Redactor:
+    def from_environment(
+        cls, environ: Mapping[str, str] | None = None, enabled: bool = True
+    ) -> SecretRemover:
         """For the environment as it is now; the same object again while that does not change."""
         if not enabled:
             return cls(enabled=False)
@@ -63,13 +66,21 @@ def _without(text: str, found: list[tuple[int, int, str]]) -> tuple[str, tuple[s
 
 
 @lru_cache(maxsize=4)
-def _for_environment(items: frozenset[tuple[str, str]]) -> Redactor:
+def _for_environment(items: frozenset[tuple[str, str]]) -> SecretRemover:
     secrets: dict[str, str] = {}
     for name, value in sorted(items):
         for secret in _secrets_of(name, value):
-            for form in (secret, quote(secret, safe=""), repr(secret)[1:-1]):
+            for form in _forms(secret):
                 secrets.setdefault(form, name)
-    return Redactor(tuple(sorted(secrets.items(), key=lambda item: -len(item[0]))))
+    return SecretRemover(tuple(sorted(secrets.items(), key=lambda item: -len(item[0]))))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """How a secret may be in text: as it is, quoted, and with the bytes that are not UTF-8 in the usual ways."""
+    yield secret
+    yield encodable(secret)
+    yield quote(secret, safe="", errors="surrogateescape")
+    yield repr(secret)[1:-1]
 
 
 _SHORTEST: Final = 8

@@ -1,4 +1,4 @@
-"""HTML → the words in it, for outputs and objects that say nothing else. Not a renderer: layout is lost, tables become lines."""
+"""HTML → the words in it, for outputs and objects without other text. Not a renderer: layout is lost, tables become lines."""
 
 from __future__ import annotations
 

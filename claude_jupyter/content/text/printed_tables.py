@@ -1,7 +1,7 @@
 """Tables in printed text, as libraries lay out their frames: found among other lines, and held to `--rows`. Pure text.
 
 Told by layout alone: pandas' right-justified columns and series, the frames that Polars, DuckDB, Spark and Markdown draw with bars,
-PyArrow's own words. What only lists things under each other is no table.
+PyArrow's own words. What only lists things under each other is not a table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from claude_jupyter.content import outputs
+from claude_jupyter.content.text import printed_text
 
 
 class Span(NamedTuple):
@@ -32,12 +32,12 @@ _FRAME_ENDS: Final = re.compile(r"^\[\d+ rows x \d+ columns\]$|^Name: .*dtype: "
 
 def looks_like_table(text: str) -> bool:
     """Whether a printed text has a dataframe's or relation's own printing in it."""
-    text = outputs.plain(text)
+    text = printed_text.plain(text)
     return bool(_tables(text.split("\n"))) or _FRAME_ENDS.search(text) is not None
 
 
-def told(text: str, rows: int | None, *, table: bool = False) -> str:
-    """Printed text as a person would read it, each table in it with at most so many rows; what was cut is counted.
+def limited(text: str, rows: int | None, *, table: bool = False) -> str:
+    """Printed text as a person would read it, each table in it with at most this many rows; what was cut is counted.
 
     Parameters
     ----------
@@ -46,24 +46,24 @@ def told(text: str, rows: int | None, *, table: bool = False) -> str:
     table
         Whether the text is known to be one table, whatever it looks like.
 
-    >>> told("before\\n   a  b\\n0  1  x\\n1  2  y\\n2  3  z\\nafter", 2)
+    >>> limited("before\\n   a  b\\n0  1  x\\n1  2  y\\n2  3  z\\nafter", 2)
     'before\\n   a  b\\n0  1  x\\n1  2  y\\n[… 1 more line left out: --rows 2 …]\\nafter'
     """
-    text = outputs.plain(text).rstrip("\n")
+    text = printed_text.plain(text).rstrip("\n")
     lines = text.split("\n")
     spans = _tables(lines)
     if not spans and (table or _FRAME_ENDS.search(text)):
         spans = [Span(0, min(_below_rule(lines, 0, len(lines)), len(lines)), len(lines))]
-    shown: list[str] = []
+    result: list[str] = []
     at = 0
     for start, body, end in spans:
-        shown += [*_folded(lines[at:start]), *lines[start:body], *_first(lines[body:end], rows)]
+        result += [*_folded(lines[at:start]), *lines[start:body], *_first(lines[body:end], rows)]
         at = end
-    return "\n".join([*shown, *_folded(lines[at:])])
+    return "\n".join([*result, *_folded(lines[at:])])
 
 
 def _folded(lines: list[str]) -> list[str]:
-    return outputs.fold("\n".join(lines)).split("\n") if lines else []
+    return printed_text.fold("\n".join(lines)).split("\n") if lines else []
 
 
 def _first(body: list[str], rows: int | None) -> list[str]:
@@ -104,7 +104,7 @@ def _drawn(lines: Sequence[str], at: int) -> Span | None:
 
 
 def _below_rule(lines: Sequence[str], start: int, end: int) -> int:
-    """The line under the rule below a table's heading, or under its first line where there is none."""
+    """The line under the rule below a table's heading, or under its first line if there is none."""
     rules = (i for i in range(start + 1, min(start + 12, end)) if _RULE.match(lines[i]))
     return next(rules, start) + 1
 
@@ -114,7 +114,7 @@ def _aligned(lines: Sequence[str], at: int) -> Span | None:
     heading = lines[at]
     if at + 1 >= len(lines) or not heading.strip():
         return None
-    margin = heading[0] != " "  # what stands there is the name of the columns themselves
+    margin = heading[0] != " "  # what is there is the name of the columns themselves
     names = list(_NAME.finditer(heading.removesuffix("\\")))[margin:]
     if not names:
         return None

@@ -1,4 +1,4 @@
-"""Printed text as a person would read it: progress bars at their end, no colours, repeated lines folded, no base64. Pure text."""
+"""Printed text as a person would read it: progress bars at their end, no colors, repeated lines folded, no base64. Pure text."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ADDRESS: Final = re.compile(r"(<[^<>\n]{1,300}?) at 0x[0-9A-Fa-f]{6,16}\b")
 _BASE64: Final = re.compile(r"(?:data:[\w.+-]+/[\w.+-]+;base64,)?[A-Za-z0-9+/]{300,}={0,2}")
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*|[█▏▎▍▌▋▊▉#=\-.>]{2,}")
 FOLD: Final = 12
-"""So many similar lines in a row stand as they are; of more, the first and last `KEEP`."""
+"""This many similar lines in a row stand as they are; of more, the first and last `KEEP`."""
 KEEP: Final = 4
 
 
 def clean(text: str) -> str:
-    """The text as it stands on the screen at the end, with repetition folded.
+    """The text as it is on the screen at the end, with repetition folded.
 
     >>> clean("\\x1b[31m 10%\\r100%\\x1b[0m\\n")
     '100%\\n'
@@ -28,7 +28,7 @@ def clean(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text as it stands on the screen at the end, every line of it."""
+    """The text as it is on the screen at the end, every line of it."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n")
     if "\r" in text or "\b" in text:
         text = "\n".join(_overwritten(line) for line in text.split("\n"))
@@ -41,18 +41,27 @@ def plain(text: str) -> str:
     return without_base64(text)
 
 
+def short_place(path: str) -> str:
+    """A file of a traceback without the folders of this machine: `pandas/core/frame.py`, `model.py`, `cell`."""
+    if "ipykernel_" in path or path.startswith("<ipython-input"):
+        return "cell"
+    if "-packages" in path:
+        return re.split(r"(?:site|dist)-packages[\\/]", path)[-1]
+    return re.split(r"[\\/]", path)[-1]
+
+
 def _overwritten(line: str) -> str:
     """What is left of a line that returned to its start: its last writing."""
-    shown = next((part for part in reversed(line.split("\r")) if part.strip()), "")
-    if "\b" in shown:
-        kept: list[str] = []
-        for character in shown:
+    visible = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+    if "\b" in visible:
+        lines: list[str] = []
+        for character in visible:
             if character != "\b":
-                kept.append(character)
-            elif kept:
-                kept.pop()
-        shown = "".join(kept)
-    return shown.rstrip(" ")
+                lines.append(character)
+            elif lines:
+                lines.pop()
+        visible = "".join(lines)
+    return visible.rstrip(" ")
 
 
 def without_base64(text: str) -> str:
@@ -60,7 +69,7 @@ def without_base64(text: str) -> str:
 
     def word(match: re.Match[str]) -> str:
         run = match[0]
-        # A long word of one kind of character (a ruler of zeros, a hash table of hex) is no picture.
+        # A long word of one kind of character (a ruler of zeros, a hash table of hex) is not a picture.
         if len(set(run[:2000])) < 20:
             return run
         return f"[base64 left out: {len(run):,} characters]"
@@ -73,14 +82,14 @@ def fold(text: str) -> str:
     lines = text.split("\n")
     if len(lines) <= FOLD:
         return text
-    kept: list[str] = []
+    folded: list[str] = []
     for shape, run in groupby(lines, key=_shape):
         same = list(run)
         if len(same) > FOLD and shape.strip():
             middle = same[KEEP:-KEEP]
             same = [*same[:KEEP], f"… {len(middle):,} similar lines", *same[-KEEP:]]
-        kept.extend(same)
-    return "\n".join(kept)
+        folded.extend(same)
+    return "\n".join(folded)
 
 
 def _shape(line: str) -> str:

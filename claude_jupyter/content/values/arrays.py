@@ -1,6 +1,6 @@
-"""Arrays (NumPy, and tensors of other libraries) and xarray's labelled arrays → shape, dtype and a few statistics.
+"""Arrays (NumPy, and tensors of other libraries) and xarray's labeled arrays → shape, dtype and a few statistics.
 
-Under `--rows none` an array is a table's numbers too: shape and dtype only. Arrays that are pictures are `images.py`'s.
+Under `--rows none` an array is a table's numbers too: shape and dtype only. Arrays that are pictures are `content/images/convert.py`'s.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
-from claude_jupyter.content.fence import Redactor, clip, text_attachment
+from claude_jupyter.answer.model import Attachment
 from claude_jupyter.content.guard import guarded, libraries, mro, root_module, type_name
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import Redact, line, number
-from claude_jupyter.turns import Attachment
+from claude_jupyter.content.text.fence import Redactor, clip, text_attachment
+from claude_jupyter.content.values.short import Redact, line, rounded
 
 EXACT_CELLS: Final = 2_000_000
 CORNER: Final = 6
@@ -25,7 +25,7 @@ VARIABLES: Final = 60
 
 
 def is_array(value: Any) -> bool:
-    """Whether the value is an array or tensor, told by its classes alone."""
+    """Whether the value is an array or tensor, determined by its classes alone."""
     found = libraries(value)
     if "numpy" in found:
         return any(type_name(kind, short=True) == "ndarray" for kind in mro(value))
@@ -49,14 +49,14 @@ def is_picture(value: Any) -> bool:
 
 
 def attach(value: Any, label: str, rules: Rules) -> Attachment | None:
-    """The array's profile as text; None for what is no array."""
+    """The array's profile as text; None for what is not an array."""
     if not is_array(value):
         return None
     redactor = Redactor(rules)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # overflow in a mean and the like
         if "xarray" in libraries(value):
-            lines, kind = _labelled(value, rules.row_limit != 0, redactor), "xarray"
+            lines, kind = _labeled(value, rules.row_limit != 0, redactor), "xarray"
         else:
             lines, kind = _array(value, rules.row_limit != 0, redactor), "array"
     withheld = rules.row_limit == 0
@@ -135,11 +135,11 @@ def _statistics(value: Any) -> list[str]:
         return [f"no finite value{odd}{basis}"]
     if finite.dtype.kind == "b":
         return [f"{int(finite.sum()):,} of {finite.size:,} true{basis}"]
-    least, most = finite.min().item(), finite.max().item()
+    least, most = finite.min(), finite.max()
     spread = finite.astype("float64", copy=False)
     mean, deviation = float(spread.mean()), float(spread.std())
     return [
-        f"min {line(least, 30)}, max {line(most, 30)}, mean {number(mean)}, std {number(deviation)}{odd}{basis}"
+        f"min {line(least, 30)}, max {line(most, 30)}, mean {rounded(mean)}, std {rounded(deviation)}{odd}{basis}"
     ]
 
 
@@ -164,7 +164,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
 
 
-def _labelled(value: Any, values: bool, redact: Redact) -> list[str]:
+def _labeled(value: Any, values: bool, redact: Redact) -> list[str]:
     """An xarray Dataset or DataArray: dimensions, coordinates, variables; attributes with `values` only."""
     kind = type_name(type(value), short=True)
     sizes = ", ".join(f"{name}: {size:,}" for name, size in value.sizes.items())

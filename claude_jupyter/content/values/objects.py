@@ -1,41 +1,41 @@
 """Everything that is not a frame, picture or file → a short text: values, containers, functions, classes, modules.
 
-Never raises and never hangs for what the value's own code does: a labelled placeholder says what happened instead.
+Never raises and never hangs for what the value's own code does: a labeled placeholder says what happened instead.
 """
 
 from __future__ import annotations
 
 import gc
 import inspect
+import json
 import re
 import types
 from collections import deque
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
-from claude_jupyter.content import markup, sources
-from claude_jupyter.content.fence import Redactor, clip, redacted_middle, text_attachment
+from claude_jupyter.answer.model import Attachment
+from claude_jupyter.content import kinds
 from claude_jupyter.content.guard import guarded, is_installed, libraries, method, mro, root_module, type_name
-from claude_jupyter.content.outputs import without_base64
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.content.short import Redact, line, own_repr
-from claude_jupyter.content.tokens import characters_of
-from claude_jupyter.turns import Attachment
+from claude_jupyter.content.text import markup
+from claude_jupyter.content.text.fence import Redactor, clip, redacted_middle, text_attachment
+from claude_jupyter.content.text.printed_text import without_base64
+from claude_jupyter.content.text.token_estimate import characters_of
+from claude_jupyter.content.text.whole import whole
+from claude_jupyter.content.values import outlines, sources
+from claude_jupyter.content.values.short import Redact, line, own_repr
 
-TEXT_TOKENS: Final = 20_000
-"""The longest `str` that is shown whole."""
 OBJECT_TOKENS: Final = 2_000
-SOURCE_TOKENS: Final = 6_000
 LINE_WIDTH: Final = 100
+TEXTS: Final = ("text/markdown", "text/latex", "text/html", "text/plain")
+JSON: Final = "application/json"
 PUBLIC_NAMES: Final = 100
 SAYS_NOTHING: Final = re.compile(r"<[\w.<>]+ object>")
 LOOKED_AT: Final = 20_000
 HOPS: Final = 12
 PLAIN: Final = (str, bytes, int, float, complex, type, types.ModuleType, types.CodeType, type(None))
-FRAME_LIBRARIES: Final = frozenset(
-    {"pandas", "polars", "pyarrow", "duckdb", "_duckdb", "ibis", "dask", "xarray", "pyspark", "narwhals"}
-)
 
 
 def attach(value: Any, label: str, rules: Rules) -> Attachment:
@@ -43,7 +43,7 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
     if isinstance(value, str):
         return _text(value, label, rules)
     if isinstance(value, types.ModuleType):
-        return _shown(_module(value), label, "module", rules, "module")
+        return _attachment(_module(value), label, "module", rules, "module")
     if isinstance(value, type):
         return _code(value, label, "class", rules)
     if isinstance(
@@ -51,17 +51,19 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
     ) or _is_callable_wrapper(value):
         return _code(value, label, "function", rules)
     if rules.row_limit == 0 and (withheld := _withheld(value)):
-        return _shown(withheld, label, type_name(type(value)), rules, "type only")
+        return _attachment(withheld, label, type_name(type(value)), rules, "type only")
     own = _own_words(value)
     if own is not None:
         text, tabular = own
         if tabular and rules.row_limit == 0:
-            return _shown("[table withheld: --rows none]", label, type_name(type(value)), rules, "type only")
-        shown = _shown(text, label, type_name(type(value)), rules, _size(value))
-        return replace(shown, rows=tabular)
+            return _attachment(
+                "[table withheld: --rows none]", label, type_name(type(value)), rules, "type only"
+            )
+        attachments = _whole(text, label, type_name(type(value)), rules, _size(value))
+        return replace(attachments, rows=tabular)
     redactor = Redactor(rules)
     text = _pretty(value, redactor)
-    return _shown(text, label, type_name(type(value)), rules, _size(value), redactor=redactor)
+    return _attachment(text, label, type_name(type(value)), rules, _size(value), redactor=redactor)
 
 
 def placeholder(value: Any, label: str, rules: Rules, problem: str) -> Attachment:
@@ -73,7 +75,7 @@ def placeholder(value: Any, label: str, rules: Rules, problem: str) -> Attachmen
 def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: int) -> Attachment:
     """The plain elements of a container whose others are attached by themselves, and how many are not shown at all.
 
-    Under `--rows none` they are types alone: beside a frame stand its group's keys and the like.
+    Under `--rows none` they are types alone: beside a frame are its group's keys and the like.
     """
     values = rules.row_limit != 0
     redactor = Redactor(rules)
@@ -85,40 +87,22 @@ def rest(label: str, plain: Sequence[tuple[str, Any]], rules: Rules, left_out: i
         lines.append(f"[{left_out:,} more not shown]")
     sent = f"{len(plain):,} more value{'s' * (len(plain) != 1)}" if plain else f"{left_out:,} not shown"
     notes = (f"{left_out:,} more not shown",) if left_out else ()
-    return _shown("\n".join(lines), label, "values", rules, sent, notes, redactor=redactor)
+    return _attachment("\n".join(lines), label, "values", rules, sent, notes, redactor=redactor)
 
 
 def _withheld(value: Any) -> str:
-    """What is said under `--rows none` of a value whose repr may show cells; empty where it cannot."""
+    """What is said under `--rows none` of a value whose repr may show cells; empty if it cannot."""
     inside = frames_inside(value)
     if inside:
         return f"{type_name(type(value))} that holds {', '.join(inside)}\n[its values withheld: --rows none]"
-    if root_module(type(value)) in FRAME_LIBRARIES and not _is_scalar(value):
+    if root_module(type(value)) in kinds.LIBRARIES and not kinds.is_library_value(value):
         return f"{type_name(type(value))}\n[its repr withheld: --rows none]"
     return ""
 
 
-def _is_scalar(value: Any) -> bool:
-    """Whether a library's object is one value or a type of values (`Timestamp`, `dtype`), not an expression or view."""
-    names = {type_name(kind, short=True) for kind in mro(value)}
-    return not names.isdisjoint(
-        {
-            "Timestamp",
-            "Timedelta",
-            "NaTType",
-            "NAType",
-            "Period",
-            "DataType",
-            "DataTypeClass",
-            "ExtensionDtype",
-        }
-    )
-
-
 def frames_inside(value: Any) -> list[str]:
     """Frames and arrays that a value holds, by shape alone, found without running any of its code."""
-    from claude_jupyter.content.arrays import is_array
-    from claude_jupyter.content.kinds import shape_of
+    from claude_jupyter.content.values.arrays import is_array
 
     found: list[str] = []
     pending: deque[tuple[Any, int]] = deque([(value, 0), *((held, 1) for held in _named_by_repr(value))])
@@ -128,7 +112,7 @@ def frames_inside(value: Any) -> list[str]:
         if isinstance(current, PLAIN) or id(current) in seen:
             continue
         seen.add(id(current))
-        shape = shape_of(current) or (f"<{type_name(type(current))}>" if is_array(current) else None)
+        shape = kinds.shape_of(current) or (f"<{type_name(type(current))}>" if is_array(current) else None)
         if shape is not None:
             found.append(shape)
         elif hops < HOPS:
@@ -137,7 +121,7 @@ def frames_inside(value: Any) -> list[str]:
 
 
 def _named_by_repr(value: Any) -> list[Any]:
-    """What the repr of a user's class takes from its module: a frame that is no attribute but a global."""
+    """What the repr of a user's class takes from its module: a frame that is not an attribute but a global."""
     found: list[Any] = []
     for name in ("__repr__", "__str__"):
         function = next((kind.__dict__[name] for kind in mro(value) if name in kind.__dict__), None)
@@ -160,41 +144,106 @@ def _held(value: Any) -> Sequence[Any]:
 
 
 def _text(value: str, label: str, rules: Rules) -> Attachment:
+    if rules.row_limit == 0 and (outline := outlines.of_text(value)):
+        return outlines.withheld(outline, label, "text", rules)
     redactor = Redactor(rules)
-    text, cut = redacted_middle(str.__str__(value), characters_of(TEXT_TOKENS), redactor)
-    sent = f"{len(value):,} characters" + (", shortened" if cut else "")
-    notes = (f"{len(value):,} characters, the middle left out",) if cut else ()
+    text, cut, notes = whole(str.__str__(value), rules, redactor)
+    sent = f"{len(value):,} characters{cut}"
     return text_attachment(text, label, "text", rules, sent=sent, notes=notes, redactor=redactor)
 
 
-def _shown(
+def _attachment(
     text: str,
     label: str,
     kind: str,
     rules: Rules,
     sent: str,
     notes: Sequence[str] = (),
-    tokens: int = OBJECT_TOKENS,
     redactor: Redactor | None = None,
 ) -> Attachment:
     redactor = redactor or Redactor(rules)
-    text, cut = redacted_middle(text, characters_of(tokens), redactor)
+    text, cut = redacted_middle(text, characters_of(OBJECT_TOKENS), redactor)
     if cut:
-        notes = (*notes, f"shortened to about {tokens:,} tokens")
+        notes = (*notes, f"shortened to about {OBJECT_TOKENS:,} tokens")
     return text_attachment(text, label, kind, rules, sent=sent, notes=notes, redactor=redactor)
 
 
+def _whole(text: str, label: str, kind: str, rules: Rules, sent: str) -> Attachment:
+    """What the user or an object wrote: all of it."""
+    redactor = Redactor(rules)
+    text, cut, notes = whole(text, rules, redactor)
+    return text_attachment(text, label, kind, rules, sent=sent + cut, notes=notes, redactor=redactor)
+
+
 def _own_words(value: Any) -> tuple[str, bool] | None:
-    """What an object without a repr of its own shows in a notebook (`Markdown`, `Latex`, `HTML`), and whether it is a table."""
-    shows = {name: method(value, name) for name in ("_repr_markdown_", "_repr_latex_", "_repr_html_")}
-    if not any(shows.values()) or not SAYS_NOTHING.fullmatch(own_repr(value, LINE_WIDTH)):
+    """What an object shows in a notebook beyond its repr, and whether it is a table; None if its repr says as much.
+
+    Markdown goes before the repr; LaTeX, HTML and JSON stand for a repr that says nothing, and words in HTML that the repr lacks follow it.
+    """
+    found = _own_bundle(value)
+    if not found:
         return None
-    for name, function in shows.items():
-        text = guarded(function).value if function is not None else None
+    own_text = own_repr(value, LINE_WIDTH * 20)
+    says_nothing = SAYS_NOTHING.fullmatch(own_text) is not None
+    html = found.get("text/html", "")
+    data = found.get(JSON, "")
+    tabular = any(markup.has_table(text) for text in found.values()) or bool(data and outlines.of_text(data))
+    if "text/markdown" in found:
+        return without_base64(found["text/markdown"]), tabular
+    if says_nothing:
+        text = found.get("text/latex") or markup.words(html) or data or found.get("text/plain", "")
+        return (without_base64(text), tabular) if text.strip() else None
+    words = without_base64(markup.words(html))
+    return (f"{own_text}\n{words}", tabular) if len(words) > len(own_text) else None
+
+
+def _own_bundle(value: Any) -> dict[str, str]:
+    """The texts of `_repr_mimebundle_` and the like; each may come with metadata, as `(data, metadata)`."""
+    found: dict[str, str] = {}
+    for kind in ("markdown", "latex", "html"):
+        function = method(value, f"_repr_{kind}_")
+        text = _without_metadata(guarded(function).value) if function is not None else None
         if isinstance(text, str) and text.strip():
-            plain = markup.words(text) if name == "_repr_html_" else text
-            return without_base64(plain), markup.has_table(text)
-    return None
+            found[f"text/{kind}"] = text
+    function = method(value, "_repr_json_")
+    if function is not None and (data := _as_json(_without_metadata(guarded(function).value))) is not None:
+        found[JSON] = data
+    function = method(value, "_repr_mimebundle_")
+    bundle = guarded(lambda: _called(function)).value if function is not None else None
+    bundle = _without_metadata(bundle)
+    if isinstance(bundle, Mapping):
+        texts: dict[str, Any] = {str(kind).partition(";")[0]: _joined(text) for kind, text in bundle.items()}
+        found |= {
+            kind: text
+            for kind, text in texts.items()
+            if kind in TEXTS and isinstance(text, str) and text.strip()
+        }
+        if (data := _as_json(texts.get(JSON))) is not None:
+            found[JSON] = data
+    return found
+
+
+def _as_json(data: Any) -> str | None:
+    if not isinstance(data, dict | list) or not data:
+        return None
+    return guarded(lambda: json.dumps(data, ensure_ascii=False)).value
+
+
+def _called(function: Callable[..., Any]) -> Any:
+    """As IPython calls it; some take no such arguments."""
+    try:
+        inspect.signature(function).bind(include=None, exclude=None)
+    except (TypeError, ValueError):
+        return function()
+    return function(include=None, exclude=None)
+
+
+def _without_metadata(output: Any) -> Any:
+    return output[0] if isinstance(output, tuple) and len(output) == 2 else output
+
+
+def _joined(text: Any) -> Any:
+    return "".join(text) if isinstance(text, list) and all(isinstance(part, str) for part in text) else text
 
 
 def _size(value: Any) -> str:
@@ -239,8 +288,8 @@ def _elements(value: Any, limit: int, redact: Redact) -> str:
         return short
     lines = [f"{type_name(type(value), short=True)} of {count:,}:"]
     used = 0
-    shown = 0
-    for shown, element in enumerate(
+    included = 0
+    for included, element in enumerate(
         value.items() if isinstance(value, Mapping) else _ordered(value), start=1
     ):
         if isinstance(value, Mapping):
@@ -248,12 +297,12 @@ def _elements(value: Any, limit: int, redact: Redact) -> str:
         else:
             text = f"  {line(element, LINE_WIDTH * 3, redact=redact)}"
         used += len(text) + 1
-        if used > limit * 0.8 or shown > 200:
-            shown -= 1
+        if used > limit * 0.8 or included > 200:
+            included -= 1
             break
         lines.append(text)
-    if shown < count:
-        lines.append(f"  [… {count - shown:,} more]")
+    if included < count:
+        lines.append(f"  [… {count - included:,} more]")
     return "\n".join(lines)
 
 
@@ -291,10 +340,10 @@ def _code(value: Any, label: str, kind: str, rules: Rules) -> Attachment:
         text = inspect.cleandoc("\n" + source) if source[:1].isspace() else source
         count = len(text.splitlines())
         lines = f"source, {count:,} line{'' if count == 1 else 's'}"
-        return _shown(text, label, kind, rules, lines, tokens=SOURCE_TOKENS)
+        return _whole(text, label, kind, rules, lines)
     if rules.row_limit == 0 and frames_inside(value):
-        return _shown(f"{kind} {type_name(type(value))}", label, kind, rules, "type only")
-    return _shown(_signature(value, kind), label, kind, rules, "signature")
+        return _attachment(f"{kind} {type_name(type(value))}", label, kind, rules, "type only")
+    return _attachment(_signature(value, kind), label, kind, rules, "signature")
 
 
 def _is_users(value: Any) -> bool:

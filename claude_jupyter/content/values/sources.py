@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 
 def of_class(kind: type) -> str | None:
-    """The statement that defined the class, decorators included; None where no cell holds it."""
+    """The statement that defined the class, decorators included; None if no cell holds it."""
     path = kind.__qualname__.split(".")
     if "<locals>" in path:
         return None

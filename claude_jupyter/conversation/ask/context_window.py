@@ -1,7 +1,7 @@
-"""Conversations that outgrow the context: how full it is, what the service condenses, what is left out, and condensing now.
+"""Conversations that outgrow the context: how full it is, what the service summarizes, what is left out, and summarizing now.
 
 Pure but for `condense`, which asks. What is left out stays in the transcript; what is sent stays valid: no turn is split, no tool result
-stands without its call, thinking whose prefix is gone is dropped (`history.sent`).
+is without its call, thinking whose prefix is gone is dropped (`history.sent`).
 """
 
 from __future__ import annotations
@@ -9,33 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from claude_jupyter.conversation.history import Turns, sealed
-from claude_jupyter.models import Model, facts
-from claude_jupyter.turns import Answer, Attachment, Message, Turn
-
-if TYPE_CHECKING:
-    from claude_jupyter.conversation.request import Question
-    from claude_jupyter.settings import Settings
+from claude_jupyter.answer.model import Answer, Attachment, Message, Turn
+from claude_jupyter.conversation.ask.question import Question, prompt_of
+from claude_jupyter.conversation.history import Turns, carried, with_digests
+from claude_jupyter.models import Model
+from claude_jupyter.settings import Settings
 
 BETA: Final = "compact-2026-01-12"
 _EDIT: Final = "compact_20260112"
 _LEAST: Final = 50_000
-"""The service's least trigger, in tokens."""
-_ASKED_FROM: Final = 0.4
+"""The smallest trigger that the service accepts, in tokens."""
+_REQUESTED_FROM: Final = 0.4
 _TRIGGER: Final = 0.8
 """Shares of the context: from where on condensing is asked for, and where the service is to do it."""
 _MARGIN: Final = 0.85
-"""Share of the context that estimates may fill: they can be wrong by so much."""
+"""Share of the context that estimates may fill, because estimates can be off."""
 _STEP: Final = 0.25
-"""Turns are left out by so much of the context at once, so that the cache is not spoilt with every question."""
+"""Turns are left out in steps of this share of the context, so that the cache stays valid for several questions."""
 
 SUMMARY: Final = (
-    "Condense our conversation so far into a summary from which we can go on without it: what it is about, what was asked and found, "
-    "every number, name, decision and piece of code that may still be needed, and what is open. Write only the summary."
+    "Summarize our conversation so far, so that we can continue from the summary alone: what it is about, what was asked and found, "
+    "every number, name, decision and piece of code that may still be needed, and what is still open. Write only the summary."
 )
-_CARRIED: Final = "This is a summary of our conversation so far; go on from it."
+_CARRIED: Final = "This is a summary of our conversation so far; continue from it."
 
 
 class Context(NamedTuple):
@@ -50,14 +48,13 @@ class Context(NamedTuple):
         return min(1.0, self.used / self.size) if self.size else 0.0
 
 
-def gauge(live: Turns, model: str) -> Context:
-    """The context that the next question will find: by the last answer's own count, else estimated."""
-    size = facts(model).context
+def gauge(live: Turns, size: int) -> Context:
+    """The context, of `size` tokens, that the next question will find: by the last answer's own count, else estimated."""
     if not live:
         return Context(0, size)
-    told: Mapping[str, Any] = (live[-1].answer.message or {}).get("usage") or {}
+    usage: Mapping[str, Any] = (live[-1].answer.message or {}).get("usage") or {}
     names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-    used = sum(int(told.get(n) or 0) for n in names)
+    used = sum(int(usage.get(n) or 0) for n in names)
     return Context(used or sum(t.tokens for t in carried(live)), size)
 
 
@@ -66,7 +63,7 @@ def fitted(question: Question, settings: Settings) -> Question:
 
     Where the service condenses, all are sent and it does so in time; else the oldest are left out.
     """
-    model = facts(question.model)
+    model = question.facts
     earlier = question.earlier
     if not earlier:
         return question
@@ -75,45 +72,46 @@ def fitted(question: Question, settings: Settings) -> Question:
         earlier = _written_out(earlier)
     rest = carried(earlier)
     longest = min(question.options.max_tokens or settings.max_tokens, model.max_output)
-    room = int(model.context * _MARGIN) - longest - _own(question)
-    if condenses and sum(t.tokens for t in rest) < model.context * 0.98 - longest:
+    own = _own(question)
+    room = int(model.context * _MARGIN) - longest - own
+    if condenses and sum(t.tokens for t in rest) + own < model.context * 0.98 - longest:
         return replace(question, earlier=earlier)
-    kept = _newest(rest, room, int(model.context * _STEP))
-    if len(kept) == len(rest):
+    newest = _newest(rest, room, int(model.context * _STEP))
+    if len(newest) == len(rest):
         return replace(question, earlier=earlier)
-    return replace(question, earlier=kept, left_out=len(rest) - len(kept))
+    return replace(question, earlier=newest, left_out=len(rest) - len(newest))
 
 
 def edits(question: Question, settings: Settings) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Parameters and betas that let the service condense this request; empty where it need not or cannot."""
-    model = facts(question.model)
+    """Parameters and betas that let the service condense this request; empty if it need not or cannot."""
+    model = question.facts
     if not _condenses(question, settings, model):
         return {}, ()
     before = any(t.condensed for t in question.earlier)
     tokens = sum(t.tokens for t in carried(question.earlier)) + _own(question)
-    if not before and tokens < model.context * _ASKED_FROM:
+    if not before and tokens < model.context * _REQUESTED_FROM:
         return {}, ()
     trigger = {"type": "input_tokens", "value": max(_LEAST, int(model.context * _TRIGGER))}
     return {"context_management": {"edits": [{"type": _EDIT, "trigger": trigger}]}}, (BETA,)
 
 
-def told(question: Question) -> str | None:
+def left_out_notice(question: Question) -> str | None:
     """What the answer says of turns that were left out."""
     count = question.left_out
     if not count:
         return None
     turns = "The oldest turn was" if count == 1 else f"The {count} oldest turns were"
-    size = facts(question.model).context
+    size = question.facts.context
     return (
-        f"{turns} left out of what was sent: the conversation outgrows the context of {question.model} ({size:,} tokens). "
-        "claude.compact() condenses it, -n begins afresh."
+        f"{turns} not sent: the conversation no longer fits the context of {question.model} ({size:,} tokens). "
+        "claude.compact() summarizes it, -n starts over."
     )
 
 
-def summarised(answer: Answer, live: Turns) -> Turn:
-    """The turn that stands for all before it: a fresh start with their summary."""
+def summarized(answer: Answer, live: Turns) -> Turn:
+    """The turn that replaces all turns before it: a new start with their summary."""
     if any(a.rows for t in live for a in t.answer.attachments):
-        # The summary may hold cell values: `--rows none` must go on refusing this chat.
+        # The summary may hold cell values: `--rows none` must continue refusing this chat.
         held = Attachment("earlier turns", "text", (), "condensed", 0, rows=True)
         answer = replace(answer, attachments=(held,))
     # The response counts the whole conversation, and the gauge reads the last one's count.
@@ -122,7 +120,7 @@ def summarised(answer: Answer, live: Turns) -> Turn:
         {"role": "user", "content": [{"type": "text", "text": _CARRIED}]},
         {"role": "assistant", "content": [{"type": "text", "text": answer.text}]},
     )
-    return sealed(Turn(messages=messages, answer=answer, prompt="(condensed)", starts=True))
+    return with_digests(Turn(messages=messages, answer=answer, prompt="(condensed)", starts=True))
 
 
 def _condenses(question: Question, settings: Settings, model: Model) -> bool:
@@ -130,20 +128,12 @@ def _condenses(question: Question, settings: Settings, model: Model) -> bool:
 
 
 def _own(question: Question) -> int:
-    from claude_jupyter.conversation.request import prompt_of
-
     return prompt_of(replace(question, earlier=())).prompt
 
 
 def _blocks(message: Message) -> Sequence[Mapping[str, Any]]:
     content = message["content"]
     return () if isinstance(content, str) else content
-
-
-def carried(turns: Turns) -> Turns:
-    """The turns that the service still reads: from the last condensed one on."""
-    at = max((i for i, t in enumerate(turns) if t.condensed), default=0)
-    return turns[at:]
 
 
 def _newest(turns: Turns, room: int, step: int) -> Turns:
@@ -184,4 +174,4 @@ def _written_out(turns: Turns) -> Turns:
             for b in _blocks(message)
         ]
         messages.append({**message, "content": blocks})
-    return (sealed(replace(first, messages=tuple(messages))), *rest[1:])
+    return (with_digests(replace(first, messages=tuple(messages))), *rest[1:])

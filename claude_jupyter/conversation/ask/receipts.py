@@ -1,22 +1,18 @@
-"""What a question would carry and cost: `--dry-run`, `claude.count`, and `Answer.sent`."""
+"""What a question would contain and cost: `--dry-run`, `claude.count`, and `Answer.sent`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from claude_jupyter.answer.model import Answer, Receipt
 from claude_jupyter.client.events import Request
-from claude_jupyter.conversation.measure import tokens_of_json
-from claude_jupyter.conversation.request import Question, build
-from claude_jupyter.conversation.world import World
+from claude_jupyter.conversation.ask.question import Question
+from claude_jupyter.conversation.environment import Environment
+from claude_jupyter.conversation.estimate_tokens import tokens_of_json
 from claude_jupyter.costs.usage import dollars
 from claude_jupyter.errors import ClaudeError
-from claude_jupyter.turns import Answer, Receipt
-
-if TYPE_CHECKING:
-    from claude_jupyter.conversation.asking import Asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +26,7 @@ class Counted:
     exact
         Whether the service counted them; else they are estimated.
     price
-        USD for the prompt; None where it is not known.
+        USD for the prompt; None if it is not known.
     most
         USD with the longest answer, too.
     """
@@ -46,10 +42,10 @@ class Counted:
 
 
 def receipt(
-    world: World, question: Question, request: Request, answer: Answer, notes: tuple[str, ...]
+    env: Environment, question: Question, request: Request, answer: Answer, notes: tuple[str, ...]
 ) -> Receipt:
     """The receipt of a request."""
-    wanted = world.books.estimate(request, question)
+    estimate = env.billing.estimate(request, question)
     betas = {"betas": list(request.betas)} if request.betas else {}
     return Receipt(
         model=question.model,
@@ -58,34 +54,25 @@ def receipt(
         prompt=question.prompt,
         attachments=question.attachments,
         parts=tuple(_parts(question)),
-        least=wanted.least,
-        most=wanted.most,
-        max_tokens=wanted.max_tokens,
+        least=estimate.least,
+        most=estimate.most,
+        max_tokens=estimate.max_tokens,
         request={**request.params, **betas},
         notes=notes,
     )
 
 
-def dry_run(asking: Asking) -> Receipt:
-    """The receipt of a question that is not sent."""
-    world, question = asking.world, asking.question
-    request, _, notes = asking.built or build(question, world.settings)
-    return receipt(world, question, request, asking.answer, (*asking.notes, *notes))
-
-
-def counted(world: World, asking: Asking) -> Counted:
-    """Tokens and price of a prepared question: counted by the service, or estimated where it cannot be asked."""
-    question = asking.question
-    request, _, _ = asking.built or build(question, world.settings)
-    wanted = world.books.estimate(request, question)
-    if world.service.provider == "demo" or not world.service.reachable:
-        return Counted(wanted.prompt.prompt, False, wanted.least, wanted.most)
+def counted(env: Environment, question: Question, request: Request) -> Counted:
+    """Tokens and price of a question: counted by the service, or estimated where it cannot be asked."""
+    estimate = env.billing.estimate(request, question)
+    if env.service.provider == "demo" or not env.service.reachable:
+        return Counted(estimate.prompt.prompt, False, estimate.least, estimate.most)
     try:
-        exact = world.service.count(request)
+        exact = env.service.count(request)
     except ClaudeError:
-        return Counted(wanted.prompt.prompt, False, wanted.least, wanted.most)
-    wanted = world.books.estimate(request, question, exact=exact)
-    return Counted(exact, True, wanted.least, wanted.most)
+        return Counted(estimate.prompt.prompt, False, estimate.least, estimate.most)
+    estimate = env.billing.estimate(request, question, exact=exact)
+    return Counted(exact, True, estimate.least, estimate.most)
 
 
 def _parts(question: Question) -> Iterator[tuple[str, int]]:
@@ -100,5 +87,5 @@ def _parts(question: Question) -> Iterator[tuple[str, int]]:
     for a in question.attachments:
         yield a.label, a.tokens
     if question.format:
-        yield "schema of the answer", tokens_of_json(question.format)
+        yield "answer schema", tokens_of_json(question.format)
     yield "question", tokens_of_json(question.prompt) + 4

@@ -1,4 +1,4 @@
-"""The hint about a question asked before: one a notebook, because a second bill for the same answer is easily overlooked."""
+"""The hint that a question was asked before (once per notebook), because paying twice for the same answer is easily overlooked."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+from claude_jupyter.answer.model import Answer, Message
 from claude_jupyter.client.events import Request
 from claude_jupyter.conversation.history import digest_of
 from claude_jupyter.costs.usage import dollars
-from claude_jupyter.turns import Answer, Message
 
 _APART = ("messages", "system", "tools", "max_tokens")
 
 
-def manner(request: Request) -> str:
+def options_digest(request: Request) -> str:
     """How a request asks: effort, format, thinking … (`max_tokens` a budget may have clamped); equal for equal options."""
     plain = {k: v for k, v in request.params.items() if k not in _APART}
     return digest_of([plain, list(request.betas), request.extra.get("extra_body") or {}])
 
 
-def asked_key(manner: str, prefix: str, question: Message) -> str:
-    """What makes two questions the same: how they ask, all that stood before, and the question with what it points at."""
-    return digest_of([manner, prefix, question])
+def question_key(options_digest: str, prefix: str, question: Message) -> str:
+    """What makes two questions the same: how they ask, everything before, and the question with what it points at."""
+    return digest_of([options_digest, prefix, question])
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Repeats:
 
     earlier: Callable[[], Iterable[tuple[str, Decimal]]] = tuple
     _known: dict[str, Decimal] | None = field(default=None, init=False)
-    _told: bool = field(default=False, init=False)
+    _hinted: bool = field(default=False, init=False)
 
     def hint(self, key: str, answer: Answer) -> str | None:
         """Take note of an answer; a line if the same question was paid for before, once."""
@@ -47,11 +47,11 @@ class Repeats:
         before = self._known.get(key)
         if answer.complete and answer.billed and answer.cost is not None:
             self._known[key] = Decimal(answer.cost)
-        if before is None or self._told or not answer.billed or not answer.complete:
+        if before is None or self._hinted or not answer.billed or not answer.complete:
             return None
-        self._told = True
+        self._hinted = True
         return (
-            f'Asked before, for {dollars(before)}. With `%config ClaudeMagics.replay = "auto"` the answer would be kept '
+            f'Asked before, for {dollars(before)}. With `%config ClaudeMagics.replay = "auto"` the answer would be recorded '
             "and reused for $0."
         )
 

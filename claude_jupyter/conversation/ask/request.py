@@ -1,23 +1,20 @@
-"""A question → the request that is sent. Pure: what a model does not take is refused here, before anything leaves."""
+"""A question → the request that is sent. Pure: what a model does not support is refused here, before anything is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from claude_jupyter.answer.model import Block, Message
 from claude_jupyter.client.events import Request
-from claude_jupyter.conversation import window
-from claude_jupyter.conversation.history import UNSET, Sent, System, Turns, sent
-from claude_jupyter.conversation.measure import tokens_of, tokens_of_json
-from claude_jupyter.costs.usage import Usage
+from claude_jupyter.conversation.ask import context_window
+from claude_jupyter.conversation.ask.question import Question
+from claude_jupyter.conversation.history import Sent, sent, sent_anew
+from claude_jupyter.costs.usage import TTL
 from claude_jupyter.errors import ContentTooLargeError, UsageError
-from claude_jupyter.models import Model, facts
+from claude_jupyter.models import Model
 from claude_jupyter.options import Options
 from claude_jupyter.settings import Settings
-from claude_jupyter.turns import Attachment, Block, Message
-
-TTL = Literal["5m", "1h"]
 
 OLD_VERSION = "2023-06-01"
 """API version under which models up to 4.6 still take `temperature`."""
@@ -34,80 +31,6 @@ _WEB_SEARCH: Block = {
     "max_uses": 8,
     "allowed_callers": ["direct"],
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """All that makes a request.
-
-    Attributes
-    ----------
-    content
-        The blocks of the new user message: attachments (images first), then the prompt; or tool results.
-    earlier
-        The turns it follows, as `history.live` gives them.
-    system, default_system
-        The system prompt in force, and the one where no turn sets any.
-    tools
-        Tool definitions as the API takes them.
-    format
-        JSON schema of a structured answer, or None.
-    ttl
-        How long cache entries are to live; None: no caching.
-    warm
-        Whether the earlier turns are likely to be read from the cache.
-    condensable
-        Whether the provider can condense a conversation that outgrows the context.
-    left_out
-        How many of the oldest turns are not sent because the context does not hold them.
-    expired
-        Whether a pause since the last question was longer than its cache entries live.
-    apart
-        One of many alike (`claude.map`): nothing follows it, so only what they share is written to the cache.
-    """
-
-    prompt: str
-    content: tuple[Block, ...]
-    attachments: tuple[Attachment, ...] = ()
-    options: Options
-    earlier: Turns = ()
-    model: str
-    system: str = ""
-    default_system: System = UNSET
-    tools: tuple[Block, ...] = ()
-    format: Mapping[str, Any] | None = None
-    ttl: TTL | None = "5m"
-    warm: bool = False
-    condensable: bool = False
-    left_out: int = 0
-    expired: bool = False
-    apart: bool = False
-
-
-def prompt_of(question: Question) -> Usage:
-    """The tokens of the prompt as they are likely to be billed."""
-    earlier = sum(t.tokens for t in window.carried(question.earlier))
-    fixed = (
-        tokens_of_json(question.system)
-        + tokens_of_json(list(question.tools))
-        + tokens_of_json(question.format)
-    )
-    own = tokens_of([{"role": "user", "content": question.content}], question.attachments)
-    if question.ttl is None or question.apart:
-        return Usage(input=earlier + fixed + own)
-    read, new = (earlier + fixed, own) if question.warm else (0, earlier + fixed + own)
-    return (
-        Usage(cache_read=read, cache_write_1h=new)
-        if question.ttl == "1h"
-        else Usage(cache_read=read, cache_write_5m=new)
-    )
-
-
-def content_of(prompt: str, attachments: Sequence[Attachment]) -> tuple[Block, ...]:
-    """The new user message: images first (the API reads them best so), then other attachments, the prompt last."""
-    images = [b for a in attachments if a.kind == "image" for b in a.blocks]
-    others = [b for a in attachments if a.kind != "image" for b in a.blocks]
-    return (*images, *others, {"type": "text", "text": prompt})
 
 
 Built = tuple[Request, Sent, tuple[str, ...]]
@@ -127,19 +50,21 @@ def build(question: Question, settings: Settings, rounds: Sequence[Message] = ()
     UsageError
         For an option that the model does not take, naming what it takes.
     ContentTooLargeError
-        Where the request would pass 32 MB.
+        If the request would pass 32 MB.
     """
-    options, model = question.options, facts(question.model)
+    options, model = question.options, question.facts
     notes: list[str] = []
-    tools: list[Block] = [*question.tools, *([_WEB_SEARCH] if options.web else [])]
-    # Thinking is bound to the tools as they are sent: `--param tools=` adds to them below.
-    added = options.param.get("tools")
-    history = sent(question.earlier, question.system, [*tools, added] if added else tools)
-    own: list[Message] = [{"role": "user", "content": list(question.content)}, *rounds]
+    tools = _tools(question)
+    history = sent(question.earlier, question.system, _all_tools(question), citations=question.format is None)
+    own: list[Message] = [{"role": "user", "content": with_passing(question)}, *rounds]
     params: dict[str, Any] = {
         "model": question.model,
         "max_tokens": _max_tokens(options, settings, model),
-        "messages": cached([*history.messages, *own], None if question.apart else question.ttl),
+        "messages": cached(
+            [*history.messages, *own],
+            None if question.apart else question.ttl,
+            passing=(len(history.messages), before_prompt(question)) if question.passing else None,
+        ),
     }
     if question.system:
         params["system"] = [_marked({"type": "text", "text": question.system}, question.ttl)]
@@ -153,31 +78,73 @@ def build(question: Question, settings: Settings, rounds: Sequence[Message] = ()
         params["thinking"] = thinking
     if options.stop:
         params["stop_sequences"] = list(options.stop)
-    condense, condense_betas = window.edits(question, settings)
+    condense, condense_betas = context_window.edits(question, settings)
     params |= condense
-    notes.extend(filter(None, [window.told(question)]))
+    notes.extend(filter(None, [context_window.left_out_notice(question)]))
     extra = _extra(options, model, params)
     betas = tuple(dict.fromkeys((*extra.pop("betas", ()), *condense_betas)))
     if _size(params) > _LARGEST:
         raise ContentTooLargeError(
-            f"The request would be {_size(params) / 1e6:.0f} MB; the API takes 32 MB. Attach less, or begin afresh with -n."
+            f"The request would be {_size(params) / 1e6:.0f} MB; the API accepts up to 32 MB. Attach less, or start over with -n."
         )
     return Request(params, betas, extra), history, tuple(notes)
 
 
-def cached(messages: Sequence[Message], ttl: TTL | None) -> list[Message]:
+def _tools(question: Question) -> list[Block]:
+    return [*question.tools, *([_WEB_SEARCH] if question.options.web else [])]
+
+
+def _all_tools(question: Question) -> list[Any]:
+    """The tools that thinking is bound to: `--param tools=` adds to the request's own."""
+    added = question.options.param.get("tools")
+    return [*_tools(question), added] if added else _tools(question)
+
+
+def written_again(question: Question) -> int:
+    """Tokens to write again because the last question sent the documents with citations and this one does not, or the other way."""
+    if question.ttl is None or not question.warm:
+        return 0
+    turns = sent_anew(
+        question.earlier, question.system, _all_tools(question), citations=question.format is None
+    )
+    return sum(t.tokens for t in turns)
+
+
+def before_prompt(question: Question) -> int:
+    """Where in the content the prompt is: what passes goes directly before it."""
+    last = question.content[-1] if question.content else {}
+    return len(question.content) - (last.get("type") == "text")
+
+
+def with_passing(question: Question) -> list[Block]:
+    """The content of the new user message as it goes over the wire now."""
+    at = before_prompt(question)
+    return [*question.content[:at], *question.passing, *question.content[at:]]
+
+
+def cached(
+    messages: Sequence[Message], ttl: TTL | None, *, passing: tuple[int, int] | None = None
+) -> list[Message]:
     """The messages with cache breakpoints on the last two user messages.
 
     The last is written for the next request; the one before is where the previous request wrote, so it is read whatever the
     number of blocks between (the service looks back 20 at most). System and tools take a third; four are allowed.
+
+    Parameters
+    ----------
+    passing
+        (message, block) from where on later requests do not carry what is here: its breakpoint is before that.
     """
     marked = list(messages)
     if ttl is None:
         return marked
     users = [i for i, m in enumerate(marked) if m["role"] == "user"][-2:]
     for i in users:
-        content = marked[i]["content"]
-        marked[i] = {**marked[i], "content": [*content[:-1], _marked(content[-1], ttl)]}
+        content = list(marked[i]["content"])
+        at = passing[1] - 1 if passing is not None and passing[0] == i else len(content) - 1
+        if at >= 0:
+            content[at] = _marked(content[at], ttl)
+            marked[i] = {**marked[i], "content": content}
     return marked
 
 
@@ -190,7 +157,7 @@ def _marked(block: Block, ttl: TTL | None) -> Block:
 
 def _max_tokens(options: Options, settings: Settings, model: Model) -> int:
     if options.max_tokens is not None and options.max_tokens > model.max_output:
-        raise UsageError(f"{model.id} answers with at most {model.max_output:,} tokens (--max-tokens).")
+        raise UsageError(f"{model.id} can write at most {model.max_output:,} tokens (--max-tokens).")
     return min(options.max_tokens or settings.max_tokens, model.max_output)
 
 
@@ -201,10 +168,12 @@ def _output_config(question: Question, settings: Settings, model: Model, notes: 
         config["effort"] = effort
     elif effort and question.options.effort:
         if not model.efforts:
-            raise UsageError(f"{model.id} takes no --effort: leave it out, or choose another model with -m.")
-        raise UsageError(f"{model.id} takes --effort {', '.join(model.efforts)}, not {effort}.")
+            raise UsageError(
+                f"{model.id} does not support --effort: leave it out, or choose another model with -m."
+            )
+        raise UsageError(f"{model.id} supports --effort {', '.join(model.efforts)}, not {effort}.")
     elif effort:
-        notes.append(f"The setting effort = {effort} was left out: {model.id} does not take it.")
+        notes.append(f"The setting effort = {effort} was not sent: {model.id} does not support it.")
     if question.format is not None:
         config["format"] = {"type": "json_schema", "schema": question.format}
     return config
@@ -215,9 +184,7 @@ def _thinking(options: Options, settings: Settings, model: Model, notes: list[st
     if wish == "off":
         return _thinking_off(options, settings, model, notes)
     if model.thinks == "off" and not options.thinking:
-        return (
-            None  # it does not think unless told to, and a setting made for others is no order to pay for it
-        )
+        return None  # it does not think unless told to, and a setting made for others is not an order to pay for it
     display = "summarized" if wish == "show" else "omitted"
     if "adaptive" in model.thinking:
         return {"type": "adaptive", "display": display}
@@ -226,7 +193,7 @@ def _thinking(options: Options, settings: Settings, model: Model, notes: list[st
     limit = _max_tokens(options, settings, model)
     if limit <= LEAST_THINKING:
         raise UsageError(
-            f"{model.id} thinks with at least {LEAST_THINKING:,} tokens: give it more --max-tokens."
+            f"{model.id} needs at least {LEAST_THINKING:,} tokens for thinking: raise --max-tokens."
         )
     return {"type": "enabled", "budget_tokens": max(LEAST_THINKING, limit // 2)}
 
@@ -238,15 +205,19 @@ def _thinking_off(
         return None
     least = next((t for t in ("disabled", "between_tools") if t in model.thinking), None)
     if least is None:
-        notes.append(f"{model.id} always thinks: it cannot be off, --effort low makes it think least.")
+        notes.append(
+            f"{model.id} always thinks: this cannot be turned off, but --effort low makes it think the least."
+        )
         return {"type": "adaptive", "display": "omitted"}
     effort = options.effort or settings.effort or model.effort
     if effort and effort not in model.off_efforts:
         raise UsageError(
-            f"{model.id} takes --thinking off only with --effort {', '.join(model.off_efforts)}, not {effort}."
+            f"{model.id} supports --thinking off only with --effort {', '.join(model.off_efforts)}, not {effort}."
         )
     if least == "between_tools":
-        notes.append(f"{model.id} cannot stop thinking altogether: it thinks only between tool calls now.")
+        notes.append(
+            f"{model.id} cannot turn thinking off completely: it now thinks only between tool calls."
+        )
     return {"type": least}
 
 
@@ -267,7 +238,9 @@ def _extra(options: Options, model: Model, params: dict[str, Any]) -> dict[str, 
     if sampling:
         if not model.temperature:
             name = "--temperature" if "temperature" in sampling else next(iter(sampling))
-            raise UsageError(f"{model.id} no longer takes {name}; say in the prompt how varied to be.")
+            raise UsageError(
+                f"{model.id} no longer supports {name}; say in the prompt how varied the answer should be."
+            )
         extra["extra_headers"] = {**extra.get("extra_headers", {}), "anthropic-version": OLD_VERSION}
         extra["extra_body"] = {**extra.get("extra_body", {}), **sampling}
     return extra

@@ -1,6 +1,6 @@
-"""What of an answer is kept to be sent again, however it ended: tool calls paired with results, nothing empty, nothing unsigned.
+"""What is kept of an answer to be sent again, however it ended: tool calls with their results, nothing empty, nothing unsigned.
 
-Pure. How it came to that end is `asking.py`; what later edits of the history make of it is `history.py`.
+Pure. How it came to that end is `run.py`; what later edits of the history make of it is `history.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_jupyter.turns import Block, Message
+from claude_jupyter.answer.model import Block, Message
 
 STOPPED = "(The answer was stopped here.)"
 EMPTY = "(no text)"
@@ -24,7 +24,7 @@ def turn_messages(
     complete: bool,
     cut: bool,
 ) -> tuple[Message, ...]:
-    """The messages of a turn, or none where nothing is worth keeping.
+    """The messages of a turn, or none if nothing is worth keeping.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def turn_messages(
     rounds
         Assistant and tool-result messages before the last response.
     content
-        The last response's blocks as they are sent back; empty where `rounds` hold it already.
+        The last response's blocks as they are sent back; empty if `rounds` hold it already.
     complete
         Whether the service finished it.
     cut

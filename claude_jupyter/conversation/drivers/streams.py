@@ -1,4 +1,4 @@
-"""`claude.stream`, `astream` and `aask`: the same question driven by an iteration or a coroutine. No second copy of the logic."""
+"""`claude.stream`, `astream` and `aask`: the same question, driven by an iteration or a coroutine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from claude_jupyter.conversation.permits import on_loop
-from claude_jupyter.turns import Add, Answer, Part, Put
+from claude_jupyter.answer.model import Add, Answer, Part, Put
+from claude_jupyter.conversation.tools.approvals import on_loop
+from claude_jupyter.interrupts import started, uninterrupted
 
 if TYPE_CHECKING:
-    from claude_jupyter.conversation.asking import Asking
-    from claude_jupyter.conversation.conversation import Conversation
-    from claude_jupyter.conversation.world import Left, World
+    from claude_jupyter.conversation.ask.run import Exchange
+    from claude_jupyter.conversation.environment import Environment, OpenStream
 
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class _Text:
         self._gap = False
 
     def take(self, parts: Sequence[Part]) -> str:
-        """The text in these parts, a blank line where something else stood between."""
+        """The text in these parts, a blank line where something else was between."""
         pieces: list[str] = []
         for part in parts:
             if isinstance(part, Put):
@@ -58,15 +58,17 @@ class TextStream:
 
     Attributes
     ----------
+    finish
+        Called when the question is over: keeps the answer, raises what went wrong.
     answer
         The answer; final when the iteration is over.
     apart
         Whether it is read on a thread of its own, for an asynchronous one.
     """
 
-    def __init__(self, conversation: Conversation, asking: Asking, *, events: bool) -> None:
-        self._conversation = conversation
-        self._asking = asking
+    def __init__(self, exchange: Exchange, finish: Callable[[Exchange], Answer], *, events: bool) -> None:
+        self._exchange = exchange
+        self._finish = finish
         self._events = events
         self._picker = _Text()
         self._iterator: Iterator[Any] | None = None
@@ -81,16 +83,16 @@ class TextStream:
     @property
     def answer(self) -> Answer:
         """The answer as far as it is."""
-        return self._asking.answer
+        return self._exchange.answer
 
     @property
-    def world(self) -> World:
-        """The surroundings it was asked in."""
-        return self._asking.world
+    def env(self) -> Environment:
+        """The environment it was asked in."""
+        return self._exchange.env
 
     def asks_here(self) -> None:
         """Put the questions of tools on this thread's loop."""
-        self._asking.toolbox.confirm = on_loop(self.world.confirm, self._asking.stop)
+        self._exchange.toolbox.confirm = on_loop(self.env.frontend.confirm, self._exchange.stop)
 
     def leave(self, execution: str | None) -> None:
         """End the answer where the loop that read it was broken off: its frame lives on in the traceback, and would keep it."""
@@ -99,13 +101,13 @@ class TextStream:
 
     def stop(self) -> None:
         """Stop the answer, from any thread; the iteration then ends with `StoppedError`."""
-        self._asking.stop.ask()
+        self._exchange.stop.request()
 
     def __iter__(self) -> Iterator[Any]:
         if self._iterator is None:
             if not self.apart:
-                self._execution = noted(self, self.world)
-            self._iterator = _reading(self._conversation, self._asking, self._picker, self._events)
+                self._execution = noted(self, self.env)
+            self._iterator = _reading(self._exchange, self._finish, self._picker, self._events)
         return self._iterator
 
     def __next__(self) -> Any:
@@ -123,15 +125,17 @@ class TextStream:
             self._iterator.close()  # type: ignore[attr-defined]
 
 
-def _reading(conversation: Conversation, asking: Asking, picker: _Text, raw: bool) -> Iterator[Any]:
+def _reading(
+    exchange: Exchange, finish: Callable[[Exchange], Answer], picker: _Text, raw: bool
+) -> Iterator[Any]:
     """What a `TextStream` yields. It knows nothing of the stream, so that one that is dropped half read ends at once."""
-    parts = asking.parts()
+    parts = exchange.parts()
     done = False
     try:
-        for news in parts:
+        while (news := _next(parts)) is not None:
             text = picker.take(news)
             if raw:
-                events, asking.events[:] = list(asking.events), []
+                events, exchange.events[:] = list(exchange.events), []
                 yield from events
             elif text:
                 yield text
@@ -139,8 +143,13 @@ def _reading(conversation: Conversation, asking: Asking, picker: _Text, raw: boo
     finally:
         if not done:
             parts.close()  # type: ignore[attr-defined]
-            asking.error = None  # left early on purpose: no failure
-        conversation.finish(asking)
+            exchange.error = None  # left early on purpose: no failure
+        finish(exchange)
+
+
+def _next(parts: Iterator[tuple[Part, ...]]) -> tuple[Part, ...] | None:
+    with uninterrupted():
+        return next(parts, None)
 
 
 class AsyncTextStream:
@@ -167,7 +176,7 @@ class AsyncTextStream:
         return self._stream.answer
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        self._execution = noted(self, self._stream.world)
+        self._execution = noted(self, self._stream.env)
         self._stream.asks_here()
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Any] = asyncio.Queue()
@@ -182,7 +191,7 @@ class AsyncTextStream:
                 last = error
             _tell(loop, queue.put_nowait, last)
 
-        threading.Thread(target=work, name="claude-ask", daemon=True).start()
+        started(threading.Thread(target=work, name="claude-ask", daemon=True))
         try:
             while (piece := await _waking(asyncio.ensure_future(queue.get()))) is not end:
                 if isinstance(piece, BaseException):
@@ -201,10 +210,10 @@ class AsyncTextStream:
         self._stream.stop()
 
 
-def noted(stream: Left, world: World) -> str | None:
+def noted(stream: OpenStream, env: Environment) -> str | None:
     """Note that somebody begins to read; the execution in which."""
-    world.streams.add(stream)
-    return world.place().execution
+    env.streams.add(stream)
+    return env.frontend.place().execution
 
 
 def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *values: Any) -> None:
@@ -234,7 +243,7 @@ async def _waking(future: asyncio.Future[T]) -> T:
 
 
 def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable[Answer]:
-    """Run `work` on a thread of its own and await it; a cancelled await asks it to stop."""
+    """Run `work` on a thread of its own and await it; a canceled await asks it to stop."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Answer] = loop.create_future()
 
@@ -253,7 +262,7 @@ def in_thread(work: Callable[[], Answer], stop: Callable[[], None]) -> Awaitable
             outcome = (None, error)
         _tell(loop, settle, *outcome)
 
-    threading.Thread(target=run, name="claude-ask", daemon=True).start()
+    started(threading.Thread(target=run, name="claude-ask", daemon=True))
 
     async def wait() -> Answer:
         try:

@@ -1,4 +1,4 @@
-"""What is written down of a batch, so that another kernel can collect it: one small JSON file each, below the journal."""
+"""Saves batches, so that another kernel can collect them: one small JSON file each, in the journal's folder."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from claude_jupyter.conversation.journal import Journal
-from claude_jupyter.conversation.request import TTL
-from claude_jupyter.costs.usage import Cost
+from claude_jupyter.answer.model import cell_hash
+from claude_jupyter.conversation.store.journal import Journal
+from claude_jupyter.costs.usage import TTL, Cost
 from claude_jupyter.files import private_folder, write_whole
-from claude_jupyter.turns import cell_hash
 
 if TYPE_CHECKING:
-    from claude_jupyter.conversation.plan import Plan, Stock
+    from claude_jupyter.conversation.map.plan import Backlog, Plan
 
 FOLDER: Final = "batches"
 VERSION: Final = 1
@@ -67,12 +66,12 @@ class Record:
     held: str | None = None
 
     @classmethod
-    def of(cls, plan: Plan, kind: str, stock: Stock, held: str | None) -> Record:
+    def of(cls, plan: Plan, kind: str, backlog: Backlog, held: str | None) -> Record:
         """The record of a plan, before anything is sent."""
         prompt = " ".join(plan.prompt.split())
         return cls(
-            keys=stock.keys,
-            problems=stock.problems,
+            keys=backlog.keys,
+            problems=backlog.problems,
             kind=kind,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             model=plan.model,
@@ -123,7 +122,7 @@ class Record:
         """With all results of one part."""
         return replace(self, collected=(*self.collected, part), taken=())
 
-    def as_asked(self, keys: tuple[str, ...]) -> Record:
+    def in_order(self, keys: tuple[str, ...]) -> Record:
         """The same batch for rows in this order."""
         return replace(self, keys=keys)
 
@@ -157,7 +156,7 @@ class Records:
         """The record as another kernel may have left it, for rows in this one's order."""
         path = self._path(record)
         there = _read(path) if path is not None and path.is_file() else self._session.get(record.id)
-        return there.as_asked(record.keys) if there is not None else record
+        return there.in_order(record.keys) if there is not None else record
 
     def keep(self, record: Record) -> None:
         """Write it down; where that fails, in this process alone, with a warning that names it."""
@@ -171,8 +170,14 @@ class Records:
         except OSError as error:
             self._session[record.id] = record
             self._journal.warn(
-                f"The batch {record.id} cannot be written down ({error.strerror}): only this kernel can collect it."
+                f"The batch {record.id} cannot be saved ({error.strerror}): only this kernel can collect it."
             )
+
+    def keep_sent(self, record: Record, part: str) -> Record:
+        """The record with one more part that was sent, written down."""
+        record = record.with_sent(part)
+        self.keep(record)
+        return record
 
     def _path(self, record: Record) -> Path | None:
         return self._folder / f"{record.id}.json" if self._folder is not None else None

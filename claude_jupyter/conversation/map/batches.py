@@ -1,4 +1,4 @@
-"""`claude.map(…, batch=True)`: sent as message batches, collected later, also from another kernel, at half the price.
+"""`claude.map(…, batch=True)`: sent as message batches at half the price, and collected later, even from another kernel.
 
 What is written down (below the journal) are the batch's ids, the hash of every row's request and the columns of the ledger; the answers
 come to where a map's answers are kept (`results.py`), so that the same `map` without `batch` finds them too.
@@ -8,49 +8,51 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
-from claude_jupyter.client import batches as wire
+from claude_jupyter.client import message_batches
 from claude_jupyter.client.events import Reply
 from claude_jupyter.client.schemas import Returns
+from claude_jupyter.conversation.ask.request import build
 from claude_jupyter.conversation.billing import Bill
-from claude_jupyter.conversation.interrupts import uninterrupted
-from claude_jupyter.conversation.mapping import read
-from claude_jupyter.conversation.plan import Plan, Stock, ask_first, estimates
-from claude_jupyter.conversation.records import Record, Records
-from claude_jupyter.conversation.request import build
-from claude_jupyter.conversation.results import Found, Results
-from claude_jupyter.conversation.world import World
-from claude_jupyter.costs.budget import Budgets, check
-from claude_jupyter.costs.calls import UNBILLED, Call, Reserve, Spent
+from claude_jupyter.conversation.environment import Environment
+from claude_jupyter.conversation.map.batch_store import Record, Records
+from claude_jupyter.conversation.map.forecast import one_of
+from claude_jupyter.conversation.map.mapper import Mapper, read
+from claude_jupyter.conversation.map.plan import Backlog, Plan
+from claude_jupyter.conversation.map.results import Results, StoredResult
+from claude_jupyter.costs.budget import Budgets, Estimate, check
+from claude_jupyter.costs.ledger.calls import UNBILLED, Call, Reserve, Spent, Where
 from claude_jupyter.costs.usage import Cost, Usage
 from claude_jupyter.errors import ReplayError, ReturnsError, UsageError
+from claude_jupyter.interrupts import in_one_line, uninterrupted
 
 _POLL: Final = (5.0, 60.0)
 """Seconds between two looks at a batch that is waited for: first, and at most."""
 
-Counter = Callable[[Usage, Cost], None]
+Counter = Callable[[Usage, Cost | None], None]
 
 
 @dataclass
 class Batch:
-    """A map that the service works off by itself.
+    """A map that the service processes as a batch.
 
     Attributes
     ----------
     record
-        What is written down of it.
+        What is saved about it.
     """
 
-    world: World
+    env: Environment
     record: Record
     count: Counter
     plan: Plan | None = None
-    _told: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], init=False)
+    _status_by_part: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], init=False)
 
     @property
     def id(self) -> str:
@@ -61,38 +63,39 @@ class Batch:
     def status(self) -> str:
         """`in_progress`, `canceling` or `ended`, as the service says now."""
         self._look()
-        states = [i["processing_status"] for i in self._told.values()]
+        states = [i["processing_status"] for i in self._status_by_part.values()]
         return next((s for s in ("in_progress", "canceling") if s in states), "ended")
 
     @property
     def counts(self) -> dict[str, int]:
-        """Requests by what became of them: processing, succeeded, errored, canceled, expired."""
+        """Number of requests by outcome: processing, succeeded, errored, canceled, expired."""
         self._look()
         counts: dict[str, int] = {}
-        for one in self._told.values():
+        for one in self._status_by_part.values():
             for name, number in one["request_counts"].items():
                 counts[name] = counts.get(name, 0) + number
         return counts
 
     @property
     def cost(self) -> Cost | None:
-        """List price (half of the usual) of what was collected; None where nothing was, or its price is not known."""
+        """List price (half the usual price) of what was collected; None if nothing was, or its price is not known."""
         return self.record.cost
 
+    @in_one_line("Stopped. What was collected is kept; collect() continues from there.")
     def collect(self, wait: bool = False, *, returns: Any = None) -> Any:
-        """The results, in order, as what the rows came in; a list in another kernel, where the rows are not at hand.
+        """The results in order, in the same form as the input; in another kernel, which does not have the rows, a list.
 
         Parameters
         ----------
         wait
-            Wait until the service is done; else it says how far it is.
+            Wait until the service is done; otherwise an unfinished batch raises an error that says how far it is.
         returns
-            The type of the results, in another kernel than the one that asked; without it they are plain dicts.
+            The type of the results, in a kernel other than the one that asked; without it they are plain dicts.
 
         Raises
         ------
         UsageError
-            Where it is not done and `wait` is False.
+            If it is not done and `wait` is False.
         ClaudeError
             As for a question.
         """
@@ -105,126 +108,136 @@ class Batch:
                 f"{self.id} is not done: {left:,} of {sum(counts.values()):,} requests are left. collect(wait=True) waits; "
                 "claude.batches lists it, also in another kernel."
             )
-        results = Results(self.world.journal, self.record.kind)
+        results = Results(self.env.journal, self.record.kind)
         self._fetch(results)
-        made = self._made(results, returns)
+        value = self._value(results, returns)
         results.release()
-        return made
+        return value
 
     def cancel(self) -> Batch:
-        """Ask the service to end it early; what is done by then is charged and can be collected."""
+        """Ask the service to end it early; results finished by then are charged and can be collected."""
         for name in self.record.parts:
-            if self._told.get(name, {}).get("processing_status") != "ended":
-                self._told[name] = wire.cancel(self.world.service, name)
+            if self._status_by_part.get(name, {}).get("processing_status") != "ended":
+                self._status_by_part[name] = message_batches.cancel(self.env.service, name)
         return self
 
     def __repr__(self) -> str:
         state = "collected" if self.record.collected else "submitted"
-        made = datetime.fromisoformat(self.record.at).astimezone().strftime("%Y-%m-%d %H:%M")
-        return f"<Batch {self.id}: {len(self.record.keys):,} rows, {self.record.model}, {state} ({made}): {self.record.prompt!r}>"
+        created = datetime.fromisoformat(self.record.at).astimezone().strftime("%Y-%m-%d %H:%M")
+        return f"<Batch {self.id}: {len(self.record.keys):,} rows, {self.record.model}, {state} ({created}): {self.record.prompt!r}>"
 
     def _look(self) -> None:
         for name in self.record.parts:
-            if self._told.get(name, {}).get("processing_status") != "ended":
-                self._told[name] = wire.info(self.world.service, name)
+            if self._status_by_part.get(name, {}).get("processing_status") != "ended":
+                self._status_by_part[name] = message_batches.info(self.env.service, name)
 
     def _wait(self) -> None:
-        from tqdm import tqdm
-
         if not self.record.parts or self.record.collected or self.status == "ended":
             return
         pause, most = _POLL
-        with tqdm(total=sum(self.counts.values()), unit="row", dynamic_ncols=True) as bar:
+        total = sum(self.counts.values())
+        line = self.env.frontend.progress(total, 0)
+        try:
             while self.status != "ended":
-                bar.n = bar.total - self.counts.get("processing", 0)
-                bar.refresh()
+                line.set(total - self.counts.get("processing", 0), "")
                 time.sleep(pause)
                 pause = min(most, pause * 1.5)
-            bar.n = bar.total
-            bar.refresh()
+            line.set(total, "")
+        finally:
+            line.close()
 
     def _fetch(self, results: Results) -> None:
         """Take in the parts that were not: answers kept, a ledger row each."""
-        records = Records(self.world.journal)
+        records = Records(self.env.journal)
         self.record = records.newest(self.record)
+        billed = self._billed() if self.record.taken or not self.record.collected else frozenset[str]()
         for part in [p for p in self.record.parts if p not in self.record.collected]:
-            taking, whole = _Taking(self, results), False
+            taking, whole = _Taking(self, results, billed), False
             try:
-                for line in wire.results(self.world.service, part):
+                for line in message_batches.results(self.env.service, part):
                     if line.id not in self.record.taken:
                         with uninterrupted():
                             taking.take(line)
                 whole = True
             finally:
-                # Where the line broke or somebody stopped it, the next collection goes on from here.
+                # Where the line broke or somebody stopped it, the next collection continues from here.
                 self.record = taking.record.with_part(part) if whole else taking.record
                 if self.record.done:
-                    self.record = _let_go(self.world, self.record)
+                    self.record = _released(self.env, self.record)
                 records.keep(self.record)
-                self.count(taking.usage, taking.cost)
 
-    def bill(self, message: Mapping[str, Any]) -> tuple[Usage, Cost | None]:
-        """Write the ledger's row of one result."""
-        record, books = self.record, self.world.books
+    def _billed(self) -> frozenset[str]:
+        """Messages of this batch that have their row: a kernel that was killed while it collected may have noted no more than that."""
+        accounts, record = self.env.billing.accounts, self.record
+        rows = accounts.rows(Where(since=datetime.fromisoformat(record.at)))
+        return frozenset(
+            r["request_id"] for r in rows if r["turn"] == record.turn and r["request_id"] and r["complete"]
+        )
+
+    def bill(self, message: Mapping[str, Any]) -> Cost | None:
+        """Write the ledger's row of one result, and count it; its price."""
+        record, billing = self.record, self.env.billing
         call = Call(
             model=record.model,
             provider=record.provider,
-            user=books.owner.user,
-            kernel=books.owner.kernel,
-            notebook=books.owner.notebook,
+            user=billing.owner.user,
+            kernel=billing.owner.kernel,
+            notebook=billing.owner.notebook,
             cell=record.cell,
             chat=record.chat,
             turn=record.turn,
             at=datetime.now(UTC),
         )
-        accounts = books.accounts
-        row = accounts.start(call) if accounts is not None else None
+        accounts = billing.accounts
+        row = accounts.start(call)
         usage = {**(message.get("usage") or {}), "service_tier": "batch"}
-        reply = Reply(message, True, False, None, None, None, 0.0)
-        return Bill(books, accounts, call, row, {}, record.ttl).close(reply, usage)
+        # A batch has no request of its own for each row: its message id stands for it.
+        reply = Reply(message, True, False, None, str(message.get("id") or "") or None, None, 0.0)
+        used, cost = Bill(billing, accounts, call, row, {}, record.ttl).close(reply, usage)
+        self.count(used, cost)
+        return cost
 
-    def _made(self, results: Results, returns: Any) -> Any:
+    def _value(self, results: Results, returns: Any) -> Any:
         record, plan = self.record, self.plan
         if plan is not None and returns is None:
             values, problems = read(plan, results, record.keys, record.problems)
-            made: Any = plan.rows.like(values, problems, plan.fields)
+            value: Any = plan.rows.like(values, problems, plan.fields)
         else:
             kind = Returns(returns) if returns is not None else None
             pairs = [_plainly(results, key, record, kind) for key in record.keys]
-            made, problems = [v for v, _ in pairs], [p for _, p in pairs]
+            value, problems = [v for v, _ in pairs], [p for _, p in pairs]
         failed = [p for p in problems if p is not None]
         if failed:
-            self.world.show(
+            self.env.frontend.show(
                 f"{len(failed):,} of {len(problems):,} rows with an error, the first: {failed[0]}"
             )
-        return made
+        return value
 
 
 class _Taking:
     """The results of one part as they are taken in: kept, billed, and noted in the record."""
 
-    def __init__(self, batch: Batch, results: Results) -> None:
+    def __init__(self, batch: Batch, results: Results, billed: frozenset[str]) -> None:
         self._batch = batch
+        self._billed = billed
         self._results = results
         self._taken: list[str] = []
         self._problems: dict[str, str] = {}
-        self.usage = Usage()
         self.cost = Cost()
 
-    def take(self, line: wire.Line) -> None:
+    def take(self, line: message_batches.ResultLine) -> None:
         """Take in one result."""
         self._taken.append(line.id)
         if line.message is None:
             self._problems[line.id] = line.problem or "No result."
             return
-        used, cost = self._batch.bill(line.message)
-        self.usage = self.usage + used
-        self.cost = Cost.total((self.cost, cost))
+        if line.message.get("id") not in self._billed:
+            self.cost = Cost.total((self.cost, self._batch.bill(line.message)))
         text, problem = _text_of(line.message)
         if problem is not None:
             self._problems[line.id] = problem
         else:
-            self._results.keep(line.id, Found(text, line.message.get("stop_reason") == "max_tokens"))
+            self._results.keep(line.id, StoredResult(text, line.message.get("stop_reason") == "max_tokens"))
 
     @property
     def record(self) -> Record:
@@ -238,9 +251,12 @@ class Batches(tuple[Batch, ...]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "\n".join(map(repr, self)) or "no batches: claude.map(…, batch=True) makes one"
+        return "\n".join(map(repr, self)) or "no batches: claude.map(…, batch=True) creates one"
 
 
+@in_one_line(
+    "Stopped. If the batch was sent, claude.batches lists it; run the cell again: nothing is sent twice."
+)
 def submit(plan: Plan, count: Counter) -> Batch:
     """Send what has no kept answer as batches.
 
@@ -249,69 +265,78 @@ def submit(plan: Plan, count: Counter) -> Batch:
     ClaudeError
         As for a map; nothing is sent then.
     """
-    if plan.world.settings.replay == "only" and not plan.options.no_replay:
+    if plan.env.settings.replay == "only":
         raise ReplayError(
-            'replay = "only" asks nobody, and a batch has no recordings: map without batch=True, or with no_replay=True.'
+            'replay = "only" never uses the network, and batches are not recorded: leave out batch=True.'
         )
     results = plan.results(afresh=plan.options.no_replay)
-    stock = plan.stock(results)
-    records = Records(plan.world.journal)
+    backlog = plan.backlog(results)
+    records = Records(plan.env.journal)
     kind = results.kind
-    missing = {k for k in stock.keys if k not in results} - set(stock.problems)
+    missing = set(backlog.sizes)
     for older in records.all():
         if missing and older.kind == kind and not older.done and missing <= set(older.keys):
-            plan.world.show(f"These rows are under way already, as {older.id}: nothing was sent.")
-            return Batch(plan.world, older.as_asked(stock.keys), count, plan)
-    ask_first(plan, stock, batch=True)
-    record = Record.of(plan, kind, stock, _set_aside(plan, stock))
+            plan.env.frontend.show(f"These rows are already in progress as {older.id}; nothing was sent.")
+            return Batch(plan.env, older.in_order(backlog.keys), count, plan)
+    mapper = Mapper(plan, count)
+    waiting, usd = mapper.first(results, backlog)
+    backlog = backlog._replace(problems={**backlog.problems, **mapper.problems})
+    record = Record.of(plan, kind, backlog, _set_aside(plan, backlog, waiting, usd))
     try:
-        for chunk in _chunks(_items(plan, results, stock)):
-            record = record.with_sent(str(wire.create(plan.world.service, chunk)["id"]))
-            records.keep(record)  # at once, whatever happens to the next one
+        for chunk in _chunks(_items(plan, backlog, waiting)):
+            record = message_batches.create(plan.env.service, chunk, partial(records.keep_sent, record))
     finally:
         if not record.parts:
-            record = _let_go(plan.world, record)
+            record = _released(plan.env, record)
     results.release()
-    return Batch(plan.world, record, count, plan)
+    return Batch(plan.env, record, count, plan)
 
 
-def listed_batches(world: World, count: Counter) -> Batches:
-    """The batches that are written down, newest first."""
-    return Batches(Batch(world, record, count) for record in Records(world.journal).all())
+def listed_batches(env: Environment, count: Counter) -> Batches:
+    """The saved batches, newest first."""
+    return Batches(Batch(env, record, count) for record in Records(env.journal).all())
 
 
-def _set_aside(plan: Plan, stock: Stock) -> str | None:
+_LIKELY: Final = 400
+"""Tokens that an answer about one row is taken to have, if none was asked about first."""
+
+
+def _set_aside(plan: Plan, backlog: Backlog, waiting: Sequence[str], usd: Decimal | None) -> str | None:
     """Set aside in the budgets what the batch is likely to cost: it is billed when it is collected, by whatever kernel."""
-    accounts, settings = plan.world.books.accounts, plan.world.settings
-    if accounts is None or not stock.missing or plan.provider in UNBILLED:
+    accounts, settings = plan.env.billing.accounts, plan.env.settings
+    if not waiting or plan.provider in UNBILLED:
         return None
-    _, whole = estimates(plan, stock, batch=True)
+    one = one_of(plan, backlog, batch=True)
+    tokens = Usage(input=sum(backlog.sizes[key] for key in waiting))
+    if usd is None and one.input is not None:
+        usd = (one.input + one.each * min(_LIKELY, one.max_tokens)) * len(waiting)
+    whole = Estimate(plan.model, tokens, usd, Decimal(0), 1)
 
     def allow(spent: Spent) -> Reserve:
         check(spent, Budgets.of(settings), whole, overrides=settings.prices)
-        return Reserve((whole.input or Decimal(0)) + whole.each * whole.max_tokens)
+        return Reserve(usd or Decimal(0))
 
-    owner = plan.world.books.owner
+    owner = plan.env.billing.owner
     call = Call(plan.model, plan.provider, owner.user, owner.kernel, owner.notebook)
     return accounts.hold(call, allow)
 
 
-def _let_go(world: World, record: Record) -> Record:
-    if record.held is not None and world.books.accounts is not None:
-        world.books.accounts.release(record.held)
+def _released(env: Environment, record: Record) -> Record:
+    if record.held is not None:
+        env.billing.accounts.release(record.held)
     return replace(record, held=None)
 
 
-def _items(plan: Plan, results: Results, stock: Stock) -> Iterator[wire.Item]:
-    for row in plan.missing(results, stock):
-        yield wire.Item.of(row.key, build(row.question, plan.world.settings)[0])
+def _items(plan: Plan, backlog: Backlog, waiting: Sequence[str]) -> Iterator[message_batches.Item]:
+    for row in plan.rows_of(backlog, waiting):
+        yield message_batches.Item.of(row.key, build(row.question, plan.env.settings)[0])
 
 
-def _chunks(items: Iterable[wire.Item]) -> Iterator[list[wire.Item]]:
-    chunk: list[wire.Item] = []
+def _chunks(items: Iterable[message_batches.Item]) -> Iterator[list[message_batches.Item]]:
+    chunk: list[message_batches.Item] = []
     size = 0
     for item in items:
-        if chunk and (len(chunk) >= wire.MOST or size + item.size > wire.LARGEST):
+        if chunk and (len(chunk) >= message_batches.MOST or size + item.size > message_batches.LARGEST):
             yield chunk
             chunk, size = [], 0
         chunk.append(item)
@@ -325,7 +350,7 @@ def _text_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
     if reason == "refusal":
         return "", "Claude declined to answer."
     if reason in ("tool_use", "pause_turn"):
-        return "", "It asked for a tool, which a batch cannot run: map without batch=True."
+        return "", "Claude called a tool, which a batch cannot run: leave out batch=True."
     texts = [b["text"] for b in message.get("content") or () if b["type"] == "text"]
     return "".join(texts), None
 
@@ -334,7 +359,7 @@ def _plainly(results: Results, key: str, record: Record, kind: Returns | None) -
     if key not in results:
         return None, record.problems.get(key, "Not asked.")
     found = results[key]
-    problem = "Cut at max_tokens." if found.cut else None
+    problem = "Cut off at max_tokens." if found.cut else None
     try:
         if kind is not None:
             return kind.value(found.text), problem

@@ -1,4 +1,4 @@
-"""How many requests may be under way at once: starts small, grows while the service keeps up, follows its rate-limit headers.
+"""How many requests may run at once: starts small, grows while the service keeps up, and follows its rate-limit headers.
 
 Pure and single-threaded: it is told what happens and asked whether another may start. It neither sends nor sleeps.
 """
@@ -17,13 +17,13 @@ _BACK_OFF: Final = 0.7
 _BACK: Final = 0.25
 """How much each answer gives back of what was lost: one refusal must not slow the whole map."""
 _SETTLE: Final = 1.0
-"""Seconds in which several refusals count as one: they were all under way."""
+"""Seconds in which several refusals count as one: they were all in progress."""
 _MINUTE: Final = 60.0
 _HEADER: Final = "anthropic-ratelimit-{}-{}"
 
 
 @dataclass
-class Pace:
+class Throttle:
     """The pace of one map.
 
     Parameters
@@ -36,7 +36,7 @@ class Pace:
     Attributes
     ----------
     running
-        How many are under way.
+        How many are in progress.
     limit
         How many may be.
     """
@@ -92,7 +92,7 @@ class Pace:
         self.limit = min(self.limit, self.ceiling)
 
     def refused(self, seconds: float) -> None:
-        """The service was busy or a rate limit was reached: fewer from now on, and none for so many seconds."""
+        """The service was busy or a rate limit was reached: fewer from now on, and none for this many seconds."""
         now = self.clock()
         self._rest_until = max(self._rest_until, now + seconds)
         if now - self._shrunk > _SETTLE:
@@ -102,13 +102,13 @@ class Pace:
         self._shrunk = now
 
     def shrink(self) -> None:
-        """What is under way is all that fits for now (a budget has set aside the rest)."""
+        """What is in progress is all that fits for now (a budget has set aside the rest)."""
         self.limit = max(1.0, float(self.running))
         self._slow = True
 
 
 def _left(headers: Mapping[str, str]) -> float | None:
-    """How many more requests the headers leave until they are renewed; None where they do not say."""
+    """How many more requests the headers leave until they are renewed; None if they do not say."""
     counts = [_number(headers.get(_HEADER.format("requests", "remaining")))]
     for kind in ("tokens", "input-tokens", "output-tokens"):
         remaining = _number(headers.get(_HEADER.format(kind, "remaining")))

@@ -1,7 +1,7 @@
 """`claude.map`: one prompt over many rows, many at once, each answer kept as it comes.
 
-The calling thread hands out the rows and hears what becomes of them; each row is a question (`asking.py`) on a thread of its own.
-How many at once is `pace.py`, what is sent `plan.py`, what is kept `results.py`.
+The calling thread hands out the rows and hears what happens to them; each row is a question (`ask/run.py`) on a thread of its own.
+How many at once is `concurrency.py`, what is sent `plan.py`, what is kept `results.py`.
 """
 
 from __future__ import annotations
@@ -11,29 +11,33 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from claude_jupyter import errors
-from claude_jupyter.client.retry import LONGEST
-from claude_jupyter.client.wire import Stop
-from claude_jupyter.conversation.interrupts import uninterrupted
-from claude_jupyter.conversation.pace import CEILING, FIRST, Pace
-from claude_jupyter.conversation.plan import Plan, Row, Stock, agreed, ask_first
-from claude_jupyter.conversation.results import Found, Results
-from claude_jupyter.costs.calls import UNBILLED
+from claude_jupyter.answer.model import Add, Answer, Put, Status
+from claude_jupyter.client.sdk_errors import LONGEST
+from claude_jupyter.client.transport import Stop
+from claude_jupyter.conversation.ask.question import prompt_of
+from claude_jupyter.conversation.ask.spans import mapping
+from claude_jupyter.conversation.environment import Frontend
+from claude_jupyter.conversation.map import forecast
+from claude_jupyter.conversation.map.concurrency import CEILING, FIRST, Throttle
+from claude_jupyter.conversation.map.plan import Backlog, Plan, Row
+from claude_jupyter.conversation.map.results import Results, StoredResult
+from claude_jupyter.costs.ledger.calls import UNBILLED
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.errors import ClaudeError, ReturnsError, StoppedError
-from claude_jupyter.turns import Add, Answer, Put, Status
+from claude_jupyter.interrupts import SafeEvent, started, uninterrupted
 
 _LONGEST_WAIT: Final = 0.1 if sys.platform == "win32" else 1.0
 _TRIES: Final = 4
 _BURSTS: Final = 6
 _HOPELESS: Final = 20
-"""So many refusals, and not one answer, end a map: it is the question that is wrong, not a row."""
+"""This many refusals without a single answer end a map: the question is wrong, not a row."""
 _SOME: Final = 20
-_CUT: Final = "Cut at max_tokens: allow more with max_tokens=."
+_CUT: Final = "Cut off at max_tokens: allow more with max_tokens=."
 
 _FATAL: Final = (
     errors.AuthenticationError,
@@ -70,47 +74,34 @@ class _Done(NamedTuple):
 
 
 class _Bug(NamedTuple):
-    """A row's thread failed in a way that is no failure of the service."""
+    """A row's thread failed in a way that is not a failure of the service."""
 
     error: BaseException
 
 
-class Mapped(NamedTuple):
-    """How a map went.
-
-    Attributes
-    ----------
-    value
-        What is given back.
-    failed
-        How many rows have no result.
-    """
-
-    value: Any
-    usage: Usage
-    cost: Cost
-    failed: int
-
-
 class Mapper:
-    """A map under way.
+    """A map in progress.
 
-    Attributes
+    Parameters
     ----------
-    usage, cost
-        Of what was asked so far, also when it ends with an error.
+    count
+        Told of the tokens and the price of each request, from its own thread: also of one that ends after the map.
+    limit
+        How many requests may be in progress at once.
     """
 
-    def __init__(self, plan: Plan, limit: int | None = None) -> None:
+    def __init__(
+        self, plan: Plan, count: Callable[[Usage, Cost | None], None], limit: int | None = None
+    ) -> None:
         if limit is not None and not (isinstance(limit, int) and limit >= 1):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise errors.UsageError("limit takes how many requests may be under way at once: 1 or more")
+            raise errors.UsageError("limit is how many requests may run at once: 1 or more")
         self.plan = plan
-        self.usage = Usage()
+        self._count = count
         self._costs: list[Cost | None] = []
         self._errors: dict[str, str] = {}
-        self._pace = Pace(limit or CEILING, limit=1.0 if plan.shares else FIRST)
+        self._throttle = Throttle(limit or CEILING, limit=1.0 if plan.shares else FIRST)
         self._news: deque[_Began | _Busy | _Done | _Bug] = deque()
-        self._bell = threading.Event()
+        self._bell = SafeEvent()
         self._stops: dict[str, Stop] = {}
         self._again: deque[Row] = deque()
         self._tries: dict[str, int] = {}
@@ -120,77 +111,121 @@ class Mapper:
         self._bursts = 0
         self._last_burst = -1e9
         self._agreed: Decimal | None = None
+        self._paid: list[forecast.Paid] = []
 
     @property
     def cost(self) -> Cost:
         """List price of what was asked so far."""
         return Cost.total(self._costs)
 
-    def run(self) -> Mapped:
-        """Ask about every row that has no kept answer.
+    def run(self) -> Any:
+        """Ask about every row that has no kept answer; returns all results in the form of the input.
 
         Raises
         ------
         StoppedError
             When interrupted: what is done is kept.
         ClaudeError
-            For what would go wrong with every row, or a budget that is used up.
+            If every row would fail, or a budget is used up.
         """
         plan = self.plan
         results = plan.results(afresh=plan.options.no_replay)
-        stock = plan.stock(results)
-        self._errors.update(stock.problems)
-        self._agreed = ask_first(plan, stock)
-        if stock.missing:
-            self._ask(results, stock)
-        return self._made(results, stock)
+        backlog = plan.backlog(results)
+        self._errors.update(backlog.problems)
+        forecast.refuse(plan, backlog)
+        if backlog.missing:
+            with mapping(plan.env.settings.tracing, plan.model):
+                self._ask(results, backlog)
+        return self._mapped(results, backlog)
 
-    def _ask(self, results: Results, stock: Stock) -> None:
-        rows = self.plan.missing(results, stock)
-        with _Progress(len(stock.keys), len(stock.keys) - stock.missing) as progress:
+    def first(self, results: Results, backlog: Backlog) -> tuple[Sequence[str], Decimal | None]:
+        """Ask a few rows to forecast what a batch of the rest will cost, if that may be a lot.
+
+        Returns
+        -------
+        The keys of the rest, and what it is likely to cost; None if it was not found out.
+
+        Raises
+        ------
+        ClaudeError
+            As `run`; also where the user does not want the batch at that price.
+        """
+        forecast.refuse(self.plan, backlog, batch=True)
+        waiting = self._ask(results, backlog, batch=True) if backlog.missing else ()
+        return waiting, None if self._agreed is None else self._agreed - self.cost
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why rows have no answer, by key."""
+        return self._errors
+
+    def _ask(self, results: Results, backlog: Backlog, *, batch: bool = False) -> Sequence[str]:
+        """Ask about all rows, a few first; of a batch about those only. The keys of the rest."""
+        waiting: Sequence[str] = ()
+        with _Progress(
+            self.plan.env.frontend, len(backlog.keys), len(backlog.keys) - backlog.missing, visible=not batch
+        ) as progress:
             try:
-                self._dispatch(rows, results, stock, progress)
+                waiting = self._ask_some(results, backlog, progress, batch)
+                if not batch:
+                    self._dispatch(self.plan.rows_of(backlog, waiting), results, backlog, progress)
             except KeyboardInterrupt:
                 self._wind_up(results)
-                raise StoppedError(self._kept_so_far("Stopped", stock)) from None
+                raise StoppedError(self._done_so_far("Stopped", backlog)) from None
             except ClaudeError as error:
                 self._wind_up(results)
                 if self._answered:
-                    error.message = self._kept_so_far(error.message.rstrip("."), stock)
+                    error.message = self._done_so_far(error.message.rstrip("."), backlog)
                     error.args = (error.message,)
                 raise
             except (
                 BaseException
-            ):  # a bug, or what user's own code raised: nothing may go on that nobody keeps
+            ):  # a bug, or an error in the user's code: no request may continue whose answer is not kept
                 self._wind_up(results)
                 raise
+        return waiting
 
-    def _kept_so_far(self, what: str, stock: Stock) -> str:
-        done = len(stock.keys) - stock.missing + self._answered
+    def _ask_some(
+        self, results: Results, backlog: Backlog, progress: _Progress, batch: bool
+    ) -> Sequence[str]:
+        """Ask a few rows, say what the rest will cost, and ask whether to continue if that is a lot; returns the keys of the rest."""
+        plan, waiting = self.plan, list(backlog.sizes)
+        if plan.provider in UNBILLED:
+            return waiting
+        while some := forecast.sample(
+            plan, backlog, waiting, backlog.missing - len(waiting), self.cost, batch=batch
+        ):
+            self._dispatch(plan.rows_of(backlog, some), results, backlog, progress)
+            waiting = [key for key in waiting if key not in set(some)]
+        self._agreed = forecast.announce(plan, backlog, self._paid, waiting, self.cost, batch=batch)
+        return waiting
+
+    def _done_so_far(self, what: str, backlog: Backlog) -> str:
+        done = len(backlog.keys) - backlog.missing + self._answered
         return (
-            f"{what}. {done:,} of {len(stock.keys):,} rows are answered ({dollars(self.cost)}) and kept: "
-            "run it again, and only the rest is asked."
+            f"{what}. {done:,} of {len(backlog.keys):,} rows are answered ({dollars(self.cost)}) and kept: "
+            "run it again to ask only the rest."
         )
 
-    def _dispatch(self, rows: Iterator[Row], results: Results, stock: Stock, progress: _Progress) -> None:
+    def _dispatch(self, rows: Iterator[Row], results: Results, backlog: Backlog, progress: _Progress) -> None:
         more = True
-        while more or self._again or self._pace.running:
-            while (more or self._again) and self._pace.may_start():
+        while more or self._again or self._throttle.running:
+            while (more or self._again) and self._throttle.may_start():
                 row = self._again.popleft() if self._again else next(rows, None)
                 if row is None:
                     more = False
                     break
                 self._start(row)
-            if not (more or self._again or self._pace.running):
+            if not (more or self._again or self._throttle.running):
                 break
-            wait = self._pace.waits()
+            wait = self._throttle.waits()
             self._listen(min(_LONGEST_WAIT, wait) if wait else _LONGEST_WAIT)
             while self._news:
-                with uninterrupted():  # what is paid for is kept, also when an interrupt comes just now
+                with uninterrupted():  # what is paid for is kept, even if an interrupt arrives now
                     news = self._news.popleft()
                     self._hear(news, results, progress)
                 if isinstance(news, _Done):
-                    self._ask_again(stock)
+                    self._ask_again(backlog)
 
     def _tell(self, news: _Began | _Busy | _Done | _Bug) -> None:
         self._news.append(news)
@@ -201,48 +236,54 @@ class Mapper:
         self._bell.clear()
 
     def _start(self, row: Row) -> None:
-        self._pace.start()
-        asking = self.plan.asking(row.question)
-        self._stops[row.key] = asking.stop
+        self._throttle.start()
+        exchange = self.plan.exchange(row.question)
+        exchange.count = self._count
+        self._stops[row.key] = exchange.stop
 
         def work() -> None:
             began = False
             try:
-                for parts in asking.parts():
+                for parts in exchange.parts():
                     for part in parts:
                         if isinstance(part, Status) and part.until is not None:
                             self._tell(_Busy(part.text, part.until))
                         elif not began and _is_answer(part):
                             began = True
-                            self._tell(_Began(self.plan.world.service.limits))
-                self._tell(_Done(row, asking.answer, asking.error))
+                            self._tell(_Began(self.plan.env.service.limits))
+                self._tell(_Done(row, exchange.answer, exchange.error))
             except BaseException as error:
                 self._tell(_Bug(error))
 
-        threading.Thread(target=work, name="claude-map", daemon=True).start()
+        started(threading.Thread(target=work, name="claude-map", daemon=True))
 
     def _hear(
         self, news: _Began | _Busy | _Done | _Bug, results: Results, progress: _Progress | None = None
     ) -> None:
         if isinstance(news, _Began):
-            self._pace.answered(news.limits)
+            self._throttle.answered(news.limits)
         elif isinstance(news, _Busy):
-            self._pace.refused(news.seconds)
+            self._throttle.refused(news.seconds)
             if progress is not None:
                 progress.waits(news.text, news.seconds)
         elif isinstance(news, _Bug):
             raise news.error
         else:
-            self._pace.end()
+            self._throttle.end()
             self._stops.pop(news.row.key, None)
-            self.usage = self.usage + news.answer.usage
             self._costs = [Cost.total((*self._costs, news.answer.cost))]
             self._replayed += news.answer.replayed
+            self._note_price(news)
             if self._settle(news, results) and progress is not None:
                 progress.one(self.cost, len(self._errors))
 
+    def _note_price(self, done: _Done) -> None:
+        cost = done.answer.cost
+        if len(self._paid) < forecast.SAMPLE and done.answer.complete and cost and not done.answer.replayed:
+            self._paid.append(forecast.Paid(prompt_of(done.row.question).prompt, cost))
+
     def _settle(self, done: _Done, results: Results) -> bool:
-        """Take in what became of a row; whether it is over, or will be asked again."""
+        """Record what happened to a row; returns whether it is done, or will be asked again."""
         row, answer, error = done
         if error is None and answer.complete:
             self._answered += 1
@@ -251,11 +292,11 @@ class Mapper:
             if self.plan.returns is not None:
                 content = (answer.message or {}).get("content") or ()
                 text = "".join(b["text"] for b in content if b["type"] == "text")
-            results.keep(row.key, Found(text, answer.stop_reason == "max_tokens"))
+            results.keep(row.key, StoredResult(text, answer.stop_reason == "max_tokens"))
             return True
-        if isinstance(error, errors.BudgetError) and self._pace.running:
-            # What others have set aside comes back when they end.
-            self._pace.shrink()
+        if isinstance(error, errors.BudgetError) and self._throttle.running:
+            # What other requests have reserved is released when they end.
+            self._throttle.shrink()
             self._again.append(row)
             return False
         if isinstance(error, _PASSING) and not _is_spent(error) and self._try_again(row, error):
@@ -278,31 +319,29 @@ class Mapper:
             self._bursts += 1
             if self._bursts > _BURSTS:
                 raise error
-        self._pace.refused(error.retry_after or min(60.0, 2.0**self._bursts))
+        self._throttle.refused(error.retry_after or min(60.0, 2.0**self._bursts))
         tries = self._tries[row.key] = self._tries.get(row.key, 0) + 1
         return tries < _TRIES
 
-    def _ask_again(self, stock: Stock) -> None:
-        """Once some answers have come their price is known: ask where all will cost clearly more than was agreed to."""
+    def _ask_again(self, backlog: Backlog) -> None:
+        """Once some answers have arrived their price is known: ask again if all will cost clearly more than was agreed to."""
         if self.plan.provider in UNBILLED or self._answered < _SOME or self._answered % _SOME:
             return
-        settings = self.plan.world.settings
-        expected = Decimal(self.cost) / self._answered * stock.missing
-        allowed = max(Decimal(str(settings.confirm_above)), (self._agreed or Decimal(0)) * Decimal("1.5"))
-        if expected > allowed:
+        expected = Decimal(self.cost) / self._answered * backlog.missing
+        if forecast.is_above(self.plan.env, expected) and expected > (self._agreed or 0) * Decimal("1.5"):
             self._agreed = expected
             question = (
-                f"{self._answered:,} of {stock.missing:,} rows cost {dollars(self.cost)} so far: "
+                f"{self._answered:,} of {backlog.missing:,} rows cost {dollars(self.cost)} so far: "
                 f"all will cost about {dollars(expected)}."
             )
-            agreed(self.plan.world, question, expected)
+            forecast.confirm(self.plan.env, question, expected)
 
     def _wind_up(self, results: Results) -> None:
-        """Stop what is under way, and keep what was finished anyway."""
+        """Stop what is in progress, and keep what was finished anyway."""
         for stop in list(self._stops.values()):
-            stop.ask()
+            stop.request()
         until = time.monotonic() + 2.0
-        while self._pace.running and time.monotonic() < until:
+        while self._throttle.running and time.monotonic() < until:
             self._listen(0.1)
             while self._news:
                 with uninterrupted(), contextlib.suppress(ClaudeError):
@@ -310,27 +349,29 @@ class Mapper:
                     if not isinstance(news, _Bug):
                         self._hear(news, results)
 
-    def _made(self, results: Results, stock: Stock) -> Mapped:
-        values, problems = read(self.plan, results, stock.keys, self._errors)
+    def _mapped(self, results: Results, backlog: Backlog) -> Any:
+        values, problems = read(self.plan, results, backlog.keys, self._errors)
         failed = sum(p is not None for p in problems)
         value = self.plan.rows.like(values, problems, self.plan.fields)
         results.release()
         billed = " (demo, nothing billed)" if self.plan.provider == "demo" else ""
-        asked = stock.missing - self._replayed
-        told = [f"{asked:,} asked for {dollars(self.cost)}{billed}"] if asked else []
-        told += [f"{self._replayed:,} replayed"] if self._replayed else []
-        kept = len(stock.keys) - stock.missing
-        told += (
-            [f"{kept:,} answered before or alike" if stock.missing else "all answered before"] if kept else []
+        requested = backlog.missing - self._replayed
+        facts = [f"{requested:,} asked for {dollars(self.cost)}{billed}"] if requested else []
+        facts += [f"{self._replayed:,} replayed"] if self._replayed else []
+        reused = len(backlog.keys) - backlog.missing
+        facts += (
+            [f"{reused:,} answered before or identical" if backlog.missing else "all answered before"]
+            if reused
+            else []
         )
         if failed:
             first = next(p for p in problems if p is not None)
-            told.append(f"{failed:,} with an error, the first: {first}")
-        count = len(stock.keys)
-        self.plan.world.show(
-            f"{count:,} row{'' if count == 1 else 's'}: {'; '.join(told) or 'nothing to ask'}"
+            facts.append(f"{failed:,} with an error, the first: {first}")
+        count = len(backlog.keys)
+        self.plan.env.frontend.show(
+            f"{count:,} row{'' if count == 1 else 's'}: {'; '.join(facts) or 'nothing to ask'}"
         )
-        return Mapped(value, self.usage, self.cost, failed)
+        return value
 
 
 def read(
@@ -338,7 +379,7 @@ def read(
 ) -> tuple[list[Any], list[str | None]]:
     """Each row's result from the kept answers, and its error or None."""
     values: list[Any] = []
-    told: list[str | None] = []
+    texts: list[str | None] = []
     for key in keys:
         value, problem = None, problems.get(key)
         if problem is None and key in results:
@@ -349,8 +390,8 @@ def read(
             except ReturnsError as error:
                 problem = problem or error.message
         values.append(value)
-        told.append(problem or (None if key in results else "Not asked."))
-    return values, told
+        texts.append(problem or (None if key in results else "Not asked."))
+    return values, texts
 
 
 def _is_answer(part: Any) -> bool:
@@ -363,25 +404,29 @@ def _is_spent(error: ClaudeError) -> bool:
 
 
 class _Progress:
-    """The line that grows: rows done, how fast, what it has cost."""
+    """The progress line: rows done and their cost; a batch has none, because it runs elsewhere."""
 
-    def __init__(self, total: int, before: int) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=total, initial=before, unit="row", dynamic_ncols=True, smoothing=0.1)
+    def __init__(self, frontend: Frontend, total: int, before: int, *, visible: bool = True) -> None:
+        self._done = before
+        self._words = ""
+        self._line = frontend.progress(total, before) if visible else None
 
     def __enter__(self) -> _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        if self._line is not None:
+            self._line.close()
 
     def one(self, cost: Cost, failed: int) -> None:
         """One more row is over."""
-        trouble = f", {failed} failed" if failed else ""
-        self._bar.set_postfix_str(f"{dollars(cost)}{trouble}", refresh=False)
-        self._bar.update(1)
+        self._done += 1
+        self._tell(f"{dollars(cost)}{f', {failed} failed' if failed else ''}")
 
     def waits(self, text: str, seconds: float) -> None:
         """The service is busy."""
-        self._bar.set_postfix_str(f"{text.partition('.')[0]}, waiting {seconds:.0f} s")
+        self._tell(f"{text.partition('.')[0]}, waiting {seconds:.0f} s")
+
+    def _tell(self, words: str) -> None:
+        if self._line is not None:
+            self._line.set(self._done, words)

@@ -1,43 +1,38 @@
-"""One prompt over many rows, before anything is sent: what all requests share, each row's question, what is kept, what it may cost."""
+"""Plans one prompt over many rows before anything is sent: the shared part, each row's question, and kept answers."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from claude_jupyter import content, models
+from claude_jupyter import content
+from claude_jupyter.answer.model import Answer, Attachment, Place
 from claude_jupyter.client.events import Request
 from claude_jupyter.client.schemas import Returns, is_dataframe
 from claude_jupyter.content.rules import Rules
-from claude_jupyter.conversation.asking import Asking
-from claude_jupyter.conversation.calls import Tool
-from claude_jupyter.conversation.history import system_at
-from claude_jupyter.conversation.preparing import (
-    Ask,
-    State,
+from claude_jupyter.conversation.ask.prepare import (
+    ChatState,
+    QuestionInput,
     attached,
     chosen_model,
     offered,
     rules_for,
     toolbox_for,
 )
-from claude_jupyter.conversation.request import TTL, Question, build, content_of, prompt_of
-from claude_jupyter.conversation.results import Results
-from claude_jupyter.conversation.rows import Rows, fill
-from claude_jupyter.conversation.world import World
-from claude_jupyter.costs import budget
-from claude_jupyter.costs.calls import UNBILLED
-from claude_jupyter.costs.usage import Usage, dollars
-from claude_jupyter.errors import AttachmentError, BudgetError, ContentTooLargeError, UsageError
+from claude_jupyter.conversation.ask.question import Question, content_of, prompt_of
+from claude_jupyter.conversation.ask.request import build
+from claude_jupyter.conversation.ask.run import Exchange
+from claude_jupyter.conversation.environment import Environment
+from claude_jupyter.conversation.history import system_at
+from claude_jupyter.conversation.map.results import Results
+from claude_jupyter.conversation.map.rows import NamedCells, Rows, fill_row
+from claude_jupyter.conversation.store.recording_files import request_hash
+from claude_jupyter.conversation.tools.toolbox import Tool
+from claude_jupyter.costs.usage import TTL
+from claude_jupyter.errors import AttachmentError, ContentTooLargeError, UsageError
 from claude_jupyter.options import Options
-from claude_jupyter.replay import request_hash
-from claude_jupyter.turns import Answer, Attachment, Place
-
-LIKELY: Final = 400
-"""Tokens that an answer about one row is taken to have, before any has come."""
 
 _POINTLESS: Final = ("chat", "background", "out", "code", "new", "dry_run")
 
@@ -50,25 +45,32 @@ class Row(NamedTuple):
     question: Question
 
 
-class Stock(NamedTuple):
+class Backlog(NamedTuple):
     """What there is to do.
 
     Attributes
     ----------
     keys
         The request's hash of every row; equal requests have equal ones and are asked once.
-    missing
-        How many different requests have no kept answer.
-    tokens
-        Prompt tokens of those, estimated.
+    sizes
+        Prompt tokens, estimated, of every different request that has no kept answer, by key.
     problems
         Why rows cannot be asked about at all, by key: a file that is not there, a picture that cannot be read.
     """
 
     keys: tuple[str, ...]
-    missing: int
-    tokens: int
+    sizes: Mapping[str, int]
     problems: Mapping[str, str]
+
+    @property
+    def missing(self) -> int:
+        """How many distinct requests have no kept answer."""
+        return len(self.sizes)
+
+    @property
+    def tokens(self) -> int:
+        """Prompt tokens of those, estimated."""
+        return sum(self.sizes.values())
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Plan:
         The number that all its ledger rows carry.
     """
 
-    world: World
+    env: Environment
     place: Place
     rows: Rows
     prompt: str
@@ -100,36 +102,36 @@ class Plan:
     provider: str
     _redacted: dict[str, str] = field(default_factory=dict[str, str])
 
-    def missing(self, results: Results, stock: Stock) -> Iterator[Row]:
-        """The rows whose answers are not kept, equal requests once; questions are made when needed, so that none is held."""
-        seen: set[str] = set(stock.problems)
+    def rows_of(self, backlog: Backlog, keys: Iterable[str]) -> Iterator[Row]:
+        """The rows with these keys, equal requests once; questions are made when needed, so that none is held."""
+        left = set(keys)
         for at, row in enumerate(self.rows.each()):
-            key = stock.keys[at]
-            if key not in seen and key not in results:
-                seen.add(key)
+            if not left:
+                break
+            if (key := backlog.keys[at]) in left:
+                left.remove(key)
                 yield Row(at, key, self._question(row))
 
     def results(self, *, afresh: bool = False) -> Results:
-        """The kept answers to questions of this kind; none of them where all is asked afresh."""
-        params = build(replace(self._bare, content=({"type": "text", "text": "-"},)), self.world.settings)[
+        """The kept answers to questions of this kind; none if everything is asked again."""
+        params = build(replace(self._bare, content=({"type": "text", "text": "-"},)), self.env.settings)[
             0
         ].params
         shared = {k: v for k, v in params.items() if k != "messages"}
         kind = request_hash({"prompt": self.prompt, "provider": self.provider, "request": shared})
-        return Results(self.world.journal, kind, afresh=afresh)
+        return Results(self.env.journal, kind, afresh=afresh)
 
-    def stock(self, results: Results) -> Stock:
+    def backlog(self, results: Results) -> Backlog:
         """What is kept and what has to be asked.
 
         Raises
         ------
         ClaudeError
-            For whatever can be known to be wrong beforehand.
+            For whatever can be known in advance to be wrong.
         """
         keys: list[str] = []
-        missing: set[str] = set()
+        sizes: dict[str, int] = {}
         problems: dict[str, str] = {}
-        tokens = 0
         for at, row in enumerate(self.rows.each()):
             try:
                 question = self._question(row)
@@ -137,14 +139,13 @@ class Plan:
                 keys.append(f"row {at}")
                 problems[keys[-1]] = error.message
                 continue
-            key = request_hash(build(question, self.world.settings)[0].params)
+            key = request_hash(build(question, self.env.settings)[0].params)
             keys.append(key)
-            if key not in results and key not in missing:
-                missing.add(key)
-                tokens += prompt_of(question).prompt
-        return Stock(tuple(keys), len(missing), tokens, problems)
+            if key not in results and key not in sizes:
+                sizes[key] = prompt_of(question).prompt
+        return Backlog(tuple(keys), sizes, problems)
 
-    def asking(self, question: Question) -> Asking:
+    def exchange(self, question: Question) -> Exchange:
         """The question, ready to run."""
         answer = Answer(
             id=uuid.uuid4().hex,
@@ -153,8 +154,8 @@ class Plan:
             model=self.model,
             provider=self.provider,
         )
-        toolbox = toolbox_for(self.world, self.tools, self.rules)
-        return Asking(self.world, question, answer, toolbox, returns=self.returns, place=self.place)
+        toolbox = toolbox_for(self.env, self.tools, self.rules, self.model)
+        return Exchange(self.env, question, answer, toolbox, returns=self.returns, place=self.place)
 
     @property
     def shares(self) -> bool:
@@ -162,8 +163,9 @@ class Plan:
         if self.ttl is None:
             return False
         own = sum(a.tokens for a in self.shared)
-        fixed = prompt_of(replace(self._bare, content=()))
-        return own + fixed.prompt >= models.facts(self.model).cacheable
+        text = next((fill_row(self.prompt, row).shared for row in self.rows.each()), "")
+        fixed = prompt_of(replace(self._bare, content=({"type": "text", "text": text},)))
+        return own + fixed.prompt >= self._bare.facts.cacheable
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -177,6 +179,7 @@ class Plan:
             content=(),
             options=self.options,
             model=self.model,
+            facts=self.env.service.catalog.facts(self.model),
             system=self.system,
             tools=tuple(dict(t.definition) for t in self.tools),
             format=self.returns.schema if self.returns is not None else None,
@@ -184,9 +187,9 @@ class Plan:
             apart=True,
         )
 
-    def _question(self, row: Mapping[str, Any]) -> Question:
-        filled = fill(self.prompt, row)
-        own = tuple(a for name, value in filled.shown for a in content.attach(value, name, self.rules))
+    def _question(self, row: NamedCells) -> Question:
+        filled = fill_row(self.prompt, row)
+        own = tuple(a for name, value in filled.values for a in content.attach(value, name, self.rules))
         text = self.rules.redact(filled.text)[0]
         blocks: tuple[Any, ...] = ()
         if filled.shared:
@@ -208,48 +211,52 @@ class Plan:
         return self._redacted[text]
 
 
-def planned(world: World, state: State, number: int, values: Any, prompt: str, options: Options) -> Plan:
+def planned(
+    env: Environment, state: ChatState, number: int, values: Any, prompt: str, options: Options
+) -> Plan:
     """A plan from what was asked.
 
     Raises
     ------
     ClaudeError
-        For whatever can be known to be wrong beforehand; nothing is sent.
+        For whatever can be known in advance to be wrong; nothing is sent.
     """
     for name in _POINTLESS:
         if getattr(options, name):
-            raise UsageError(f"map takes no {name}=: it gives back the results of all rows")
+            raise UsageError(f"map does not accept {name}=: it returns the results of all rows")
     if is_dataframe(options.returns):
         raise UsageError(
-            'map takes no returns="dataframe": each row has one result; name a model of its fields'
+            'map does not accept returns="dataframe": each row has one result, so use a model with its fields'
         )
     if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(
-            f'the prompt is text, not {type(prompt).__name__}: claude.map(df, "What is {{column}} about?")'
+            f'the prompt must be text, not {type(prompt).__name__}: claude.map(df, "What is {{column}} about?")'
         )
     if not prompt.strip():
         raise UsageError('the prompt is empty: claude.map(df, "What is {column} about?")')
-    settings = world.settings
-    model = chosen_model(world, state, options)
-    rules = rules_for(world, options, model, ())
+    settings = env.settings
+    model = chosen_model(env, state, options)
+    rules = rules_for(env, options, model, ())
     if rules.rows == "none":
-        raise UsageError('rows = none keeps rows in, and map sends them: allow it with rows="all"')
+        raise UsageError(
+            'rows = none keeps rows on this machine, and map sends them: allow it with rows="all"'
+        )
     rows = Rows.of(values)
     returns = Returns(options.returns) if options.returns is not None else None
     rows.refuse_slips(prompt)
     rows.refuse_taken(returns.fields if returns is not None else ())
     system = options.system if options.system is not None else system_at(state.turns, state.system)
-    ask = Ask(prompt, (), options, None, None, number, world.place())
+    ask = QuestionInput(prompt, (), options, None, None, number, env.frontend.place())
     tools = offered(state, ask)
-    if asking := [t.name for t in tools if t.confirm]:
-        raise UsageError(f"map cannot stop to ask, and {asking[0]} asks first (confirm=True)")
-    shared = attached(world, ask, rules, ())
+    if confirmed := [t.name for t in tools if t.confirm]:
+        raise UsageError(f"map cannot ask for approval, which {confirmed[0]} needs (confirm=True)")
+    shared = attached(env, ask, rules, ())
     cache = settings.cache
-    # Having the service count each prompt would be one more request a row.
-    books = replace(world.books, count=_uncounted)
+    # Having the service count each prompt would be one more request per row.
+    billing = replace(env.billing, count=_uncounted)
     return Plan(
-        world=replace(world, books=books),
-        place=world.place(),
+        env=replace(env, billing=billing),
+        place=env.frontend.place(),
         rows=rows,
         prompt=prompt,
         options=options,
@@ -262,72 +269,9 @@ def planned(world: World, state: State, number: int, values: Any, prompt: str, o
         rules=rules,
         shared=shared,
         ttl=None if cache == "off" else "1h" if cache == "1h" else "5m",
-        provider=world.service.provider,
+        provider=env.service.provider,
     )
 
 
 def _uncounted(_request: Request) -> int | None:
     return None
-
-
-def ask_first(plan: Plan, stock: Stock, *, batch: bool = False) -> Decimal | None:
-    """Refuse what a budget will not allow, and ask about what is likely to cost more than `confirm_above`.
-
-    Returns
-    -------
-    Decimal or None
-        What it is likely to cost; None where the price is not known.
-
-    Raises
-    ------
-    BudgetError
-        As the budgets say, or where the user said no or nobody could be asked.
-    """
-    world, settings = plan.world, plan.world.settings
-    if not stock.missing or plan.provider in UNBILLED:
-        return None
-    count = stock.missing
-    each, whole = estimates(plan, stock, batch=batch)
-    likely = None if whole.input is None else whole.input + whole.each * whole.max_tokens
-    owner, accounts = world.books.owner, world.books.accounts
-    if accounts is not None:
-        spent = accounts.spent(kernel=owner.kernel, notebook=owner.notebook, user=owner.user)
-        budget.check(spent, budget.Budgets.of(settings), whole, overrides=settings.prices)
-    if likely is not None and likely > Decimal(str(settings.confirm_above)):
-        question = (
-            f"{count:,} requests of about {stock.tokens // count:,} tokens to {plan.model}: about {dollars(likely)}, "
-            f"{dollars(each.most)} if every answer is as long as it may be."
-        )
-        agreed(world, question, likely)
-    return likely
-
-
-def estimates(plan: Plan, stock: Stock, *, batch: bool) -> tuple[budget.Estimate, budget.Estimate]:
-    """What one request would cost, and all of them as one with answers of likely length: what is left must do for all."""
-    settings, count = plan.world.settings, stock.missing
-    longest = plan.options.max_tokens or settings.max_tokens
-    each = budget.estimate(
-        plan.model, stock.tokens // count, longest, requests=count, batch=batch, overrides=settings.prices
-    )
-    answer = min(LIKELY, longest)
-    whole = budget.Estimate(plan.model, Usage(input=stock.tokens), each.least, each.each * count, answer)
-    return each, whole
-
-
-def agreed(world: World, question: str, usd: Decimal) -> None:
-    """Ask whether to go on.
-
-    Raises
-    ------
-    BudgetError
-        Where the answer was no, or nobody can answer.
-    """
-    said = world.confirm(f"{question} Go on?")
-    if said is None:
-        above = dollars(Decimal(str(world.settings.confirm_above)))
-        raise BudgetError(
-            f"{question} That is more than confirm_above ({above}), and nobody can be asked here. "
-            f"Allow it with `%config ClaudeMagics.confirm_above = {usd * 2:.2f}`."
-        )
-    if not said:
-        raise BudgetError("Not sent, as you asked. What is done is kept.")

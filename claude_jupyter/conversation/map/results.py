@@ -1,6 +1,6 @@
-"""What a map or a batch was answered, on disk by the hash of each request: asked again, only what is missing is paid for.
+"""The answers of maps and batches, on disk by the hash of each request, so that asking again only pays for what is missing.
 
-One append-only file for each kind of question, below the journal; a line that was cut by a kill is passed over. It holds answers and
+One append-only file for each kind of question, below the journal; a line that was cut off by a kill is skipped. It holds answers and
 hashes, never what was sent. With `journal = "off"` they are kept in this process alone.
 """
 
@@ -10,13 +10,13 @@ import contextlib
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from claude_jupyter.conversation.journal import Journal
+from claude_jupyter.conversation.store.journal import Journal
 from claude_jupyter.files import append_line, json_lines, private_folder
 
 FOLDER: Final = "map"
 
 
-class Found(NamedTuple):
+class StoredResult(NamedTuple):
     """One kept answer: its text, and whether it was cut at `max_tokens`."""
 
     text: str
@@ -31,14 +31,14 @@ class Results:
     kind
         Digest of all that the requests share.
     afresh
-        Begin with none: what is kept from now on replaces them.
+        Start with none: answers kept from now on replace the earlier ones.
     """
 
     def __init__(self, journal: Journal, kind: str, *, afresh: bool = False) -> None:
         self.kind = kind
         self._journal = journal
         self._path = journal.folder / FOLDER / f"{kind}.jsonl" if journal.folder is not None else None
-        self._found: dict[str, Found] = journal.memory.setdefault(f"{FOLDER}/{kind}", {})
+        self._found: dict[str, StoredResult] = journal.memory.setdefault(f"{FOLDER}/{kind}", {})
         self._failed = False
         self._touched = False
         if afresh:
@@ -53,15 +53,15 @@ class Results:
     def __contains__(self, key: str) -> bool:
         return key in self._found
 
-    def __getitem__(self, key: str) -> Found:
+    def __getitem__(self, key: str) -> StoredResult:
         return self._found[key]
 
     def release(self) -> None:
-        """Take them out of memory, where they are on disk."""
+        """Take them out of memory, if they are on disk."""
         if self._writes and not self._failed:
             self._journal.memory.pop(f"{FOLDER}/{self.kind}", None)
 
-    def keep(self, key: str, found: Found) -> None:
+    def keep(self, key: str, found: StoredResult) -> None:
         """Keep an answer; where the disk fails, in memory and with one warning."""
         self._found[key] = found
         if not self._writes or self._path is None:
@@ -79,4 +79,4 @@ class Results:
         for data in json_lines(path):
             with contextlib.suppress(KeyError):
                 if data["version"] == 1:
-                    self._found[str(data["hash"])] = Found(str(data["text"]), bool(data["cut"]))
+                    self._found[str(data["hash"])] = StoredResult(str(data["text"]), bool(data["cut"]))

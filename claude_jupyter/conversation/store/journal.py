@@ -1,6 +1,6 @@
-"""Every finished turn on disk at once, so that a killed kernel loses none: one file a kernel, images beside it by their hash.
+"""Saves every finished turn to disk at once, so that a killed kernel loses none: one file per kernel, and images by their hash.
 
-Append-only JSON lines; a line that was cut by a kill is passed over. `restore.py` reads it.
+Append-only JSON lines; a line that was cut off by a kill is skipped. `restore.py` reads it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from claude_jupyter.conversation.repeats import earlier_keys
-from claude_jupyter.conversation.storage import turn_from_json, turn_to_json
+from claude_jupyter.answer.codec import VERSION, turn_from_json, turn_to_json
+from claude_jupyter.answer.model import Turn
+from claude_jupyter.conversation.ask.repeated import earlier_keys
+from claude_jupyter.conversation.history import verified
 from claude_jupyter.files import append_line, json_lines, private_folder, write_whole
-from claude_jupyter.turns import Turn
 
 _DAY = 86_400
 _BESIDE = ("images/*", "map/*", "batches/*")
-_GONE = "[an image that is no longer at hand]"
+_GONE = "[an image that is no longer available]"
 
 
 class Edit(NamedTuple):
@@ -49,7 +50,7 @@ class Journal:
     Attributes
     ----------
     folder
-        The journal's folder; None where none can be made.
+        The journal's folder; None if none can be made.
     mode
         `on`, `text` (images left out) or `off`, read at each write.
     notebook
@@ -57,7 +58,7 @@ class Journal:
     warn
         Told once when it cannot be written.
     memory
-        What maps and batches keep where nothing may be written: as long as the kernel lives.
+        What maps and batches keep if nothing may be written: as long as the kernel lives.
     """
 
     folder: Path | None
@@ -66,15 +67,15 @@ class Journal:
     mode: Callable[[], str]
     warn: Callable[[str], None]
     memory: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]], init=False)
-    _said: set[str] = field(default_factory=set[str], init=False)
+    _warned: set[str] = field(default_factory=set[str], init=False)
 
-    def add(self, chat: str, turn: Turn, asked: str | None = None) -> None:
-        """Write a turn down; costs the turn's line and one warning where that fails, never the answer.
+    def add(self, chat: str, turn: Turn, key: str | None = None) -> None:
+        """Save a turn; a failure loses the turn's line and shows one warning, never affects the answer.
 
         Parameters
         ----------
-        asked
-            What makes its question what it is (`repeats.py`); None: it was asked elsewhere.
+        key
+            What makes its question what it is (`conversation/ask/repeated.py`); None: it was asked elsewhere.
         """
         mode = self.mode()
         if mode == "off" or self.folder is None:
@@ -83,10 +84,10 @@ class Journal:
             images = self._folder("images")
             messages = [_outward(m, images if mode == "on" else None) for m in turn.messages]
             entry = {
-                "version": 1,
+                "version": VERSION,
                 "notebook": self.notebook,
                 "chat": chat,
-                "asked": asked,
+                "asked": key,
                 "usd": str(turn.answer.cost) if turn.answer.billed and turn.answer.cost is not None else None,
                 "turn": {**turn_to_json(turn), "messages": messages},
             }
@@ -95,37 +96,41 @@ class Journal:
             self._say(error)
 
     def edit(self, chat: str, before: Sequence[Turn], after: Sequence[Turn]) -> None:
-        """Write down that the history was changed otherwise than by an answer: undone, hidden, cleared, loaded."""
+        """Record that the history was changed other than by an answer: undone, hidden, cleared, loaded."""
         if self.mode() == "off" or self.folder is None:
             return
-        kept = [t.answer.id for t in after]
+        order = [t.answer.id for t in after]
         edit = Edit(
-            kept=tuple(kept),
+            kept=tuple(order),
             hidden=frozenset(t.answer.id for t in after if t.hidden),
-            gone=frozenset(t.answer.id for t in before) - frozenset(kept),
+            gone=frozenset(t.answer.id for t in before) - frozenset(order),
         )
-        told = {name: sorted(ids) if name != "kept" else list(ids) for name, ids in edit._asdict().items()}
+        fields = {name: sorted(ids) if name != "kept" else list(ids) for name, ids in edit._asdict().items()}
         try:
-            self._write({"version": 1, "notebook": self.notebook, "chat": chat, "edit": told})
+            self._write({"version": VERSION, "notebook": self.notebook, "chat": chat, "edit": fields})
         except OSError as error:
             self._say(error)
 
     def paid(self, chat: str, key: str, usd: Decimal) -> None:
-        """Write down that a question was paid for whose turn is not kept (`--once`); for the hint alone."""
+        """Record that a question was paid for whose turn is not kept (`--once`); only for the hint."""
         if self.mode() == "off" or self.folder is None:
             return
         try:
             self._write(
-                {"version": 1, "notebook": self.notebook, "chat": chat, "asked": key, "usd": str(usd)}
+                {"version": VERSION, "notebook": self.notebook, "chat": chat, "asked": key, "usd": str(usd)}
             )
         except OSError as error:
             self._say(error)
 
-    def turns(self, chat: str) -> Iterator[Turn | Edit]:
-        """Journalled turns of this notebook and chat, and what was done with them, oldest first."""
-        if self.folder is None or self.notebook is None:
-            return
-        for path in sorted(self.folder.glob("*.jsonl"), key=_written):
+    def turns(self, chat: str, *, own: bool = False) -> Iterator[Turn | Edit]:
+        """Turns of this notebook and chat in the journal, and what was done with them, oldest first.
+
+        Parameters
+        ----------
+        own
+            Those of this kernel alone, also from before it was restarted: all there is where the notebook is not known.
+        """
+        for path in self._paths(own=own):
             for entry in _entries(path):
                 if entry.get("notebook") != self.notebook or entry.get("chat") != chat:
                     continue
@@ -133,15 +138,13 @@ class Journal:
                 if read is not None:
                     yield read
 
-    def asked(self) -> Iterator[tuple[str, Decimal]]:
-        """Questions of this notebook that were paid for: (key, USD); see `repeats.py`."""
-        if self.folder is None or self.notebook is None or self.mode() == "off":
-            return
-        for path in self.folder.glob("*.jsonl"):
+    def answered_before(self) -> Iterator[tuple[str, Decimal]]:
+        """Questions of this notebook that were paid for: (key, USD); see `conversation/ask/repeated.py`."""
+        for path in self._paths() if self.mode() != "off" else ():
             yield from earlier_keys(e for e in _entries(path) if e.get("notebook") == self.notebook)
 
     def prune(self, days: int) -> None:
-        """Delete what is older than `days`, and images that no turn needs any more."""
+        """Delete what is older than `days`, and images that no turn needs anymore."""
         if self.folder is None or not self.folder.is_dir():
             return
         limit = time.time() - days * _DAY
@@ -150,10 +153,10 @@ class Journal:
                 if path.stat().st_mtime < limit:
                     path.unlink()
             except OSError:
-                continue  # another kernel was quicker
+                continue  # another kernel was faster
 
     def forget(self) -> int:
-        """Delete the whole journal, of all kernels, what maps were answered too; how many conversations that were.
+        """Delete the whole journal of all kernels, including the answers of maps; returns how many conversations that was.
 
         Batches stay listed: they hold no answers, and what was paid for can still be collected.
         """
@@ -166,14 +169,21 @@ class Journal:
             path.unlink(missing_ok=True)
         return len(paths)
 
+    def _paths(self, *, own: bool = False) -> list[Path]:
+        if self.folder is None:
+            return []
+        if own or self.notebook is None:
+            return [self.folder / f"{self.kernel}.jsonl"]
+        return sorted(self.folder.glob("*.jsonl"), key=_written)
+
     def _write(self, entry: Mapping[str, Any]) -> None:
         append_line(self._folder() / f"{self.kernel}.jsonl", entry)
 
     def say_once(self, what: str, error: OSError, loss: str) -> None:
         """Warn that something cannot be written, the first time."""
-        if what not in self._said:
-            self._said.add(what)
-            self.warn(f"{what} ({error.strerror}): a killed kernel would lose {loss}.")
+        if what not in self._warned:
+            self._warned.add(what)
+            self.warn(f"{what} ({error.strerror}): if the kernel is killed, {loss} is lost.")
 
     def _say(self, error: OSError) -> None:
         self.say_once("The journal cannot be written", error, "this conversation")
@@ -186,7 +196,7 @@ class Journal:
         assert self.folder is not None
         try:
             messages = [_inward(m, self.folder / "images") for m in data["messages"]]
-            return turn_from_json({**data, "messages": messages})
+            return verified(turn_from_json({**data, "messages": messages}))
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             return None  # edited by hand: the notebook's own answer serves instead
 
@@ -200,16 +210,16 @@ def _written(path: Path) -> float:
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
     for entry in json_lines(path):
-        if entry.get("version") == 1 and isinstance(entry.get("turn", {}), dict):
+        if entry.get("version") == VERSION and isinstance(entry.get("turn", {}), dict):
             yield entry
 
 
-def _edit(told: Any) -> Edit | None:
+def _edit(fields: Any) -> Edit | None:
     try:
-        kept, hidden, gone = (tuple(map(str, told[name])) for name in Edit._fields)
+        order, hidden, gone = (tuple(map(str, fields[name])) for name in Edit._fields)
     except (KeyError, TypeError):
         return None  # edited by hand, or the trace of a question that is not kept
-    return Edit(kept, frozenset(hidden), frozenset(gone))
+    return Edit(order, frozenset(hidden), frozenset(gone))
 
 
 def _outward(value: Any, images: Path | None) -> Any:
@@ -235,7 +245,7 @@ def _keep_image(path: Path, data: str) -> None:
         return
     except FileNotFoundError:
         pass
-    write_whole(path, data)  # what stands there under its hash is never written again
+    write_whole(path, data)  # a file that exists under its hash is never written again
 
 
 def _inward(value: Any, images: Path) -> Any:

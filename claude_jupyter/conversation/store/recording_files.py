@@ -1,4 +1,4 @@
-"""Answers kept in a folder by the hash of their request, and given again for $0: notebooks that run in CI without a key.
+"""Answers kept in a folder by the hash of their request and replayed for $0, so that notebooks run in CI without a key.
 
 One JSON file a request, fit for git: the answer and the hash, never what was sent. The hash is the same on every machine for equal
 inputs: cache marks do not enter, and pictures enter by their pixels, because encoders differ between library versions.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from claude_jupyter.encodable import encodable_all
 from claude_jupyter.errors import ReplayError
 from claude_jupyter.files import write_whole
 
@@ -42,32 +43,32 @@ class Recordings:
         Raises
         ------
         ReplayError
-            For a recording that is cut, edited, or of a newer version.
+            If the recording is truncated, edited, or from a newer version.
         """
         key = request_hash(params)
         path = self.folder / f"{key}.json"
         try:
-            data = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+            data = encodable_all(json.loads(path.read_text(encoding="utf-8", errors="surrogatepass")))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ReplayError(f"The recording {path.name} cannot be read: {error.strerror}.") from None
         except (ValueError, RecursionError):
-            raise ReplayError(
-                f"The recording {path.name} is not whole. Delete it, and it is asked again."
-            ) from None
+            raise ReplayError(f"The recording {path.name} is incomplete. Delete it to ask again.") from None
         if (
             not isinstance(data, dict)
             or data.get("format") != FORMAT
             or not isinstance(data.get("message"), dict)
         ):
-            raise ReplayError(f"{path.name} is no recording. Delete it, and it is asked again.")
+            raise ReplayError(f"{path.name} is not a recording. Delete it to ask again.")
         if data.get("version") != VERSION:
             raise ReplayError(
-                f"The recording {path.name} is of a newer claude-jupyter: pip install -U claude-jupyter."
+                f"The recording {path.name} is from a newer claude-jupyter: pip install -U claude-jupyter."
             )
         if data.get("hash") != key:
-            raise ReplayError(f"The recording {path.name} does not fit its request (renamed?). Delete it.")
+            raise ReplayError(
+                f"The recording {path.name} does not match its request (was it renamed?). Delete it."
+            )
         return data["message"]
 
     def keep(self, params: Mapping[str, Any], message: Mapping[str, Any]) -> None:
@@ -76,7 +77,7 @@ class Recordings:
         Raises
         ------
         ReplayError
-            Where it cannot be written.
+            If it cannot be written.
         """
         key = request_hash(params)
         data = {"format": FORMAT, "version": VERSION, "hash": key, "message": dict(message)}
@@ -86,7 +87,7 @@ class Recordings:
             write_whole(self.folder / f"{key}.json", f"{text}\n")
         except OSError as error:
             raise ReplayError(
-                f"The recording cannot be kept in {self.folder.name}: {error.strerror}."
+                f"The recording cannot be saved in {self.folder.name}: {error.strerror}."
             ) from None
 
 
@@ -113,8 +114,8 @@ def _pixels(data: str, media_type: str) -> str:
 
         try:
             with Image.open(io.BytesIO(raw)) as image:
-                shown = image.convert("RGBA")
-                raw = f"{shown.size}".encode() + shown.tobytes()
+                pixels = image.convert("RGBA")
+                raw = f"{pixels.size}".encode() + pixels.tobytes()
         except (UnidentifiedImageError, OSError, ValueError):
             pass  # not readable here: its bytes stand for it
     return hashlib.sha256(raw).hexdigest()[:_SHORTENED]

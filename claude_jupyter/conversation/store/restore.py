@@ -1,22 +1,20 @@
-"""A conversation back in a fresh kernel: from the answers saved in the open notebook, with their full turns from the journal."""
+"""Restores a conversation in a new kernel from the answers saved in the open notebook, with full turns from the journal."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from claude_jupyter.answer.codec import joined, read_output
+from claude_jupyter.answer.model import Answer, Turn
 from claude_jupyter.conversation import history
-from claude_jupyter.conversation.history import Turns, sealed
-from claude_jupyter.conversation.journal import Edit
-from claude_jupyter.costs.usage import Usage
+from claude_jupyter.conversation.history import Turns, with_digests
+from claude_jupyter.conversation.store.journal import Edit
 from claude_jupyter.errors import StorageError
-from claude_jupyter.turns import Answer, Attachment, Turn
-
-MIME: Final = "application/vnd.claude-jupyter.answer+json"
 
 
 def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]) -> Turns:
@@ -34,8 +32,44 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]
     Raises
     ------
     StorageError
-        Where there is neither.
+        If there is neither.
     """
+    journal = _replayed(journalled)
+    cells = _cells(notebook) if notebook is not None else None
+    if cells is None or notebook is None:
+        if not journal.turns:
+            raise StorageError(
+                "There is nothing to restore: this notebook has no journal, and its file was not found."
+            )
+        return journal.turns
+    found: dict[str, Turn] = {}
+    for cell in cells:
+        for answer in _answers(cell, chat):
+            # What was said before a refusal is not sent again (platform.claude.com, "Handling stop reasons").
+            if answer.text.strip() and answer.stop_reason != "refusal" and answer.id not in journal.gone:
+                for turn in _turns_of(cell, answer, journal):
+                    found.setdefault(turn.answer.id, turn)  # an answer may be shown again in another cell
+    if not found:
+        return journal.turns
+    saved, there = notebook.stat().st_mtime, {cell.get("id") for cell in cells}
+    turns: Turns = tuple(found.values())
+    for turn in journal.turns:
+        # No output can show what a stream received, however often the notebook was saved since.
+        unseen = turn.unseen and turn.cell in (None, *there)
+        if turn.answer.id not in found and (unseen or _ended(turn.answer) > saved):
+            turns = _with(turns, turn)
+    return turns
+
+
+class _Journalled(NamedTuple):
+    """What the journal says: the history, every turn of it by its answer's id, and the ids that were taken out."""
+
+    turns: Turns = ()
+    known: Mapping[str, Turn] = MappingProxyType({})
+    gone: frozenset[str] = frozenset()
+
+
+def _replayed(journalled: Iterable[Turn | Edit]) -> _Journalled:
     known: dict[str, Turn] = {}
     turns: Turns = ()
     gone: frozenset[str] = frozenset()
@@ -43,43 +77,41 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]
         if isinstance(entry, Edit):
             turns, known = _edited(turns, known, entry)
             gone = (gone | entry.gone) - frozenset(entry.kept)
-        else:
-            again = entry.answer.id in {t.answer.id for t in turns} if entry.answer.id in known else False
-            known[entry.answer.id] = entry
-            turns = turns if again else _with(turns, entry)
+            continue
+        again = entry.answer.id in known and any(t.answer.id == entry.answer.id for t in turns)
+        known[entry.answer.id] = entry
+        turns = turns if again else _with(turns, entry)
+    return _Journalled(turns, known, gone)
+
+
+def answered_above(notebook: Path | None, chat: str, cell: str | None, own: Iterable[Turn | Edit]) -> bool:
+    """Whether there are answers of the chat above a cell, or anywhere where the cell is not known.
+
+    Parameters
+    ----------
+    notebook
+        The open notebook's file, if known.
+    cell
+        The cell that asks, if it has an id.
+    own
+        What this kernel was asked before it was restarted; of it counts what the file does not hold yet.
+    """
     cells = _cells(notebook) if notebook is not None else None
-    if cells is None or notebook is None:
-        if not turns:
-            raise StorageError(
-                "There is nothing to restore: no journal of this notebook, and its file is not at hand."
-            )
-        return turns
-    found: dict[str, Turn] = {}
-    for cell in cells:
-        for answer, text in _answers(cell, chat):
-            if text.strip() and answer.id not in gone:
-                for turn in _shown(cell, answer, text, known, turns):
-                    found.setdefault(turn.answer.id, turn)  # an answer may be shown again in another cell
-    if not found:
-        return turns
-    saved, there = notebook.stat().st_mtime, {cell.get("id") for cell in cells}
-    shown: Turns = tuple(found.values())
-    for turn in turns:
-        # What a stream was told no output can show, however often the notebook was saved since.
-        unseen = turn.unseen and turn.cell in (None, *there)
-        if turn.answer.id not in found and (unseen or _ended(turn.answer) > saved):
-            shown = _with(shown, turn)
-    return shown
+    ids = [c.get("id") for c in cells or ()]
+    above = (cells or [])[: ids.index(cell)] if cell in ids else cells or []
+    if cell is not None and any(True for c in above for _ in _answers(c, chat)):
+        return True
+    saved = notebook.stat().st_mtime if notebook is not None and cells is not None else 0.0
+    asked = [t.cell for t in _replayed(own).turns if _ended(t.answer) > saved]
+    return bool(asked[: asked.index(cell)] if cell is not None and cell in asked else asked)
 
 
-def _shown(
-    cell: Mapping[str, Any], answer: Answer, text: str, known: Mapping[str, Turn], turns: Turns
-) -> Turns:
+def _turns_of(cell: Mapping[str, Any], answer: Answer, journal: _Journalled) -> Turns:
     """The turns that an answer in a cell stands for: that of a re-run which broke off replaced none of its cell's."""
-    if answer.id in known:
-        return (known[answer.id],)
-    before = tuple(t for t in turns if t.cell is not None and t.cell == cell.get("id"))
-    return before if before and not answer.complete else (_rebuilt(cell, answer, text),)
+    if answer.id in journal.known:
+        return (journal.known[answer.id],)
+    before = tuple(t for t in journal.turns if t.cell is not None and t.cell == cell.get("id"))
+    return before if before and not answer.complete else (_rebuilt(cell, answer),)
 
 
 def _with(turns: Turns, turn: Turn) -> Turns:
@@ -88,7 +120,7 @@ def _with(turns: Turns, turn: Turn) -> Turns:
 
 
 def _edited(turns: Turns, known: dict[str, Turn], edit: Edit) -> tuple[Turns, dict[str, Turn]]:
-    """The turns after a change; of those from other kernels, which it says nothing about, all stay."""
+    """The turns after a change; turns of other kernels, which it does not mention, all stay."""
     known = {
         name: replace(t, hidden=name in edit.hidden) if name in edit.kept else t for name, t in known.items()
     }
@@ -108,74 +140,27 @@ def _cells(path: Path) -> list[Mapping[str, Any]] | None:
         return None
 
 
-def _answers(cell: Mapping[str, Any], chat: str) -> Iterator[tuple[Answer, str]]:
+def _answers(cell: Mapping[str, Any], chat: str) -> Iterator[Answer]:
     outputs = cell.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
-        data = (output.get("data") if isinstance(output, Mapping) else None) or {}
-        saved = data.get(MIME) if isinstance(data, Mapping) else None
-        if not isinstance(saved, Mapping) or saved.get("version") != 1 or saved.get("chat") != chat:
-            continue
-        if saved.get("once") is True:
-            continue
-        text = _joined(data.get("text/plain"))
-        try:
-            yield _answer(saved, text), text
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-            continue  # edited by hand: its Markdown is still there to read
+        data = output.get("data") if isinstance(output, Mapping) else None
+        answer = read_output(data) if isinstance(data, Mapping) else None
+        if answer is not None and answer.chat == chat and not answer.once:
+            yield answer
 
 
-def _joined(text: Any) -> str:
-    return "".join(map(str, text)) if isinstance(text, list) else str(text or "")
-
-
-def _answer(saved: Mapping[str, Any], text: str) -> Answer:
-    from decimal import Decimal
-
-    from claude_jupyter.costs.usage import Cost
-
-    cost = saved.get("cost")
-    estimated = bool(saved.get("estimated"))
-    return Answer(
-        id=str(saved["id"]),
-        chat=str(saved["chat"]),
-        turn=int(saved.get("turn") or 0),
-        model=str(saved.get("model") or ""),
-        provider=str(saved.get("provider") or "anthropic"),
-        blocks=({"type": "text", "text": text},),
-        attachments=tuple(
-            Attachment(str(a["label"]), a["kind"], (), str(a["sent"]), int(a["tokens"]))
-            for a in saved.get("attachments") or ()
-        ),
-        usage=Usage.from_json(saved.get("usage") or {}),
-        cost=Cost(
-            {"output": Decimal(str(cost))},
-            estimated=estimated,
-            saved=Decimal(str(saved.get("saved") or 0)),
-        )
-        if cost is not None
-        else None,
-        estimated=estimated,
-        complete=bool(saved.get("complete")),
-        stop_reason=saved.get("stop_reason"),
-        started=datetime.fromisoformat(str(saved["started"])) if saved.get("started") else None,
-        seconds=float(saved.get("seconds") or 0),
-        replayed=bool(saved.get("replayed")),
-        starts=saved.get("starts") is True,
-    )
-
-
-def _rebuilt(cell: Mapping[str, Any], answer: Answer, text: str) -> Turn:
+def _rebuilt(cell: Mapping[str, Any], answer: Answer) -> Turn:
     """A turn from what the notebook shows: the prompt as typed, attachments named as gone, the answer's text."""
-    lines = _joined(cell.get("source")).splitlines()
+    lines = joined(cell.get("source")).splitlines()
     start = next((i for i, line in enumerate(lines) if line.lstrip().startswith("%%claude")), None)
     prompt = "\n".join(lines[start + 1 :] if start is not None else lines).strip() or "(question not kept)"
     gone = [a.label for a in answer.attachments]
-    note = f"[{', '.join(gone)}: shown then, no longer at hand]\n\n" if gone else ""
-    return sealed(
+    note = f"[{', '.join(gone)}: attached then, no longer available]\n\n" if gone else ""
+    return with_digests(
         Turn(
             messages=(
                 {"role": "user", "content": [{"type": "text", "text": note + prompt}]},
-                {"role": "assistant", "content": [{"type": "text", "text": text}]},
+                {"role": "assistant", "content": [{"type": "text", "text": answer.text}]},
             ),
             answer=answer,
             cell=cell.get("id"),

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from claude_jupyter.client.tools import definition
-from claude_jupyter.client.wire import Stop
+from claude_jupyter.answer.model import Attachment, Block
+from claude_jupyter.client.tool_definitions import definition
+from claude_jupyter.client.transport import Stop
+from claude_jupyter.content.rules import Rules
+from claude_jupyter.content.text.fence import clip_middle
+from claude_jupyter.conversation.estimate_tokens import tokens_of
+from claude_jupyter.conversation.tools.approvals import approved
+from claude_jupyter.conversation.tools.audit import audited
+from claude_jupyter.conversation.tools.outcome import Run, ToolCall, ToolOutcome
+from claude_jupyter.conversation.tools.price import priced
+from claude_jupyter.conversation.tools.redaction import redacted
+from claude_jupyter.conversation.tools.row_limit import limited
+from claude_jupyter.conversation.tools.size import sized
 from claude_jupyter.errors import UsageError
-from claude_jupyter.turns import Attachment, Block
+from claude_jupyter.interrupts import SafeEvent, interruptible, started
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_LONGEST = 100_000
-"""Characters of one tool result that are sent."""
-_NOBODY = (
-    "Nobody could allow it: ask in a cell that can put a question, or offer the tool without confirm=True."
-)
+_LONGEST = 400_000
+"""How many characters of a text are examined."""
+_TOKENS = 28_500
+"""The longest result of a user's function: about 100,000 characters."""
 _LONGEST_WAIT = 0.1
 """Seconds: waits on a lock cannot be interrupted on Windows (bugs.python.org/issue35935)."""
 
@@ -39,11 +51,28 @@ class Tool:
         What runs it; None for a dict tool, whose calls are returned to the user.
     confirm
         Ask the user before each call.
+    run
+        What runs it where that is no function of the user's: a look tool, an MCP server.
+    tokens
+        The longest result, in tokens.
+    shorter
+        How to ask for less, said where a result is cut.
+    server
+        The MCP server whose tool it is; empty: none.
     """
 
     definition: Mapping[str, Any]
     function: Callable[..., Any] | None = None
     confirm: bool = False
+    run: Run | None = None
+    tokens: int = _TOKENS
+    shorter: str = "ask for less"
+    server: str = ""
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether its calls are run in this kernel and not returned to the user."""
+        return self.function is not None or self.run is not None
 
     @property
     def name(self) -> str:
@@ -67,43 +96,46 @@ class Tool:
                 raise UsageError("a dict tool needs name and input_schema")
             return cls(_checked(dict(value)))
         if not callable(value):
-            raise UsageError(f"a tool is a function or a dict, not {type(value).__name__}")
+            raise UsageError(f"a tool must be a function or a dict, not {type(value).__name__}")
         return cls(_checked(definition(value)), value, bool(getattr(value, "claude_confirm", False)))
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
-    """A tool's definition, refused here in clearer words than the service has."""
+    """A tool's definition, checked here with clearer messages than the service gives."""
     if "type" in given and given["type"] != "custom":
         return given
     name, schema = given["name"], given["input_schema"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a tool: letters, digits, _ and -, at most 128")
+        raise UsageError(f"{name!r} is not a tool name: use letters, digits, _ and -, at most 128")
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
-        raise UsageError(f'the input_schema of {name} has to be a JSON schema with "type": "object"')
+        raise UsageError(f'the input_schema of {name} must be a JSON schema with "type": "object"')
     try:
         json.dumps(schema)
     except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"the input_schema of {name} is no JSON: {error}") from None
+        raise UsageError(f"the input_schema of {name} is not JSON: {error}") from None
     return given
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ToolResult:
     """What a call gave.
 
     Attributes
     ----------
     block
         The tool_result block that is sent.
-    shown
-        Its text for the answer's fold.
+    outcome
+        What it was made of.
     """
 
     id: str
     block: Block
-    shown: str
-    error: bool
+    outcome: ToolOutcome
     seconds: float
+
+
+def _no_price(_tokens: int) -> str:
+    return ""
 
 
 @dataclass
@@ -118,12 +150,20 @@ class Toolbox:
         Asks the user; None back: nobody can answer.
     redact
         Text → text without secrets, for what is no attachment.
+    rules
+        How many rows may leave.
+    price
+        Prompt tokens → their list price as text; empty if it is not known.
+    seen
+        What of the kernel the results held.
     """
 
     tools: Sequence[Tool] = ()
     show: Callable[[Any, str], tuple[Attachment, ...]] = lambda _value, _label: ()
     confirm: Callable[[str], bool | None] = lambda _question: None
     redact: Callable[[str], str] = str
+    rules: Rules = field(default_factory=lambda: Rules(rows="all"))
+    price: Callable[[int], str] = _no_price
     seen: list[Attachment] = field(default_factory=list[Attachment])
 
     def __post_init__(self) -> None:
@@ -136,111 +176,139 @@ class Toolbox:
         """Whether all calls in this content are run here (dict tools are the caller's)."""
         calls = [b for b in content if b["type"] == "tool_use"]
         by_name = {t.name: t for t in self.tools}
-        return bool(calls) and all(
-            (tool := by_name.get(b["name"])) is None or tool.function is not None for b in calls
-        )
+        return bool(calls) and all((tool := by_name.get(b["name"])) is None or tool.runs_here for b in calls)
 
     def own(self, content: Sequence[Block]) -> list[Block]:
-        """The calls in this content that Python functions answer."""
-        functions = {t.name for t in self.tools if t.function is not None}
-        return [b for b in content if b["type"] == "tool_use" and b["name"] in functions]
+        """The calls in this content that are run here."""
+        here = {t.name for t in self.tools if t.runs_here}
+        return [b for b in content if b["type"] == "tool_use" and b["name"] in here]
 
     def by_hand(self, call: str, value: Any) -> Block:
-        """The result that the user gives for a call."""
-        blocks, _, error = self._shown(value, "result")
-        told = {"is_error": True} if error else {}
-        return {"type": "tool_result", "tool_use_id": call, "content": blocks, **told}
+        """The result that the user provides for a call."""
+        try:
+            outcome = self._outcome(value, "result")
+        except Exception as error:
+            outcome = _failed(error)
 
-    def run(self, content: Sequence[Block], stop: Stop) -> Iterator[Result]:
-        """Run the calls in order; a stop or an interrupt gives the rest a result that says so."""
+        def given(_call: ToolCall, _stop: Stop) -> ToolOutcome:
+            return outcome
+
+        run = sized(redacted(limited(given, self.rules), self.redact), _TOKENS, {})
+        return _block(call, audited(run, self.seen.extend)(ToolCall("", {}), Stop()))
+
+    def run(
+        self,
+        content: Sequence[Block],
+        stop: Stop,
+        around: Callable[[Block, Callable[[], ToolOutcome]], ToolOutcome] = lambda _call, run: run(),
+    ) -> Iterator[ToolResult]:
+        """Run the calls in order; a stop or an interrupt gives the rest a result that says so.
+
+        Parameters
+        ----------
+        around
+            Runs each call, given the call and what it does.
+        """
         by_name = {t.name: t for t in self.tools}
         for call in (b for b in content if b["type"] == "tool_use"):
             began = time.monotonic()
-            if stop.asked:
-                blocks, shown, error = _said("The user stopped before this tool had run."), "stopped", True
+            if stop.requested:
+                outcome = _stopped("The user stopped before this tool had run.")
             else:
-                blocks, shown, error = self._one(by_name.get(call["name"]), call, stop)
-            block = {
-                "type": "tool_result",
-                "tool_use_id": call["id"],
-                "content": blocks,
-                **({"is_error": True} if error else {}),
-            }
-            yield Result(call["id"], block, shown, error, round(time.monotonic() - began, 2))
-
-    def _one(self, tool: Tool | None, call: Block, stop: Stop) -> tuple[list[Block], str, bool]:
-        if tool is None or tool.function is None:
-            text = f"There is no tool {call['name']!r}."
-            return _said(text), text, True
-        if "invalid_input" in call or not isinstance(call.get("input"), Mapping):
-            text = "The arguments were not valid JSON. Call the tool again."
-            return _said(text), text, True
-        if tool.confirm:
-            allowed = self.confirm(
-                f"Claude wants to call {tool.name}({_arguments(call['input'])}). Allow it?"
+                outcome = around(call, partial(self._one, by_name.get(call["name"]), call, stop))
+            yield ToolResult(
+                call["id"], _block(call["id"], outcome), outcome, round(time.monotonic() - began, 2)
             )
-            if allowed is None:
-                return _said("Nobody could allow it."), _NOBODY, True
-            if not allowed:
-                text = "The user did not allow this call."
-                return _said(text), text, True
-        try:
-            value = _called(tool.function, call["input"], stop)
-        except (KeyboardInterrupt, _LeftError):
-            stop.ask()
-            return _said("The user stopped this tool."), "stopped", True
-        except BaseException as error:
-            # Also SystemExit: a tool must not be able to end the kernel. Claude is told, the user's cell goes on.
-            return self._failed(error)
-        return self._shown(value, tool.name)
 
-    def _failed(self, error: BaseException) -> tuple[list[Block], str, bool]:
-        try:
-            text = f"{type(error).__name__}: {error}"
-        except Exception:  # its own __str__ fails
-            text = type(error).__name__
-        text = self._cut(text)
-        return _said(text), text, True
+    def _one(self, tool: Tool | None, call: Block, stop: Stop) -> ToolOutcome:
+        if tool is None or not tool.runs_here:
+            return ToolOutcome.of_text(f"There is no tool {call['name']!r}.", error=True)
+        if "invalid_input" in call or not isinstance(call.get("input"), Mapping):
+            return ToolOutcome.of_text("The arguments were not valid JSON. Call the tool again.", error=True)
+        return self._guarded(tool)(ToolCall(tool.name, call["input"]), stop)
 
-    def _cut(self, text: str) -> str:
-        """Text as it may leave: not too long, no secrets."""
-        cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n[cut: {len(text):,} characters]"
-        return self.redact(cut)
+    def _guarded(self, tool: Tool) -> Run:
+        """What runs the tool, within every policy."""
+        run = failing(tool.run or self._function(tool))
+        run = limited(run, self.rules)
+        run = redacted(run, self.redact)
+        run = sized(run, tool.tokens, {tool.name: tool.shorter})
+        run = audited(run, self.seen.extend)
+        run = priced(run, _tokens, self.price)
+        otherwise = "" if tool.server else ", or offer the tool without confirm=True"
+        return approved(run, self.confirm, otherwise) if tool.confirm else run
 
-    def _shown(self, value: Any, name: str) -> tuple[list[Block], str, bool]:
+    def _function(self, tool: Tool) -> Run:
+        function = tool.function
+        assert function is not None
+
+        def run(call: ToolCall, stop: Stop) -> ToolOutcome:
+            return self._outcome(_called(function, call.input, stop), call.tool)
+
+        return run
+
+    def _outcome(self, value: Any, name: str) -> ToolOutcome:
         if value is None or (isinstance(value, str) and not value.strip()):
-            return _said("(no output)"), "(no output)", False
+            return ToolOutcome.of_text("(no output)")
+        if isinstance(value, Attachment):
+            return outcome_of((value,))
         if isinstance(value, str | int | float):
-            cut = self._cut(str(value))
-            return _said(cut), cut, False
+            return ToolOutcome.of_text(clip_middle(str(value), _LONGEST)[0])
+        attachments = self.show(value, name)
+        return outcome_of(attachments) if attachments else ToolOutcome.of_text(repr(value))
+
+
+def outcome_of(attachments: Sequence[Attachment]) -> ToolOutcome:
+    """An outcome that shows values of the kernel."""
+    blocks = [b for a in attachments for b in a.blocks]
+    texts = [b["text"] for b in blocks if b.get("type") == "text"]
+    return ToolOutcome(tuple(blocks), "\n".join(texts) or attachments[0].sent, attachments=tuple(attachments))
+
+
+def failing(run: Run) -> Run:
+    """A tool that fails or is stopped gives an outcome that says so: Claude is told, the user's cell continues."""
+
+    def safe(call: ToolCall, stop: Stop) -> ToolOutcome:
         try:
-            attachments = self.show(value, name)
-            text = "" if attachments else self._cut(repr(value))
-        except Exception as error:
-            return self._failed(error)
-        if not attachments:
-            return _said(text), text, False
-        self.seen.extend(attachments)
-        blocks = [b for a in attachments for b in a.blocks]
-        texts = [b["text"] for b in blocks if b.get("type") == "text"]
-        return blocks, "\n".join(texts) or attachments[0].sent, False
+            with interruptible():
+                return run(call, stop)
+        except (KeyboardInterrupt, _LeftError):
+            stop.request()
+            return _stopped("The user stopped this tool.")
+        except BaseException as error:  # also SystemExit: a tool must not be able to end the kernel
+            return _failed(error)
+
+    return safe
 
 
-def _said(text: str) -> list[Block]:
-    return [{"type": "text", "text": text}]
+def _failed(error: BaseException) -> ToolOutcome:
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ fails
+        text = type(error).__name__
+    return ToolOutcome.of_text(text, error=True)
 
 
-def _arguments(given: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k}={v!r}" for k, v in given.items())[:200]
+def _stopped(text: str) -> ToolOutcome:
+    return replace(ToolOutcome.of_text(text, error=True), text="stopped")
+
+
+def _block(call: str, outcome: ToolOutcome) -> Block:
+    mark = {"is_error": True} if outcome.error else {}
+    return {"type": "tool_result", "tool_use_id": call, "content": list(outcome.blocks), **mark}
+
+
+def _tokens(blocks: Sequence[Block], attachments: Sequence[Attachment]) -> int:
+    return tokens_of([{"role": "user", "content": blocks}], attachments)
 
 
 class _LeftError(Exception):
-    """A tool that nobody waits for any more."""
+    """Raised in a tool that nobody waits for anymore."""
 
 
 def _called(function: Callable[..., Any], given: Mapping[str, Any], stop: Stop) -> Any:
     """Call a tool. On the main thread an interrupt ends it; elsewhere none arrives, so that it is left alone when stopped."""
-    from claude_jupyter.client.tools import call
+    from claude_jupyter.client.tool_definitions import call
 
     if not inspect.iscoroutinefunction(function) and threading.current_thread() is threading.main_thread():
         return call(function, given)
@@ -250,7 +318,7 @@ def _called(function: Callable[..., Any], given: Mapping[str, Any], stop: Stop) 
 def _apart(work: Callable[[], Any], stop: Stop) -> Any:
     """What `work` returns, on a thread of its own: a kernel's own thread has a running loop already."""
     outcome: list[tuple[Any, BaseException | None]] = []
-    done = threading.Event()
+    done = SafeEvent()
 
     async def awaited(value: Any) -> Any:
         return await value
@@ -263,9 +331,10 @@ def _apart(work: Callable[[], Any], stop: Stop) -> Any:
             outcome.append((None, error))
         done.set()
 
-    threading.Thread(target=run, name="claude-tool", daemon=True).start()
+    context = contextvars.copy_context()  # a span that is current here is so there
+    started(threading.Thread(target=context.run, args=(run,), name="claude-tool", daemon=True))
     with stop.ringing(done):
-        while not outcome and not stop.asked:
+        while not outcome and not stop.requested:
             done.wait(_LONGEST_WAIT)
     if not outcome:
         raise _LeftError

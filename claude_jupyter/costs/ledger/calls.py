@@ -1,4 +1,4 @@
-"""What the ledger keeps and answers, as values, and the small interface that any ledger has. No storage here (`ledger.py`)."""
+"""What the ledger stores and returns, as values, and the small interface that every ledger has. No storage here (`sqlite_ledger.py`)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from claude_jupyter.costs.usage import Cost, Usage
+from claude_jupyter.providers import PROVIDERS
 
-UNBILLED: Final = ("demo", "replay")
+UNBILLED: Final = (*(name for name, row in PROVIDERS.items() if not row.billed), "replay")
 """Providers whose requests cost nothing: their prices are what it would have cost, and count $0 in budgets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is known of a request when it starts; the columns of the ledger's table `calls` (SPEC section 8).
+    """What is known of a request when it starts; the columns of the ledger's table `calls`.
 
     Attributes
     ----------
@@ -40,13 +41,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """How a request ended.
 
     Attributes
     ----------
     cost
-        List price; None where the model's price is not known. A request that was not billed has `Cost()`.
+        List price; None if the model's price is not known. A request that was not billed has `Cost()`.
     estimated
         Tokens and cost are a lower bound.
     complete
@@ -75,7 +76,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Dollars that count against budgets: billed, or set aside for requests still under way.
+    """Dollars that count against budgets: billed, or set aside for requests still in progress.
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Dollars set aside for a request under way: of a kernel that died, the input still counts, the output no more."""
+    """Dollars set aside for a request in progress: of a kernel that died, the input still counts, the output no more."""
 
     input: Decimal = Decimal(0)
     output: Decimal = Decimal(0)
@@ -144,7 +145,7 @@ class Sum:
     parts
         Dollars of `billed` and `unbilled` together by part: input, cache, output, web_searches.
     unknown, estimated, unfinished
-        Requests of unknown price, with a lower bound, and that never came to an end (a crash, or still under way).
+        Requests of unknown price, with a lower bound, and that never came to an end (a crash, or still in progress).
     order
         Which of two sums that began in the same quarter of an hour began first.
     """
@@ -203,10 +204,10 @@ class Accounts(Protocol):
     """What the rest of the package needs of a ledger; a shared database could be one."""
 
     def start(self, call: Call, allow: Allow | None = None) -> str:
-        """Write down that a request starts; its row's id."""
+        """Record that a request starts; returns its row's id."""
         ...
 
-    def finish(self, row: str, outcome: Outcome) -> None:
+    def finish(self, row: str, outcome: CallOutcome) -> None:
         """Complete a row."""
         ...
 
@@ -215,7 +216,7 @@ class Accounts(Protocol):
         ...
 
     def release(self, row: str) -> None:
-        """Let go of it."""
+        """Release it."""
         ...
 
     def spent(self, *, kernel: str = "", notebook: str | None = None, user: str = "") -> Spent:
@@ -230,6 +231,6 @@ class Accounts(Protocol):
         """Every call as a mapping of its columns, oldest first."""
         ...
 
-    def reprice(self, prices: Iterable[tuple[str, Outcome]]) -> int:
-        """Put new costs on past rows, keeping what was recorded; how many changed."""
+    def reprice(self, prices: Iterable[tuple[str, CallOutcome]]) -> int:
+        """Update the cost of past rows, keeping what was recorded; returns how many changed."""
         ...

@@ -1,4 +1,4 @@
-"""The ledger's files on disk: made private, recognised, set aside, found again. What is in them is `ledger.py`'s business."""
+"""The ledger's files on disk: keeps them private, recognizes them, sets damaged ones aside. `sqlite_ledger.py` reads and writes them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def make_private(path: Path) -> None:
     Raises
     ------
     OSError
-        Where they cannot be made, or the path is a folder or a link to nowhere.
+        If they cannot be made, or the path is a folder or a link to nowhere.
     """
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(f"{path.name} is a link to a file that does not exist")
     if path.is_dir():
-        raise IsADirectoryError(f"{path.name} is a folder; the setting `ledger` takes the path of a file")
+        raise IsADirectoryError(f"{path.name} is a folder; the setting `ledger` must be a file path")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -65,7 +65,7 @@ def is_network(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
 
 
 def kernel_file(path: Path, kernel: str) -> Path:
-    """The file of one kernel beside the ledger, where kernels cannot share one: `ledger-<kernel>.db`."""
+    """The file of one kernel next to the ledger, where kernels cannot share one: `ledger-<kernel>.db`."""
     return path.with_name(f"{path.stem}-{re.sub(r'[^A-Za-z0-9_.-]', '_', kernel) or 'shell'}{path.suffix}")
 
 
@@ -95,7 +95,7 @@ def set_aside(path: Path, seen: tuple[int, int] | None) -> Path | None:
     Raises
     ------
     OSError
-        Where it cannot be renamed.
+        If it cannot be renamed.
     """
     with exclusive(path):
         if identity(path) != seen:
@@ -115,9 +115,9 @@ def set_aside(path: Path, seen: tuple[int, int] | None) -> Path | None:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Generator[None]:
-    """Hold the lock file beside the ledger, so that one kernel at a time does what a transaction cannot cover.
+    """Hold the lock file next to the ledger, so that one kernel at a time does what a transaction cannot cover.
 
-    Where the file system has no locks, or nobody lets go of it for ten seconds, the block runs without: a request must not hang.
+    Where the file system has no locks, or no one releases it for ten seconds, the block runs without: a request must not hang.
     """
     if sys.platform == "win32":
         yield

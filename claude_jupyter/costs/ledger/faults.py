@@ -1,4 +1,4 @@
-"""What is wrong with the ledger's file, told from the error it raised. What is done about it is `ledger.py`'s business."""
+"""What is wrong with the ledger's file, determined from the error it raised. `sqlite_ledger.py` decides what to do about it."""
 
 from __future__ import annotations
 

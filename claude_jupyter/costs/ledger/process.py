@@ -1,4 +1,4 @@
-"""Which process holds a reservation, and whether it still lives. Never signals anything."""
+"""Which process holds a reservation, and whether it is still alive. Never signals anything."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _described(pid: int) -> str:
 def _started(pid: int) -> str:
     try:
         # The start time is the 22nd field; the 2nd, the name, may hold blanks and parentheses.
-        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        fields = told.rpartition(")")[2].split()
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = stat.rpartition(")")[2].split()
         return "" if fields[0] in ("Z", "X") else fields[19]  # dead, and not yet taken note of by its parent
     except (OSError, IndexError):
         return ""

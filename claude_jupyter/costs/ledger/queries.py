@@ -1,9 +1,9 @@
-"""What is asked of a ledger, as SQL, and its answers as values. Which file answers is `ledger.py`'s business."""
+"""The queries on a ledger, as SQL, and their results as values. `sqlite_ledger.py` decides which file they run on."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
@@ -12,9 +12,9 @@ from functools import cache
 from operator import add
 from typing import Any, Final
 
-from claude_jupyter.costs.calls import Spent, Sum, Where
-from claude_jupyter.costs.process import is_alive
-from claude_jupyter.costs.schema import COLUMNS, MEASURES, SCOPES, SLOT, Database
+from claude_jupyter.costs.ledger.calls import Spent, Sum, Where
+from claude_jupyter.costs.ledger.process import is_alive
+from claude_jupyter.costs.ledger.schema import COLUMNS, MEASURES, SCOPES, SLOT, Database
 from claude_jupyter.costs.usage import Usage
 
 PICO: Final = Decimal("1e-12")
@@ -53,10 +53,18 @@ def spent_in(db: Database, kernel: str, notebook: str | None, user: str) -> Spen
     )
     row = db.execute(f"SELECT {query}", [kernel, notebook, user, first, last]).fetchone()
     spent = Spent(*(pico * PICO for pico in row))
-    now = time.time()
-    for slot, whose, kernel_, notebook_, input_pico, output_pico, process, expires in db.execute(
+    reserved = db.execute(
         "SELECT slot, user, kernel, notebook, input_pico, output_pico, process, expires FROM reserved"
-    ).fetchall():
+    ).fetchall()
+    return spent + held_in(reserved, kernel, notebook, user)
+
+
+def held_in(reserved: Iterable[Sequence[Any]], kernel: str, notebook: str | None, user: str) -> Spent:
+    """What reservations count for: rows of slot, user, kernel, notebook, picodollars of input and output, process, and its end."""
+    spent = Spent()
+    now = time.time()
+    first, last = day_slots()
+    for slot, whose, kernel_, notebook_, input_pico, output_pico, process, expires in reserved:
         under_way = expires > now and is_alive(process)
         usd = (input_pico + (output_pico if under_way else 0)) * PICO
         parts = (
@@ -78,45 +86,69 @@ def select_sums(by: tuple[str, ...], where: Where, calls: tuple[int, int] | None
     """
     columns = tuple("slot" if column == "day" else column for column in by)
     filters = [c for c in ("user", "kernel", "notebook") if getattr(where, c) is not None]
-    timed = where.since is not None or where.until is not None
-    asked = {*columns, *filters, *(["slot"] if timed else [])}
-    scope = next((name for name, keys in SCOPES.items() if asked <= set(keys)), None)
-    if calls is None and scope is not None and where.newest is None:
+    timed = _is_timed(where)
+    used = {*columns, *filters, *(["slot"] if timed else [])}
+    scope = _scope(used) if calls is None and where.newest is None else None
+    if scope is not None:
         source = dict(zip(SCOPES[scope], ("a", "b"), strict=True))
         conditions, values = [f"scope = '{scope}'"], list[Any]()
         summed = ["min(first)", "min(began)", "sum(calls)"]
         table = "totals"
     else:
-        source = {column: column for column in asked}
+        source = {column: column for column in used}
         conditions, values = list[str](), list[Any]()
         summed = ["min(slot)", "min(call)", "count(*)"]
         # Grouping by an index would fetch a million rows one by one; those of a time lie nearly side by side.
         rest = "spent INDEXED BY spent_by_slot" if timed else "spent NOT INDEXED"
         table = "spent" if where.kernel or where.notebook else rest
+    more, given = _conditions(where, source, filters, calls)
+    conditions += more
+    values += given
+    keys = [f"{source[column]} AS k{n}" for n, column in enumerate(columns)]
+    figures = [f"{sum_} AS f{n}" for n, sum_ in enumerate([*summed, *(f"sum({m})" for m in MEASURES)])]
+    inner = f"SELECT {', '.join(keys + figures)} FROM {table}"
+    inner += f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    inner += f" GROUP BY {', '.join(source[column] for column in columns)}" if columns else ""
+    named = [_text_of(c, f"k{n}") for n, c in enumerate(columns)]
+    return f"SELECT {', '.join(named + [f'f{n}' for n in range(len(figures))])} FROM ({inner})", values
+
+
+def _scope(used: set[str]) -> str | None:
+    """The running sums that have these columns."""
+    return next((name for name, keys in SCOPES.items() if used <= set(keys)), None)
+
+
+def _text_of(column: str, key: str) -> str:
+    return f"(SELECT text FROM names WHERE id = {key})" if column in _NAMED else key
+
+
+def _is_timed(where: Where) -> bool:
+    return where.since is not None or where.until is not None
+
+
+def _conditions(
+    where: Where, source: Mapping[str, str], filters: Sequence[str], calls: tuple[int, int] | None
+) -> tuple[list[str], list[Any]]:
+    """What rows must fulfill, and the values for the question marks in it."""
+    conditions: list[str] = []
+    values: list[Any] = []
     for column in filters:
         conditions.append(f"{source[column]} = (SELECT id FROM names WHERE text = ?)")
         values.append(getattr(where, column))
-    if timed:
+    if _is_timed(where):
         conditions.append(f"{source['slot']} >= ? AND {source['slot']} < ?")
-        values += _slots(where)
+        values += edges(where)
     if where.newest is not None:
         conditions.append("call > (SELECT max(call) FROM spent) - ?")
         values.append(where.newest)
     if calls is not None:
         conditions.append("call > ? AND call <= ?")
         values += calls
-    keys = [f"{source[column]} AS k{n}" for n, column in enumerate(columns)]
-    figures = [f"{sum_} AS f{n}" for n, sum_ in enumerate([*summed, *(f"sum({m})" for m in MEASURES)])]
-    inner = f"SELECT {', '.join(keys + figures)} FROM {table}"
-    inner += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    inner += f" GROUP BY {', '.join(source[column] for column in columns)}" if columns else ""
-    named = [
-        f"(SELECT text FROM names WHERE id = k{n})" if c in _NAMED else f"k{n}" for n, c in enumerate(columns)
-    ]
-    return f"SELECT {', '.join(named + [f'f{n}' for n in range(len(figures))])} FROM ({inner})", values
+    return conditions, values
 
 
-def _slots(where: Where) -> tuple[int, int]:
+def edges(where: Where) -> tuple[int, int]:
+    """The first quarter of an hour of a stretch of time, and the first one after it."""
     return (
         int(where.since.timestamp()) // SLOT if where.since else 0,
         -(-int(where.until.timestamp()) // SLOT) if where.until else _LONGEST,
@@ -126,14 +158,14 @@ def _slots(where: Where) -> tuple[int, int]:
 def whole_and_before(db: Database, by: tuple[str, ...], where: Where) -> tuple[Where, Where] | None:
     """The sums since some day as a difference, where that is less work: all that there is, less what came before.
 
-    All that there is comes from running sums; None where it does not, or where the later part is the smaller one.
+    All that there is comes from running sums; None if it does not, or where the later part is the smaller one.
     """
     if where.since is None or where.until is not None or where.newest is not None:
         return None
     whole = replace(where, since=None)
     if " FROM totals" in select_sums(by, where)[0] or " FROM totals" not in select_sums(by, whole)[0]:
         return None
-    slot = _slots(where)[0]
+    slot = edges(where)[0]
     since, last = db.execute(
         "SELECT (SELECT count(*) FROM spent WHERE slot >= ?), (SELECT max(call) FROM spent)", [slot]
     ).fetchone()
@@ -196,9 +228,9 @@ def select_rows(where: Where) -> Query:
     conditions: list[str] = []
     values: list[Any] = []
     for column in ("user", "kernel", "notebook"):
-        if (wanted := getattr(where, column)) is not None:
+        if (value := getattr(where, column)) is not None:
             conditions.append(f"{column} = ?")
-            values.append(wanted)
+            values.append(value)
     for edge, sign in ((where.since, ">="), (where.until, "<")):
         if edge is not None:
             conditions.append(f"at {sign} ?")

@@ -1,4 +1,4 @@
-"""How a request becomes a row of the ledger, in an open transaction. Which file it goes to is `ledger.py`'s business."""
+"""How a request becomes a row of the ledger, in an open transaction. `sqlite_ledger.py` decides which file it goes to."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from claude_jupyter.costs.calls import Call, Outcome, Reserve
-from claude_jupyter.costs.process import this_process
-from claude_jupyter.costs.queries import PICO, stamp
-from claude_jupyter.costs.schema import PARTS, SLOT, Database
-from claude_jupyter.costs.usage import Cost
+from claude_jupyter.costs.ledger.calls import Call, CallOutcome, Reserve
+from claude_jupyter.costs.ledger.process import this_process
+from claude_jupyter.costs.ledger.queries import PICO, stamp
+from claude_jupyter.costs.ledger.schema import COLUMNS, PARTS, SLOT, Database
+from claude_jupyter.costs.usage import Cost, Usage
 
 RESERVED_SECONDS: Final = 3600
 """After this a reservation counts its input only, even if nobody can tell whether its kernel is dead."""
@@ -35,15 +36,15 @@ def set_aside(db: Database, row: str, call: Call, reserve: Reserve) -> None:
     db.execute(
         "INSERT INTO reserved VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (row, int(call.at.timestamp()) // SLOT, call.user, call.kernel, call.notebook,
-         _pico(reserve.input), _pico(reserve.output), this_process(), int(time.time()) + RESERVED_SECONDS),
+         pico(reserve.input), pico(reserve.output), this_process(), int(time.time()) + RESERVED_SECONDS),
     )  # fmt: skip
 
 
-def let_go(db: Database, row: str) -> None:
+def release(db: Database, row: str) -> None:
     db.execute("DELETE FROM reserved WHERE id = ?", (row,))
 
 
-def complete(db: Database, row: str, call: Call | None, outcome: Outcome) -> None:
+def complete(db: Database, row: str, call: Call | None, outcome: CallOutcome) -> None:
     if call is not None:
         insert(db, row, call, None)
     usage = outcome.usage
@@ -59,28 +60,43 @@ def complete(db: Database, row: str, call: Call | None, outcome: Outcome) -> Non
          row),
     )  # fmt: skip
     _put_parts(db, row, outcome)
-    let_go(db, row)
+    release(db, row)
 
 
-def _put_parts(db: Database, row: str, outcome: Outcome) -> None:
+def parts_of(outcome: CallOutcome) -> tuple[int, ...]:
+    """The figures of `PARTS`."""
     cost = outcome.cost if outcome.cost is not None else Cost()
     parts, zero = cost.parts, Decimal(0)
-    values = (
-        _pico(parts.get("input", zero)),
-        _pico(parts.get("cache_write", zero) + parts.get("cache_read", zero)),
-        _pico(parts.get("output", zero)),
-        _pico(parts.get("web_searches", zero)),
-        _pico(cost.saved),
-        _pico(cost.thinking),
+    return (
+        pico(parts.get("input", zero)),
+        pico(parts.get("cache_write", zero) + parts.get("cache_read", zero)),
+        pico(parts.get("output", zero)),
+        pico(parts.get("web_searches", zero)),
+        pico(cost.saved),
+        pico(cost.thinking),
         outcome.usage.thinking,
     )
+
+
+def priced(outcome: CallOutcome) -> dict[str, str | None]:
+    """The columns of `calls` that hold text about its price."""
+    counts = outcome.usage_json
+    return {
+        "cost_usd": _text(outcome.cost),
+        "price_date": outcome.price_date,
+        "usage_json": None if counts is None else json.dumps(counts, default=str),
+    }
+
+
+def _put_parts(db: Database, row: str, outcome: CallOutcome) -> None:
+    values = parts_of(outcome)
     assignments = ", ".join(f"{name} = ?" for name in PARTS)
     db.execute(
         f"UPDATE spent SET {assignments} WHERE call = (SELECT rowid FROM calls WHERE id = ?)", (*values, row)
     )
 
 
-def reprice(db: Database, row: str, outcome: Outcome) -> bool:
+def reprice(db: Database, row: str, outcome: CallOutcome) -> bool:
     changed = db.execute(
         "INSERT INTO repriced SELECT id, ?, cost_usd, price_date FROM calls WHERE id = ? AND cost_usd IS NOT ?",
         (stamp(datetime.now(UTC)), row, _text(outcome.cost)),
@@ -95,6 +111,51 @@ def reprice(db: Database, row: str, outcome: Outcome) -> bool:
     return True
 
 
+WAITING: Final = (
+    "CREATE TABLE IF NOT EXISTS waiting(id TEXT PRIMARY KEY NOT NULL, address TEXT NOT NULL) WITHOUT ROWID"
+)
+"""Rows of `calls` that are to be sent to a team's ledger; made when the first one is."""
+
+IS_WAITING: Final = "SELECT 1 FROM sqlite_master WHERE name = 'waiting'"
+
+SELECT_WAITING: Final = f"""
+SELECT {", ".join(f"c.{name}" for name in COLUMNS)}, {", ".join(f"s.{name}" for name in PARTS)}
+FROM waiting w JOIN calls c ON c.id = w.id JOIN spent s ON s.call = c.rowid WHERE w.address = ? ORDER BY c.id LIMIT ?"""
+
+
+def waited(values: Sequence[Any]) -> tuple[str, Call, CallOutcome | None]:
+    """A row of `SELECT_WAITING` as it was written: its id, the call, and how it ended (None: not yet)."""
+    row = dict(zip((*COLUMNS, *PARTS), values, strict=True))
+    names = ("model", "provider", "user", "kernel", "notebook", "cell", "chat", "turn")
+    call = Call(**{n: row[n] for n in names}, at=datetime.fromisoformat(row["at"]))
+    if row["seconds"] is None:
+        return row["id"], call, None
+    usage = Usage(row["input_tokens"], row["output_tokens"], row["cache_read"], row["cache_write_5m"],
+                  row["cache_write_1h"], row["thinking"], row["web_searches"])  # fmt: skip
+    parts = {
+        "input": "input_pico",
+        "cache_read": "cache_pico",
+        "output": "output_pico",
+        "web_searches": "search_pico",
+    }
+    usd = {name: row[column] * PICO for name, column in parts.items()}
+    cost = Cost(usd, saved=row["saved"] * PICO, thinking=row["thinking_pico"] * PICO)
+    outcome_columns = ("stop_reason", "ttft", "seconds", "request_id", "service_tier", "price_date")
+    counts = row["usage_json"]
+    return (
+        row["id"],
+        call,
+        CallOutcome(
+            usage=usage,
+            cost=None if row["cost_usd"] is None else cost,
+            estimated=bool(row["estimated"]),
+            complete=bool(row["complete"]),
+            usage_json=None if counts is None else json.loads(counts),
+            **{name: row[name] for name in outcome_columns},
+        ),
+    )
+
+
 def _text(usd: Decimal | None) -> str | None:
     if usd is None:
         return None
@@ -102,7 +163,8 @@ def _text(usd: Decimal | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _pico(usd: Decimal) -> int:
+def pico(usd: Decimal) -> int:
+    """Dollars in picodollars."""
     return int((usd / PICO).to_integral_value())
 
 

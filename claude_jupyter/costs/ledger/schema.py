@@ -1,6 +1,7 @@
-"""The ledger's tables as numbered migrations: plain SQL, each run once and in order. Nothing here opens a file (`ledger.py`).
+"""The ledger's tables as numbered migrations: plain SQL, each run once and in order. Nothing here opens a file (`sqlite_ledger.py`).
+A team's database has the same columns (`team_tables.py`).
 
-`calls` is the contract (SPEC section 8). Everything else is derived from it by triggers, so that it holds whoever writes:
+`calls` is the public table and keeps its columns. Everything else is derived from it by triggers, so it is right whoever writes:
 
 - `names` numbers the texts that calls are summed by;
 - `spent` repeats each call in whole numbers, narrow enough to sum a million of them at once; money is in picodollars (10⁻¹² USD),
@@ -16,18 +17,18 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from claude_jupyter.costs.faults import is_locked
+from claude_jupyter.costs.ledger.faults import is_locked
 
 
 class Database(Protocol):
-    """As much of a database connection as is needed outside `ledger.py`."""
+    """As much of a database connection as is needed outside `sqlite_ledger.py`."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
         """Run one statement."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         ...
 
     @property
@@ -109,7 +110,7 @@ CREATE TABLE totals(
   PRIMARY KEY (scope, a, b)
 ) WITHOUT ROWID"""
 
-# What of a request that is under way counts against budgets; replaced by its real cost when it ends.
+# What of a request that is in progress counts against budgets; replaced by its real cost when it ends.
 _RESERVED = """
 CREATE TABLE reserved(
   id TEXT PRIMARY KEY NOT NULL, slot INTEGER NOT NULL, user TEXT, kernel TEXT, notebook TEXT,
@@ -237,9 +238,7 @@ def migrate(db: Database) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     mark = db.execute("PRAGMA application_id").fetchone()[0]
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and mark != APPLICATION_ID:
-        raise RefusedError(
-            "the file belongs to another program; the setting `ledger` takes a path of its own"
-        )
+        raise RefusedError("the file belongs to another program; give the setting `ledger` another path")
     if version > len(MIGRATIONS):
         raise RefusedError(
             "it was written by a newer claude-jupyter; update this one (`pip install -U claude-jupyter`)"

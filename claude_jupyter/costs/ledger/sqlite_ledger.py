@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from claude_jupyter.costs import disk
-from claude_jupyter.costs.calls import Allow, Call, Outcome, Reserve, Spent, Sum, Where
-from claude_jupyter.costs.faults import is_damaged, reason
-from claude_jupyter.costs.queries import (
+from claude_jupyter.costs.ledger import disk
+from claude_jupyter.costs.ledger.calls import Allow, Call, CallOutcome, Reserve, Spent, Sum, Where
+from claude_jupyter.costs.ledger.faults import is_damaged, reason
+from claude_jupyter.costs.ledger.queries import (
     Query,
     merge_sums,
     negated,
@@ -30,8 +30,19 @@ from claude_jupyter.costs.queries import (
     spent_in,
     whole_and_before,
 )
-from claude_jupyter.costs.records import complete, insert, let_go, new_id, reprice, set_aside
-from claude_jupyter.costs.schema import (
+from claude_jupyter.costs.ledger.records import (
+    IS_WAITING,
+    SELECT_WAITING,
+    WAITING,
+    complete,
+    insert,
+    new_id,
+    release,
+    reprice,
+    set_aside,
+    waited,
+)
+from claude_jupyter.costs.ledger.schema import (
     RefusedError,
     closing_on_error,
     is_current,
@@ -40,6 +51,7 @@ from claude_jupyter.costs.schema import (
     use_wal,
 )
 from claude_jupyter.errors import StorageError
+from claude_jupyter.interrupts import locked, uninterrupted
 
 BUSY_SECONDS: Final = 15.0
 _PARALLEL_FROM: Final = 100_000
@@ -78,11 +90,11 @@ class Ledger:
         self._disk_path: Path | None = None
         self._disk_identity: tuple[int, int] | None = None
         self._memory: sqlite3.Connection | None = None
-        self._kept: dict[str, tuple[Call, Outcome | None]] = {}
+        self._pending: dict[str, tuple[Call, CallOutcome | None]] = {}
         self._started: dict[str, Call] = {}
 
     def start(self, call: Call, allow: Allow | None = None) -> str:
-        """Write down that a request starts.
+        """Record that a request starts.
 
         Parameters
         ----------
@@ -106,36 +118,36 @@ class Ledger:
 
         with self._mine():
             if not self._write(work, alone=allow is not None):
-                self._kept[row] = (call, None)
+                self._pending[row] = (call, None)
             self._started[row] = call
         return row
 
     def hold(self, call: Call, allow: Allow) -> str:
-        """Set aside what `allow` says until `release`, without a row: for a batch, which outlives its kernel. Raises as `start`."""
+        """Set aside what `allow` says until `release`, without a row: for a batch, which outlives its kernel. Raises as `start` does."""
         with self._mine():
             row = new_id()
             self._write(lambda db: set_aside(db, row, call, self._allowed(db, call, allow)), alone=True)
         return row
 
     def release(self, row: str) -> None:
-        """Let go of what was set aside, here or by another kernel; where that cannot be written it ends by the clock."""
+        """Release what was set aside, here or by another kernel; where that cannot be written it ends by the clock."""
         with contextlib.suppress(StorageError), self._files(strict=False) as files:
             for _, db in files:
-                let_go(db, row)
+                release(db, row)
         if self._memory is not None:
-            let_go(self._memory, row)
+            release(self._memory, row)
 
     def _allowed(self, db: sqlite3.Connection, call: Call, allow: Allow) -> Reserve:
         db.execute("DELETE FROM reserved WHERE expires < ?", (time.time() - 2 * 86400,))
         return allow(self._spent(db, call.kernel, call.notebook, call.user))
 
-    def finish(self, row: str, outcome: Outcome) -> None:
+    def finish(self, row: str, outcome: CallOutcome) -> None:
         """Complete a row. One that could not be written when it started is written now."""
         with self._mine():
             call = self._started.pop(row, None)
             on_disk = self._write(lambda db: complete(db, row, call, outcome))
             if not on_disk and call is not None:
-                self._kept[row] = (call, outcome)
+                self._pending[row] = (call, outcome)
 
     def spent(self, *, kernel: str = "", notebook: str | None = None, user: str = "") -> Spent:
         """What counts against the budgets of a kernel, a notebook and a user (today) now."""
@@ -176,8 +188,8 @@ class Ledger:
                 yield from (row_from(values) for values in db.execute(*query))
         yield from (row_from(values) for values in self._ask_memory(query))
 
-    def reprice(self, prices: Iterable[tuple[str, Outcome]]) -> int:
-        """Put new costs on past rows, by row id; how many changed. What a row said before stays in the table `repriced`.
+    def reprice(self, prices: Iterable[tuple[str, CallOutcome]]) -> int:
+        """Update the cost of past rows by row id; returns how many changed. What a row said before stays in the table `repriced`.
 
         Of an outcome the cost, its parts and `price_date` count.
         """
@@ -189,8 +201,46 @@ class Ledger:
                     changed += sum(reprice(db, row, outcome) for row, outcome in new)
         return changed
 
+    # ── rows that wait to be sent to a team's ledger ──
+
+    def keep_waiting(self, address: str, row: str, call: Call, outcome: CallOutcome | None) -> None:
+        """Record a request that another ledger does not take now, marked so that it is sent there later."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(WAITING)
+            insert(db, row, call, None)
+            if outcome is not None:
+                complete(db, row, None, outcome)
+            db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?)", (row, address))
+
+        with self._mine():
+            self._write(work)
+
+    def waiting(self, address: str, most: int = -1) -> list[tuple[str, Call, CallOutcome | None]]:
+        """Requests that wait for that ledger, oldest first: row, call, and how it ended (None: not yet)."""
+        found: list[tuple[str, Call, CallOutcome | None]] = []
+        with self._mine(), self._files(strict=False) as files:
+            for db in (*(db for _, db in files), *([self._memory] if self._memory else [])):
+                if db.execute(IS_WAITING).fetchone():
+                    found += map(waited, db.execute(SELECT_WAITING, (address, most)).fetchall())
+        return found
+
+    def sent(self, address: str, rows: Iterable[tuple[str, bool]]) -> None:
+        """Release requests that are in the other ledger now, unless they ended since: row, and whether it had ended."""
+        with self._mine(), self._files(strict=False) as files:
+            for db in (*(db for _, db in files), *([self._memory] if self._memory else [])):
+                if not db.execute(IS_WAITING).fetchone():
+                    continue
+                with transaction(db):
+                    for row, ended in rows:
+                        gone = db.execute(
+                            "DELETE FROM calls WHERE id = ? AND (seconds IS NOT NULL) = ?", (row, ended)
+                        )
+                        if gone.rowcount:
+                            db.execute("DELETE FROM waiting WHERE id = ? AND address = ?", (row, address))
+
     def close(self) -> None:
-        """Let go of the files; they are opened again when needed."""
+        """Close the files; they are opened again when needed."""
         with self._mine():
             self._drop()
 
@@ -202,7 +252,7 @@ class Ledger:
         if self._pid != os.getpid():
             _inherited.extend(db for db in (self._disk, self._memory) if db is not None)
             self._begin()
-        with self._lock:
+        with locked(self._lock):
             yield
 
     def _write(self, work: Callable[[sqlite3.Connection], None], *, alone: bool = False) -> bool:
@@ -217,8 +267,8 @@ class Ledger:
                     self._drop()
                     if not (damaged and attempt == 1):
                         self._say(
-                            f"Costs are not being written down: {reason(error, self.path)}. "
-                            "This kernel keeps its own in memory meanwhile; answers are not affected."
+                            f"Costs are not being saved: {reason(error, self.path)}. "
+                            "This kernel keeps them in memory for now; answers are not affected."
                         )
                         break
         with transaction(self._in_memory()) as db:
@@ -230,19 +280,19 @@ class Ledger:
         # Kernels with files of their own share no transaction: those that decide on a budget take turns by a lock.
         shared = alone and self._disk_path != path
         with disk.exclusive(path) if shared else contextlib.nullcontext(), transaction(db):
-            for row, (call, outcome) in self._kept.items():
+            for row, (call, outcome) in self._pending.items():
                 insert(db, row, call, None)
                 if outcome is not None:
                     complete(db, row, call, outcome)
             work(db)
-        self._kept.clear()
+        self._pending.clear()
         if self._memory is not None:
             self._memory.close()
             self._memory = None
 
     def _on_disk(self, path: Path) -> sqlite3.Connection:
         if self._disk_path is not None and disk.identity(self._disk_path) != self._disk_identity:
-            self._drop()  # deleted, or set aside by another kernel: go on in the file that is there now
+            self._drop()  # deleted, or set aside by another kernel: continue in the file that is there now
         if self._disk is None:
             self._disk, self._disk_path = self._open_to_write(path)
             self._disk_identity = disk.identity(self._disk_path)
@@ -293,7 +343,7 @@ class Ledger:
             return False
         if aside is not None:
             self._say(
-                f"The ledger of costs was damaged. It was set aside as {aside.name}, and a new one begun."
+                f"The cost ledger was damaged. It was renamed to {aside.name}, and a new one was started."
             )
         return True
 
@@ -341,9 +391,9 @@ class Ledger:
             with contextlib.closing(self._connect(path, "ro")) as own:
                 return own.execute(*select_sums(by, where, calls=(edges[n], edges[n + 1]))).fetchall()
 
-        # SQLite lets go of the interpreter while it sums, so threads do it at once.
+        # SQLite releases the interpreter while it sums, so threads do it at once.
         try:
-            with ThreadPoolExecutor(workers) as pool:
+            with uninterrupted(), ThreadPoolExecutor(workers) as pool:
                 return [row for rows in pool.map(part, range(workers)) for row in rows]
         except sqlite3.OperationalError:  # a folder in which no second connection can be opened
             return db.execute(*query).fetchall()
@@ -368,9 +418,7 @@ class Ledger:
             try:
                 yield files
             except sqlite3.DatabaseError as error:
-                raise StorageError(
-                    f"The ledger of costs cannot be read: {reason(error, self.path)}."
-                ) from None
+                raise StorageError(f"The cost ledger cannot be read: {reason(error, self.path)}.") from None
 
     def _open_to_read(self, path: Path) -> sqlite3.Connection | None:
         problem: Exception | None = None
@@ -391,7 +439,7 @@ class Ledger:
                 if is_damaged(error):
                     self._set_aside(path)
                     return None
-        raise StorageError(f"The ledger of costs cannot be read: {reason(problem, path)}.")
+        raise StorageError(f"The cost ledger cannot be read: {reason(problem, path)}.")
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -1,6 +1,6 @@
 """A report's bars over time as a picture: SVG by hand, stacked by input, cache and output; and as text.
 
-Shown as an image (JupyterLab, GitHub) an SVG cannot see the page's theme, so every colour has a fallback that reads on white and on
+Shown as an image (JupyterLab, GitHub) an SVG cannot see the page's theme, so every color has a fallback that reads on white and on
 black alike; inside a page JupyterLab's own variables apply.
 """
 
@@ -10,7 +10,7 @@ import html
 from decimal import Decimal
 from typing import Final
 
-from claude_jupyter.costs.summary import Bar, Report
+from claude_jupyter.costs.reports.summary import Bar, Report
 from claude_jupyter.costs.usage import dollars
 
 _PARTS: Final = {
@@ -28,7 +28,7 @@ _STEPS: Final = ("1", "2", "2.5", "5", "10")
 
 
 def mimebundle(report: Report) -> dict[str, str]:
-    """The picture for a notebook: SVG, and text where no image can be shown."""
+    """The picture for a notebook: SVG, and text if no image can be shown."""
     return {"image/svg+xml": to_svg(report), "text/plain": to_text(report)}
 
 
@@ -75,29 +75,29 @@ def to_text(report: Report, width: int = 40) -> str:
 def _stack(bar: Bar, middle: float, width: float, plot: int, top: Decimal) -> str:
     shapes: list[str] = []
     y = float(_TOP + plot)
-    for name, (_, colour) in _PARTS.items():
+    for name, (_, color) in _PARTS.items():
         usd = bar.parts.get(name, Decimal(0))
         height = float(usd / top) * plot if top else 0.0
         if height < 0.05:
             continue
         y -= height
         shapes.append(
-            f'<rect x="{middle - width / 2:.1f}" y="{y:.2f}" width="{width:.1f}" height="{height:.2f}" fill="{colour}"/>'
+            f'<rect x="{middle - width / 2:.1f}" y="{y:.2f}" width="{width:.1f}" height="{height:.2f}" fill="{color}"/>'
         )
     if not shapes:
         return ""
-    told = ", ".join(f"{_PARTS[n][0]} {dollars(usd)}" for n, usd in bar.parts.items() if usd)
+    title = ", ".join(f"{_PARTS[n][0]} {dollars(usd)}" for n, usd in bar.parts.items() if usd)
     return (
-        f"<g><title>{html.escape(f'{bar.label}: {dollars(bar.usd)} ({told})')}</title>{''.join(shapes)}</g>"
+        f"<g><title>{html.escape(f'{bar.label}: {dollars(bar.usd)} ({title})')}</title>{''.join(shapes)}</g>"
     )
 
 
 def _key(bars: tuple[Bar, ...]) -> str:
     x, shapes = float(_LEFT), ""
-    for name, (word, colour) in _PARTS.items():
+    for name, (word, color) in _PARTS.items():
         if name == "web_searches" and not any(bar.parts.get(name) for bar in bars):
             continue
-        shapes += f'<rect x="{x:g}" y="6" width="9" height="9" rx="1" fill="{colour}"/>'
+        shapes += f'<rect x="{x:g}" y="6" width="9" height="9" rx="1" fill="{color}"/>'
         shapes += f'<text x="{x + 14:g}" y="14.5">{word}</text>'
         x += 14 + 6.4 * len(word) + 18
     return shapes

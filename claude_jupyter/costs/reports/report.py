@@ -1,4 +1,4 @@
-"""`%claude_cost` and `claude-jupyter cost`: their options, the CSV file, pricing again, and the shell's command.
+"""`%claude_cost` and `claude-jupyter cost`: their options, the CSV file, repricing, and the shell command.
 
 What a report says is `summary.py`, how it looks `table.py` and `chart.py`.
 """
@@ -21,16 +21,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from claude_jupyter.costs import chart, prices, table
-from claude_jupyter.costs.calls import UNBILLED, Accounts, Outcome, Where
-from claude_jupyter.costs.opening import open_ledger
-from claude_jupyter.costs.summary import BY, By, Report, report
+from claude_jupyter.costs import prices
+from claude_jupyter.costs.ledger.calls import UNBILLED, Accounts, CallOutcome, Where
+from claude_jupyter.costs.ledger.opening import open_ledger
+from claude_jupyter.costs.reports import chart, table
+from claude_jupyter.costs.reports.summary import BY, By, Report, report
 from claude_jupyter.costs.usage import TTL, Usage
 from claude_jupyter.errors import ClaudeError, StorageError, UsageError
 from claude_jupyter.settings import configured, user_name
 
 __all__ = [
-    "Asked",
+    "ReportOptions",
     "main",
     "options",
     "parse",
@@ -50,7 +51,7 @@ _FIGURES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportOptions:
     """The options as given; `kernel` is None, an id, or empty for this kernel."""
 
     by: By | None = None
@@ -67,24 +68,24 @@ class Asked:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """argparse's own words as ours are: the option first, then what it takes."""
-        told = message.removeprefix("argument ").replace(": expected one argument", " needs a value")
-        told = told.replace(": not allowed with argument", " cannot go with").replace(": takes", " takes")
-        if wrong := re.match(r"--by: invalid choice: '(.*?)'", told):
-            told = f"--by takes {', '.join(BY)}, not {wrong[1]!r}"
-            self._refuse(told, wrong[1], BY)
-        self._refuse(told)
+        text = message.removeprefix("argument ").replace(": expected one argument", " needs a value")
+        text = text.replace(": not allowed with argument", " cannot go with").replace(": takes", " takes")
+        if wrong := re.match(r"--by: invalid choice: '(.*?)'", text):
+            text = f"--by takes {', '.join(BY)}, not {wrong[1]!r}"
+            self._refuse(text, wrong[1], BY)
+        self._refuse(text)
 
     def refuse(self, word: str) -> NoReturn:
-        """A word that is no option."""
+        """A word that is not an option."""
         if not word.startswith("-"):
             self._refuse(f"{self.prog} takes options only, not {word!r}")
         name = word.partition("=")[0]
         known = [option for action in self._actions for option in action.option_strings]
         self._refuse(f"there is no option {name}", name, known)
 
-    def _refuse(self, told: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
+    def _refuse(self, text: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
         near = difflib.get_close_matches(word, known, 1)
-        raise UsageError(f"{told}; did you mean {near[0]}?" if near else f"{told}; see `{self.prog} --help`")
+        raise UsageError(f"{text}; did you mean {near[0]}?" if near else f"{text}; see `{self.prog} --help`")
 
 
 def options(prog: str = "%claude_cost") -> _Parser:
@@ -92,14 +93,14 @@ def options(prog: str = "%claude_cost") -> _Parser:
     parser = _Parser(
         prog=prog,
         add_help=False,
-        description="What was spent: a table, and a picture with --plot.",
+        description="What was spent: a table, and a chart with --plot.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Prices are list prices; the ledger is the table `calls` of ledger.db, a SQLite file of yours.",
+        epilog="Prices are list prices; the ledger is the table `calls` in ledger.db, your SQLite file, or in your team's database.",
     )
     parser.add_argument(
         "--by",
         choices=BY,
-        help="what a line stands for (default: cell, or turn where cells have no ids; in a shell: day)",
+        help="what each row is (default: cell, or turn where cells have no ids; in a shell: day)",
     )
     parser.add_argument(
         "--since", type=_since, metavar="DATE", help="from this day on: 2026-11-01, today, yesterday or 7d"
@@ -112,16 +113,14 @@ def options(prog: str = "%claude_cost") -> _Parser:
         "--kernel", nargs="?", const="", metavar="ID", help="only this kernel, or the one with this id"
     )
     scope.add_argument("--all", action="store_true", dest="everything", help="all notebooks and kernels")
-    parser.add_argument("--plot", action="store_true", help="also a picture: bars over time")
+    parser.add_argument("--plot", action="store_true", help="also draw a bar chart over time")
     parser.add_argument("--csv", type=_path, metavar="PATH", help="write the table to a CSV file")
-    parser.add_argument(
-        "--reprice", action="store_true", help="price past requests again first, as when a price became known"
-    )
-    parser.add_argument("-h", "--help", action="store_true", help="show this")
+    parser.add_argument("--reprice", action="store_true", help="recompute the prices of past requests first")
+    parser.add_argument("-h", "--help", action="store_true", help="show this help")
     return parser
 
 
-def parse(words: Sequence[str], prog: str = "%claude_cost") -> Asked:
+def parse(words: Sequence[str], prog: str = "%claude_cost") -> ReportOptions:
     """Read the options.
 
     Raises
@@ -134,39 +133,40 @@ def parse(words: Sequence[str], prog: str = "%claude_cost") -> Asked:
     if rest:
         parser.refuse(rest[0])
     given = vars(found)
-    wanted = given.pop("help")
-    return Asked(**given, help=parser.format_help() if wanted else "")
+    wants_help = given.pop("help")
+    return ReportOptions(**given, help=parser.format_help() if wants_help else "")
 
 
-def write_csv(asked: Report, path: Path, confirm: Callable[[str], bool] | None) -> bool:
+def write_csv(report: Report, path: Path, confirm: Callable[[str], bool | None] | None) -> bool:
     """Write a report's lines as CSV; whether it was written.
 
     Parameters
     ----------
     confirm
-        Asked before a file that exists is replaced; None where nobody can answer.
+        ReportOptions before a file that exists is replaced; None if nobody can answer.
 
     Raises
     ------
     StorageError
-        Where it exists and nobody can be asked, or it cannot be written.
+        If it exists and nobody can be asked, or it cannot be written.
     """
     if path.exists() or path.is_symlink():
         if path.is_dir():
-            raise StorageError(f"{path.name} is a folder; --csv takes the path of a file.")
+            raise StorageError(f"{path.name} is a folder; --csv takes a file path.")
         if confirm is None:
             raise StorageError(
-                f"{path.name} exists and was left as it is. Give --csv another name, or remove it first."
+                f"{path.name} exists and was left unchanged. Give --csv another name, or remove it first."
             )
         if not confirm(f"{path.name} exists. Replace it?"):
             return False
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([asked.by, "where", *_FIGURES])
-    for line in asked.lines:
+    writer.writerow([report.by, "where", *_FIGURES])
+    for line in report.lines:
         s, u = line.sum, line.sum.usage
+        label = s.key[0].isoformat() if report.by == "day" else line.label
         writer.writerow([
-            line.label, line.detail, s.calls, s.turns, u.input, u.cache_write_5m, u.cache_write_1h, u.cache_read,
+            label, line.detail, s.calls, s.turns, u.input, u.cache_write_5m, u.cache_write_1h, u.cache_read,
             u.output, u.thinking, u.web_searches, _plain(s.billed), _plain(s.unbilled), _plain(s.saved),
             _plain(s.thinking_cost), s.unknown, s.estimated, s.unfinished,
         ])  # fmt: skip
@@ -216,7 +216,7 @@ def reprice(ledger: Accounts, *, overrides: prices.Prices | None = None, where: 
 def repriced(ledger: Accounts, overrides: prices.Prices | None) -> str:
     """Price past requests again, and say how many were."""
     count = reprice(ledger, overrides=overrides)
-    return f"{count:,} {'request was' if count == 1 else 'requests were'} priced anew."
+    return f"{count:,} {'request was' if count == 1 else 'requests were'} repriced."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -228,38 +228,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
 
 
-def _main(asked: Asked) -> int:
-    if asked.help:
-        _say(asked.help)
+def _main(options: ReportOptions) -> int:
+    if options.help:
+        _say(options.help)
         return 0
-    if asked.kernel == "":
-        raise UsageError(
-            "--kernel takes the id of a kernel here; `claude-jupyter cost --by kernel` lists them."
-        )
+    if options.kernel == "":
+        raise UsageError("--kernel needs a kernel id here; `claude-jupyter cost --by kernel` lists them.")
     settings = configured()
     ledger = open_ledger(settings.ledger, warn=lambda line: print(line, file=sys.stderr))  # noqa: T201
-    if asked.reprice:
+    if options.reprice:
         _say(repriced(ledger, settings.prices))
     limit = Decimal(str(settings.daily_budget)) if settings.daily_budget else None
     found = report(
         ledger,
-        by=asked.by or (None if asked.notebook or asked.kernel else "day"),
-        since=asked.since,
-        notebook=recorded_notebook(ledger, asked.notebook),
-        kernel=recorded_kernel(ledger, asked.kernel),
+        by=options.by or (None if options.notebook or options.kernel else "day"),
+        since=options.since,
+        notebook=recorded_notebook(ledger, options.notebook),
+        kernel=recorded_kernel(ledger, options.kernel),
         user=user_name(settings),
         daily_budget=limit,
-        everything=asked.csv is not None,
+        everything=options.csv is not None,
     )
     _say(table.to_text(found))
-    if asked.plot and not found.empty:
+    if options.plot and not found.empty:
         _say("\n" + chart.to_text(found))
-    if asked.csv is not None:
+    if options.csv is not None:
         ask = _ask if sys.stdin.isatty() else None
         _say(
-            f"Written to {asked.csv}."
-            if write_csv(found, asked.csv, ask)
-            else f"{asked.csv} was left as it is."
+            f"Written to {options.csv}."
+            if write_csv(found, options.csv, ask)
+            else f"{options.csv} was left unchanged."
         )
     ledger.close()
     return 0
@@ -267,7 +265,7 @@ def _main(asked: Asked) -> int:
 
 def _priced_again(
     rows: Iterator[dict[str, Any]], overrides: prices.Prices | None
-) -> Iterator[tuple[str, Outcome]]:
+) -> Iterator[tuple[str, CallOutcome]]:
     for row in rows:
         if row["seconds"] is None or row["provider"] in UNBILLED or row["cost_usd"] == "0":
             continue
@@ -277,21 +275,21 @@ def _priced_again(
         ttl = _ttl(wire, counted)
         # The service's own counts say more (models of rounds, speed, geo); without them the columns do.
         usage: Usage | Mapping[str, Any] = counted if ttl is None else wire
-        told: dict[str, Any] = {
+        terms: dict[str, Any] = {
             "at": datetime.fromisoformat(row["at"]),
             "ttl": ttl or "5m",
             "batch": row["service_tier"] == "batch",
             "overrides": overrides,
         }
-        cost = prices.price(usage, row["model"] or "", **told)
+        cost = prices.price(usage, row["model"] or "", **terms)
         if cost is None:
             continue
         yield (
             row["id"],
-            Outcome(
+            CallOutcome(
                 usage=Usage.from_wire(wire) if ttl else counted,
                 cost=cost,
-                price_date=prices.priced_on(row["model"] or "", told["at"], overrides),
+                price_date=prices.priced_on(row["model"] or "", terms["at"], overrides),
             ),
         )
 
@@ -336,7 +334,7 @@ def _path(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:  # ~somebody who is not here
-        raise argparse.ArgumentTypeError(f"takes the path of a file, not {text!r} ({error})") from None
+        raise argparse.ArgumentTypeError(f"takes a file path, not {text!r} ({error})") from None
 
 
 def _plain(usd: Any) -> str:

@@ -7,26 +7,38 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
-from claude_jupyter.costs.calls import Accounts, Spent, Sum, Where
+from claude_jupyter.costs.ledger.calls import Accounts, Spent, Sum, Where
+from claude_jupyter.costs.ledger.schema import SLOT
 from claude_jupyter.costs.prices import price_date
-from claude_jupyter.costs.schema import SLOT
 
-By = Literal["cell", "turn", "chat", "model", "day", "notebook", "kernel"]
-BY: Final[tuple[By, ...]] = ("cell", "turn", "chat", "model", "day", "notebook", "kernel")
+By = Literal["cell", "turn", "chat", "model", "day", "notebook", "kernel", "user"]
+BY: Final[tuple[By, ...]] = ("cell", "turn", "chat", "model", "day", "notebook", "kernel", "user")
 _RECENT: Final = 5_000
 _MOST_BARS: Final = 60
-_BY_COST: Final = ("model", "notebook", "kernel")
+_BY_COST: Final = ("model", "notebook", "kernel", "user")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One line: what it is about, what else tells it apart, and its sum."""
 
     label: str
     detail: str
     sum: Sum
+
+
+@dataclass(frozen=True, slots=True)
+class StepOf:
+    """A turn that followed a cell of Claude's: the turn of the question that the work began with, and what the step is called."""
+
+    question: int
+    name: str
+
+
+Steps: TypeAlias = Mapping[tuple[Any, ...], StepOf]
+"""By kernel, chat and turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class Report:
     by: By
     scope: str
     since: datetime | None
-    lines: tuple[Line, ...]
+    lines: tuple[ReportLine, ...]
     total: Sum
     bars: tuple[Bar, ...] = ()
     step: str = "day"
@@ -95,6 +107,7 @@ def report(
     user: str = "",
     here: tuple[str, str | None] = ("", None),
     cells: Mapping[str, str] | None = None,
+    steps: Steps | None = None,
     daily_budget: Decimal | None = None,
     everything: bool = False,
 ) -> Report:
@@ -103,15 +116,17 @@ def report(
     Parameters
     ----------
     by
-        What a line stands for; None: a cell, or a turn where no cell is known (a terminal, nbclient).
+        What a line stands for; None: a cell, or a turn if no cell is known (a terminal, nbclient).
     notebook, kernel
-        Only requests of this notebook (its path at kernel start) or this kernel; all where neither is given.
+        Only requests of this notebook (its path at kernel start) or this kernel; all if neither is given.
     scope
         What to call them; derived where empty.
     user, here
         Whose day, and which kernel and notebook, the totals are for.
     cells
         First lines of cells by the hash of the cell's id, as far as known: the ledger keeps no text.
+    steps
+        Turns that are steps of works, as far as known: they are below their question.
     everything
         By turn without any limit: all turns ever, instead of the most recent ones.
     """
@@ -126,7 +141,9 @@ def report(
     sums = days if by == "day" else ledger.sums(keys, replace(where, newest=_RECENT) if recent else where)
     if by in _BY_COST:
         sums.sort(key=lambda s: (-s.cost, -s.usage.total))
-    lines = tuple(Line(*_label(by, keys, s.key, cells or {}), s) for s in sums)
+    if by == "turn" and steps:
+        sums = _below_questions(sums, steps)
+    lines = tuple(ReportLine(*_label(by, keys, s.key, cells or {}, steps or {}), s) for s in sums)
     step, bars = _bars(ledger, where, days)
     return Report(
         by, scope or _scope(notebook, kernel), since, lines, total, bars, step,
@@ -153,31 +170,50 @@ def _scope(notebook: str | None, kernel: str | None) -> str:
     return "all notebooks" if kernel is None else f"kernel {kernel[:8]}"
 
 
+def _below_questions(sums: list[Sum], steps: Steps) -> list[Sum]:
+    """The steps of a work right below the turn that it began with."""
+    places = {s.key: n for n, s in enumerate(sums)}
+
+    def place(at: int) -> tuple[int, int]:
+        kernel, chat, _ = sums[at].key
+        step = steps.get(sums[at].key)
+        return (places.get((kernel, chat, step.question), at) if step is not None else at), at
+
+    return [sums[at] for at in sorted(range(len(sums)), key=place)]
+
+
+def _first_line(cell: str | None, cells: Mapping[str, str]) -> str:
+    text = cells.get(cell, f"cell {cell[:6]}") if cell else "outside of cells"
+    return " ".join(text.split()) or "(empty)"
+
+
 def _label(
-    by: By, keys: tuple[str, ...], values: tuple[Any, ...], cells: Mapping[str, str]
+    by: By, keys: tuple[str, ...], values: tuple[Any, ...], cells: Mapping[str, str], steps: Steps
 ) -> tuple[str, str]:
     """A line's label, and what tells it apart from its like."""
     key = dict(zip(keys, values, strict=True))
     book = PurePath(key["notebook"]).name if key.get("notebook") else "no notebook"
     match by:
         case "cell":
-            cell = key["cell"]
-            text = cells.get(cell, f"cell {cell[:6]}") if cell else "outside of cells"
-            return " ".join(text.split()) or "(empty)", book if "notebook" in key else ""
+            return _first_line(key["cell"], cells), book if "notebook" in key else ""
         case "turn":
             turn = "–" if key["turn"] is None else key["turn"]
-            return f"{key['chat'] or 'no chat'} · {turn}", f"kernel {(key['kernel'] or '?')[:8]}"
+            name = f" ↳ {steps[values].name}" if values in steps else ""
+            return f"{key['chat'] or 'no chat'} · {turn}{name}", _kernel(key["kernel"])
         case "chat":
             return key["chat"] or "no chat", book if "notebook" in key else ""
         case "day":
             return f"{key['day']:%Y-%m-%d %a}", ""
         case "notebook":
-            path = key["notebook"]
-            return path or "no notebook", ""
+            return key["notebook"] or "no notebook", ""
         case "kernel":
-            return f"kernel {(key['kernel'] or '?')[:8]}", book
-        case "model":
-            return key["model"] or "unknown model", ""
+            return _kernel(key["kernel"]), book
+        case "user" | "model":
+            return key[by] or f"unknown {by}", ""
+
+
+def _kernel(id: str | None) -> str:
+    return f"kernel {(id or '?')[:8]}"
 
 
 def _bars(ledger: Accounts, where: Where, days: list[Sum]) -> tuple[str, tuple[Bar, ...]]:

@@ -1,4 +1,4 @@
-"""A report as a table: for the terminal, as Markdown, and as HTML that also reads well where styles are stripped."""
+"""A report as a table: for the terminal, as Markdown, and as HTML that also reads well without styles."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from claude_jupyter.costs.calls import Sum
-from claude_jupyter.costs.summary import Line, Report, day_text
+from claude_jupyter.costs.ledger.calls import Sum
+from claude_jupyter.costs.reports.summary import Report, ReportLine, day_text
 from claude_jupyter.costs.usage import Usage, dollars
 
-SHOWN: Final = 40
+MOST_LINES: Final = 40
 _LONGEST: Final = 60
 _HEADS: Final = {"cell": "question", "notebook": "notebook"}
 _BAR: Final = 74  # pixels of the longest bar
@@ -36,28 +36,28 @@ def mimebundle(report: Report) -> dict[str, str]:
 
 
 def facts(report: Report) -> list[str]:
-    """What stands below the table, one fact each."""
+    """What is below the table, one fact each."""
     total, spent = report.total, report.spent.billed
-    said: list[str] = []
+    parts: list[str] = []
     if total.saved > 0:
-        said.append(f"caching saved {dollars(total.saved)}")
+        parts.append(f"caching saved {dollars(total.saved)}")
     elif total.saved < 0:
-        said.append(f"caching cost {dollars(-total.saved)} more than it has saved so far")
+        parts.append(f"caching cost {dollars(-total.saved)} more than it has saved so far")
     if total.unbilled:
-        said.append(f"{dollars(total.unbilled)} of it by the demo model, nothing billed")
+        parts.append(f"the demo model would have cost {dollars(total.unbilled)}, nothing billed")
     if total.thinking_cost:
-        said.append(f"thinking {dollars(total.thinking_cost)}")
+        parts.append(f"thinking {dollars(total.thinking_cost)}")
     if report.kernel:
-        said.append(f"this kernel {dollars(spent.kernel)}")
+        parts.append(f"this kernel {dollars(spent.kernel)}")
     limit = f" of {dollars(report.daily_budget)}" if report.daily_budget is not None else ""
-    said.append(f"today {dollars(spent.day)}{limit}")
+    parts.append(f"today {dollars(spent.day)}{limit}")
     if total.unknown:
-        said.append(f"{_count(total.unknown, 'request')} of unknown price, not in the sum")
+        parts.append(f"{_count(total.unknown, 'request')} of unknown price, not in the sum")
     if total.estimated:
-        said.append(f"{_count(total.estimated, 'stopped answer')} counted as a lower bound (≥)")
+        parts.append(f"{_count(total.estimated, 'stopped answer')} counted as a lower bound (≥)")
     if total.unfinished:
-        said.append(f"{_count(total.unfinished, 'request')} under way or lost with the kernel")
-    return [*said, f"list prices of {day_text(date.fromisoformat(report.priced))}"]
+        parts.append(f"{_count(total.unfinished, 'request')} in progress or lost with the kernel")
+    return [*parts, f"list prices of {day_text(date.fromisoformat(report.priced))}"]
 
 
 def to_text(report: Report) -> str:
@@ -72,10 +72,10 @@ def to_text(report: Report) -> str:
     total = [_title(report), "", *_figures(report.total)]
     table = [heads, *rows, total]
     widths = [max(len(row[n]) for row in table) for n in range(len(heads))]
-    shown = [n for n, width in enumerate(widths) if width]
+    columns = [n for n, width in enumerate(widths) if width]
 
     def line(row: list[str]) -> str:
-        cells = [row[n].ljust(widths[n]) if n < 2 else row[n].rjust(widths[n]) for n in shown]
+        cells = [row[n].ljust(widths[n]) if n < 2 else row[n].rjust(widths[n]) for n in columns]
         return "  ".join(cells).rstrip()
 
     rule = "─" * len(line(["─" * width for width in widths]))
@@ -98,8 +98,8 @@ def to_markdown(report: Report) -> str:
         *rows,
         total,
     ]
-    kept = [row if detailed else [row[0], *row[2:]] for row in table]
-    written = "\n".join(f"| {' | '.join(row)} |" for row in kept)
+    columns = [row if detailed else [row[0], *row[2:]] for row in table]
+    written = "\n".join(f"| {' | '.join(row)} |" for row in columns)
     return f"{written}\n\n*{_inert(' · '.join(facts(report)))}*"
 
 
@@ -117,53 +117,58 @@ def to_html(report: Report) -> str:
     head = _html_row(heads, detailed, "", f"{_QUIET}; font-weight: 400; border-bottom: {_RULE}", "th")
     total = [_title(report), "", *_figures(report.total)]
     end = _html_row(total, detailed, "", f"font-weight: 600; border-top: {_RULE}")
-    said = " · ".join(re.sub(r"(\$[\d.,]+)", r"<span>\1</span>", html.escape(fact)) for fact in facts(report))
+    headline = " · ".join(
+        re.sub(r"(\$[\d.,]+)", r"<span>\1</span>", html.escape(fact)) for fact in facts(report)
+    )
     return (
         '<div class="mathjax_ignore tex2jax_ignore" style="font-size: 13px">'
         '<table style="border-collapse: collapse; color: inherit; font: inherit; font-variant-numeric: tabular-nums; margin: 0; border: 0">'
         f"<thead>{head}</thead><tbody>{''.join(body)}{end}</tbody></table>"
-        f'<p style="{_QUIET}; font-size: 12px; margin: 6px 0 0">{said}</p></div>'
+        f'<p style="{_QUIET}; font-size: 12px; margin: 6px 0 0">{headline}</p></div>'
     )
 
 
 def empty(report: Report) -> str:
-    """What to say where there is nothing to report."""
+    """What to say if there is nothing to report."""
     since = f" since {day_text(report.since.astimezone())}" if report.since else ""
     return _EMPTY[report.scope != "all notebooks"].format(scope=report.scope + since)
 
 
 def cost_text(total: Sum) -> str:
-    """A sum's dollars: `≥` where they are a lower bound, `unknown` where no price is known."""
+    """A sum's dollars: `≥` where they are a lower bound, `unknown` if no price is known; those of the demo model apart."""
     if total.unknown and total.unknown == total.calls:
         return "unknown"
     more = " + unknown" if total.unknown else ""
-    return dollars(total.cost, estimated=bool(total.estimated)) + more
+    if not total.unbilled:
+        return dollars(total.billed, estimated=bool(total.estimated)) + more
+    demo = f"demo {dollars(total.unbilled)}"
+    return f"{dollars(total.billed)}{more}, {demo}" if total.billed else demo + more
 
 
-def _fold(report: Report) -> tuple[Line | None, tuple[Line, ...]]:
+def _fold(report: Report) -> tuple[ReportLine | None, tuple[ReportLine, ...]]:
     """The lines that are shown, and the rest as one."""
     by_time = _by_time(report)
-    kept = report.lines[-SHOWN:] if by_time else report.lines[:SHOWN]
-    if report.by == "turn" and len({line.detail for line in kept}) == 1:
-        kept = tuple(replace(line, detail="") for line in kept)  # the one kernel tells nothing apart
-    shown = Sum.total(line.sum for line in kept)
-    if shown.calls >= report.total.calls:
-        return None, kept
-    hidden = len(report.lines) - len(kept)
+    lines = report.lines[-MOST_LINES:] if by_time else report.lines[:MOST_LINES]
+    if report.by == "turn" and len({line.detail for line in lines}) == 1:
+        lines = tuple(replace(line, detail="") for line in lines)  # the one kernel tells nothing apart
+    listed = Sum.total(line.sum for line in lines)
+    if listed.calls >= report.total.calls:
+        return None, lines
+    hidden = len(report.lines) - len(lines)
     known = sum(line.sum.calls for line in report.lines) == report.total.calls
     label = f"{hidden:,} {'earlier' if by_time else 'more'}" if known else "earlier"
-    return Line(label, "", _rest(report.total, shown)), kept
+    return ReportLine(label, "", _rest(report.total, listed)), lines
 
 
-def _rest(total: Sum, shown: Sum) -> Sum:
+def _rest(total: Sum, listed: Sum) -> Sum:
     usage = {
-        n: getattr(total.usage, n) - getattr(shown.usage, n)
+        n: getattr(total.usage, n) - getattr(listed.usage, n)
         for n in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
     }
     return Sum(
-        calls=total.calls - shown.calls, turns=max(total.turns - shown.turns, 0), usage=Usage.from_json(usage),
-        billed=total.billed - shown.billed, unbilled=total.unbilled - shown.unbilled,
-        unknown=total.unknown - shown.unknown, estimated=total.estimated - shown.estimated,
+        calls=total.calls - listed.calls, turns=max(total.turns - listed.turns, 0), usage=Usage.from_json(usage),
+        billed=total.billed - listed.billed, unbilled=total.unbilled - listed.unbilled,
+        unknown=total.unknown - listed.unknown, estimated=total.estimated - listed.estimated,
     )  # fmt: skip
 
 
@@ -176,7 +181,7 @@ def _title(report: Report) -> str:
     return report.scope + since
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: ReportLine) -> list[str]:
     label = line.label if len(line.label) <= _LONGEST else f"{line.label[: _LONGEST - 2]} …"
     return [label, line.detail, *_figures(line.sum)]
 
@@ -187,18 +192,18 @@ def _figures(total: Sum) -> list[str]:
 
 
 def _html_row(cells: list[str], detailed: bool, bar: str, style: str = "", tag: str = "td") -> str:
-    shown: list[tuple[str, str]] = []
+    labeled: list[tuple[str, str]] = []
     for n, cell in enumerate(cells):
         if n == 1 and not detailed:
             continue
         side = "left" if n < 2 else "right"
         width = "white-space: nowrap; " if n != 0 else "max-width: 34em; overflow-wrap: anywhere; "
         quiet = f"{_QUIET}; " if n == 1 else ""
-        shown.append(
+        labeled.append(
             (f"text-align: {side}; padding: 3px 16px 3px 0; {width}{quiet}{style}", html.escape(cell))
         )
-    shown.append((f"text-align: left; padding: 3px 0; min-width: {_BAR}px; {style}", bar))
-    written = "".join(f'<{tag} style="{css}">{content}</{tag}>' for css, content in shown)
+    labeled.append((f"text-align: left; padding: 3px 0; min-width: {_BAR}px; {style}", bar))
+    written = "".join(f'<{tag} style="{css}">{content}</{tag}>' for css, content in labeled)
     return f'<tr style="background: none">{written}</tr>'
 
 
@@ -222,9 +227,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _wrapped(said: list[str], width: int = 100) -> str:
+def _wrapped(parts: list[str], width: int = 100) -> str:
     lines = [""]
-    for fact in said:
+    for fact in parts:
         joined = f"{lines[-1]} · {fact}" if lines[-1] else fact
         if lines[-1] and len(joined) > width:
             lines.append(fact)

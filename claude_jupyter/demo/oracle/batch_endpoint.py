@@ -1,25 +1,39 @@
-"""`/v1/messages/batches` in memory: a batch is worked off when it is first looked at after its creation."""
+"""`/v1/messages/batches` in memory: a batch is processed when it is first read after its creation."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from claude_jupyter.demo import rules, shape, wire
-from claude_jupyter.demo.refused import Refused, invalid
+from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo import sse
+from claude_jupyter.demo.oracle import reply_shape, request_rules
+from claude_jupyter.demo.oracle.caching import Cache
+from claude_jupyter.demo.oracle.refusal import Refused, invalid
+from claude_jupyter.demo.script import Body, Script
 from claude_jupyter.models import facts
-
-if TYPE_CHECKING:
-    from claude_jupyter.demo.server import DemoServer
 
 _CUSTOM_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
+class BatchServer(Protocol):
+    """What batches need of the server."""
+
+    script: Callable[[Body], Script]
+    strict: bool
+    cache: Cache
+    batches: dict[str, Any]
+
+    def count(self, usage: Usage) -> None:
+        """Count what no single request here stands for."""
+        ...
+
+
 def answer(
-    demo: DemoServer,
+    demo: BatchServer,
     method: str,
     path: Sequence[str],
     body: Any,
@@ -63,13 +77,13 @@ def answer(
             raise Refused(404, "Not Found")
 
 
-def _find(demo: DemoServer, name: str) -> dict[str, Any]:
+def _find(demo: BatchServer, name: str) -> dict[str, Any]:
     if name not in demo.batches:
         raise Refused(404, f"Message batch {name} not found")
     return demo.batches[name]
 
 
-def _create(demo: DemoServer, body: Any) -> dict[str, Any]:
+def _create(demo: BatchServer, body: Any) -> dict[str, Any]:
     requests = body.get("requests") if isinstance(body, dict) else None
     if not isinstance(requests, list) or not requests:
         raise invalid("requests: at least one request is required")
@@ -80,7 +94,7 @@ def _create(demo: DemoServer, body: Any) -> dict[str, Any]:
         raise invalid("custom_id: must be unique within a batch")
     if any(r.get("params", {}).get("stream") for r in requests):
         raise invalid("stream: not allowed in a batch")
-    name = shape.new_id("msgbatch")
+    name = reply_shape.new_id("msgbatch")
     now = datetime.now(UTC)
     info = {
         "id": name,
@@ -102,7 +116,7 @@ def _counts(**counts: int) -> dict[str, int]:
     return dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0) | counts
 
 
-def _work(demo: DemoServer, batch: dict[str, Any], key: str) -> dict[str, Any]:
+def _work(demo: BatchServer, batch: dict[str, Any], key: str) -> dict[str, Any]:
     if batch["info"]["processing_status"] != "in_progress":
         return batch
     for request in batch["requests"]:
@@ -114,21 +128,21 @@ def _work(demo: DemoServer, batch: dict[str, Any], key: str) -> dict[str, Any]:
     return batch
 
 
-def _one(demo: DemoServer, params: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _one(demo: BatchServer, params: Mapping[str, Any], key: str) -> dict[str, Any]:
     try:
         if demo.strict:
-            rules.check(params, {})
+            request_rules.check(params, {})
         script = demo.script(params)
         if script.status != 200:
             raise Refused(script.status, script.error, type=script.error_type, details=script.details)
     except Refused as refused:
-        return {"type": "errored", "error": refused.body(shape.new_id("req"))}
-    reply = shape.reply(script, params)
+        return {"type": "errored", "error": refused.body(reply_shape.new_id("req"))}
+    reply = reply_shape.reply(script, params)
     prompt = demo.cache.account(params, facts(str(params["model"])), key)
     demo.count(reply.usage(prompt))
-    made = wire.message(reply, prompt, script.usage)
-    made["usage"]["service_tier"] = "batch"
-    return {"type": "succeeded", "message": made}
+    message = sse.message(reply, prompt, script.usage)
+    message["usage"]["service_tier"] = "batch"
+    return {"type": "succeeded", "message": message}
 
 
 def _cancel(batch: dict[str, Any]) -> dict[str, Any]:

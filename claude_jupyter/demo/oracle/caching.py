@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo import context
-from claude_jupyter.demo.pictures import images
-from claude_jupyter.demo.signing import as_blocks, bare, canonical, readable
-from claude_jupyter.demo.tokens import MESSAGE, TOOL_PROMPT, block_tokens, text_tokens
+from claude_jupyter.demo.oracle import context_editing
+from claude_jupyter.demo.oracle.image_rules import images
+from claude_jupyter.demo.oracle.signing import as_blocks, bare, canonical, readable
+from claude_jupyter.demo.oracle.token_count import MESSAGE, TOOL_PROMPT, block_tokens, text_tokens
 from claude_jupyter.models import Model
 
 LOOKBACK: Final = 20
@@ -36,8 +36,8 @@ class Position:
 
 
 def positions(body: Mapping[str, Any], model: Model) -> list[Position]:
-    """The blocks of what the model reads in the cache's order; the automatic breakpoint stands at the last cacheable one."""
-    return _positions(context.read(body, lambda b: _total(_positions(b, model))).body, model)
+    """The blocks of what the model reads in the cache's order; the automatic breakpoint is at the last cacheable one."""
+    return _positions(context_editing.read(body, lambda b: _total(_positions(b, model))).body, model)
 
 
 def _positions(body: Mapping[str, Any], model: Model) -> list[Position]:
@@ -106,7 +106,7 @@ def prompt_tokens(body: Mapping[str, Any], model: Model) -> int:
 
 def applied_edits(body: Mapping[str, Any], model: Model) -> tuple[dict[str, Any], ...]:
     """What context editing cleared, as the response tells it."""
-    return context.read(body, lambda b: _total(_positions(b, model))).applied
+    return context_editing.read(body, lambda b: _total(_positions(b, model))).applied
 
 
 def _total(found: list[Position]) -> int:

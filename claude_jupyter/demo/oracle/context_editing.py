@@ -1,4 +1,4 @@
-"""What of a conversation the model reads: from the service's last summary on, without what context editing clears; and new summaries.
+"""What the model reads of a conversation: from the service's last summary on, without what context editing clears; and new summaries.
 
 Context editing (beta `context-management-2025-06-27`) and compaction (beta `compact-2026-01-12`) as the service describes them, and what
 it refuses about them (platform.claude.com, "Context editing", "Compaction"). The summary's words are the demo's own and say so.
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from claude_jupyter.demo.refused import invalid
-from claude_jupyter.demo.signing import as_blocks, read_from
+from claude_jupyter.demo.oracle.refusal import invalid
+from claude_jupyter.demo.oracle.signing import as_blocks, read_from
 from claude_jupyter.models import Model
 
 _COMPACT: Final = "compact_20260112"
@@ -37,7 +37,7 @@ _CLEARED: Final = "[cleared to save context]"
 Body = Mapping[str, Any]
 Message = Mapping[str, Any]
 Count = Callable[[Body], int]
-"""The prompt tokens of a request as it stands."""
+"""The prompt tokens of a request as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +123,16 @@ def read(body: Body, count: Count) -> Read:
         before = count(body)
         if edit["type"] == _THINKING:
             edited, number = _without_thinking(body["messages"], edit)
-            told = {"type": _THINKING, "cleared_thinking_turns": number}
+            applied_edit = {"type": _THINKING, "cleared_thinking_turns": number}
         elif before >= _trigger(edit):
             edited, number = _without_results(body["messages"], edit)
-            told = {"type": _TOOL_USES, "cleared_tool_uses": number}
+            applied_edit = {"type": _TOOL_USES, "cleared_tool_uses": number}
         else:
             continue
         gone = before - count({**body, "messages": edited})
         if number and gone >= int((edit.get("clear_at_least") or {}).get("value") or 0):
             body = {**body, "messages": edited}
-            applied.append({**told, "cleared_input_tokens": gone})
+            applied.append({**applied_edit, "cleared_input_tokens": gone})
     return Read(body, tuple(applied))
 
 

@@ -72,7 +72,7 @@ def picture(block: Mapping[str, Any]) -> Picture | None:
     if source.get("type") != "base64":
         return None
     try:
-        # Sizes stand in the first bytes, except in JPEGs with long metadata.
+        # Sizes are in the first bytes, except in JPEGs with long metadata.
         head = base64.b64decode((source.get("data") or "")[:4096])
         return measure(head) or measure(base64.b64decode(source["data"], validate=True))
     except (binascii.Error, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""What the service refuses in the messages of a request: roles, pairing of tools, empty text, thinking, pictures, documents."""
+"""What the service refuses in the messages of a request: roles, unpaired tool calls, empty text, thinking, images, documents."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from claude_jupyter.demo.pictures import MEDIA_TYPES, images, measure
-from claude_jupyter.demo.refused import Refused, invalid
-from claude_jupyter.demo.signing import as_blocks, walk
-from claude_jupyter.demo.tokens import pages
+from claude_jupyter.demo.oracle.image_rules import MEDIA_TYPES, images, measure
+from claude_jupyter.demo.oracle.refusal import Refused, invalid
+from claude_jupyter.demo.oracle.signing import as_blocks, walk
+from claude_jupyter.demo.oracle.token_count import pages
 from claude_jupyter.models import Model
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -80,7 +80,7 @@ def _prefills(model: Model) -> bool:
 
 
 def _paused(message: Mapping[str, Any]) -> bool:
-    """Whether an assistant message is a paused turn (`pause_turn`) sent back to go on."""
+    """Whether an assistant message is a paused turn (`pause_turn`) sent back to continue."""
     last = as_blocks(message["content"])[-1:]
     return bool(last) and last[0]["type"] in (
         "server_tool_use",
@@ -198,13 +198,13 @@ def merged(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mappin
 
 
 def _pairing(turns: Sequence[tuple[str, list[Mapping[str, Any]], int]]) -> None:
-    asked: list[str] = []
+    calls: list[str] = []
     for role, blocks, i in turns:
         if role == "system":
             continue
         leading = _leading_results(blocks)
         given = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
-        missing = [name for name in asked if name not in leading]
+        missing = [name for name in calls if name not in leading]
         if missing:
             raise invalid(
                 f"messages.{i - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
@@ -212,15 +212,15 @@ def _pairing(turns: Sequence[tuple[str, list[Mapping[str, Any]], int]]) -> None:
                 "next message."
             )
         for name in given:
-            if name not in asked:
+            if name not in calls:
                 raise invalid(
                     f"messages.{i}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {name}. Each "
                     "`tool_result` block must have a corresponding `tool_use` block in the previous message."
                 )
         if len(set(given)) < len(given):
             raise invalid(f"messages.{i}: each tool_use must have a single result.")
-        asked = [b["id"] for b in blocks if b["type"] == "tool_use"]
-        if len(set(asked)) < len(asked):
+        calls = [b["id"] for b in blocks if b["type"] == "tool_use"]
+        if len(set(calls)) < len(calls):
             raise invalid(f"messages.{i}: `tool_use` ids must be unique")
         _server_pairing(blocks, i)
 
@@ -314,6 +314,30 @@ def markers(blocks: Sequence[Mapping[str, Any]], path: str) -> Iterator[tuple[st
             if block.get("type") in ("thinking", "redacted_thinking"):
                 raise invalid(f"{path}.{j}.cache_control: thinking blocks cannot be cached")
             yield f"{path}.{j}.cache_control", block["cache_control"]
+
+
+def documents(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """All documents of the user's messages in order, also inside tool results: their place is what citations count by."""
+    found: list[Mapping[str, Any]] = []
+    for block in user_blocks(body):
+        content = block.get("content") if block.get("type") == "tool_result" else None
+        inside = [b for b in content if isinstance(b, dict)] if isinstance(content, list) else [block]
+        found += [b for b in inside if b.get("type") == "document"]
+    return found
+
+
+def citations_enabled(body: Mapping[str, Any]) -> bool:
+    """Whether the documents of a request are cited.
+
+    Raises
+    ------
+    Refused
+        If some are and some are not.
+    """
+    switches = {bool((b.get("citations") or {}).get("enabled")) for b in documents(body)}
+    if len(switches) > 1:
+        raise invalid("messages: citations must be enabled on all or none of the documents in a request")
+    return switches == {True}
 
 
 def user_blocks(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

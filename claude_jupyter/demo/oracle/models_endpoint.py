@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from claude_jupyter.demo.refused import Refused, invalid
+from claude_jupyter.demo.oracle.refusal import Refused, invalid
 from claude_jupyter.models import AS_OF, MODELS, Model, facts, known
 
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
@@ -27,8 +27,8 @@ def answer(path: Sequence[str], query: Mapping[str, Sequence[str]]) -> dict[str,
     limit = int(query.get("limit", ["20"])[0])
     if not 1 <= limit <= 1000:
         raise invalid("limit: must be between 1 and 1000")
-    wanted = query.get("lifecycle") or query.get("lifecycle[]") or ()
-    found = [i for m in MODELS if (i := info(m, m.id)) and (not wanted or i["lifecycle"] in wanted)]
+    lifecycles = query.get("lifecycle") or query.get("lifecycle[]") or ()
+    found = [i for m in MODELS if (i := info(m, m.id)) and (not lifecycles or i["lifecycle"] in lifecycles)]
     ids = [i["id"] for i in found]
     if after := query.get("after_id", [""])[0]:
         found = found[ids.index(after) + 1 :] if after in ids else []

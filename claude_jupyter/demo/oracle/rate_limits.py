@@ -1,4 +1,4 @@
-"""Rate limits as the service keeps them: buckets that fill continuously, told in headers, and a 429 with `retry-after` when one is empty.
+"""Rate limits as the service applies them: buckets that fill continuously, reported in headers; a 429 with `retry-after` when one is empty.
 
 https://platform.claude.com/docs/en/api/rate-limits: requests, input tokens (what the cache gave does not count) and output tokens.
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo.refused import Refused
+from claude_jupyter.demo.oracle.refusal import Refused
 
 _MINUTE = 60.0
 

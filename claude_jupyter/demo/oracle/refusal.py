@@ -1,4 +1,4 @@
-"""What the service says no with: a status, a type and a message, in its own error format."""
+"""How the service refuses a request: a status, a type and a message, in its own error format."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Refused(Exception):
         return {"type": "error", "error": self.error(), "request_id": request_id}
 
     def error(self) -> dict[str, Any]:
-        """The `error` object alone, as it also stands in batch results."""
+        """The `error` object alone, as it also is in batch results."""
         return {"type": self.type, "message": self.message} | (
             {"details": dict(self.details)} if self.details is not None else {}
         )

@@ -1,6 +1,6 @@
 """A script → the reply that one request gets: cut at its stop sequences and `max_tokens`, its calls named, its tokens counted.
 
-How a reply goes over the wire is `wire.py`.
+How a reply goes over the wire is `demo/sse.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from claude_jupyter.costs.usage import Usage
+from claude_jupyter.demo.oracle.token_count import rate, text_tokens
 from claude_jupyter.demo.script import Call, Compact, Piece, Say, Script, Search, Think, Whole
-from claude_jupyter.demo.tokens import rate, text_tokens
 from claude_jupyter.models import Model, facts
 
 _TOKENISH: Final = re.compile(r"\s*\w{1,7}|\s*[^\w\s]{1,3}|\s+")
@@ -29,7 +29,7 @@ class Reply:
     condensing
         What was counted for the summary that it begins with.
     edits
-        What context editing cleared; None where it was not asked for.
+        What context editing cleared; None if it was not asked for.
     """
 
     id: str
@@ -93,6 +93,12 @@ def condensing(body: Mapping[str, Any], summary: str, pause: bool, prompt: Usage
     )
 
 
+def _natural_end(pieces: Sequence[Piece], limit: int) -> str:
+    if any(isinstance(piece, Call) for piece in pieces):
+        return "tool_use"
+    return "end_turn" if limit else "max_tokens"
+
+
 def reply(script: Script, body: Mapping[str, Any]) -> Reply:
     """Apply the request's stop sequences and `max_tokens` to a script, give ids to its calls, count its output."""
     model = facts(str(body.get("model")))
@@ -103,29 +109,27 @@ def reply(script: Script, body: Mapping[str, Any]) -> Reply:
     for piece in script.in_order() if limit else ():
         shaped, sequence = _stopped(piece, body.get("stop_sequences") or ())
         count = _count(shaped, model)
-        if output + count > limit:
-            pieces += _shortened(shaped, limit - output, model)
-            thinking += limit - output if isinstance(shaped, Think) else 0
-            output, reason, sequence = limit, reason or "max_tokens", None
-            break
+        too_long = output + count > limit
+        count = min(count, limit - output)
         output += count
         thinking += count if isinstance(shaped, Think) else 0
+        if too_long:
+            pieces += _shortened(shaped, count, model)
+            reason, sequence = reason or "max_tokens", None
+            break
         pieces.append(
             replace(shaped, id=shaped.id or new_id("toolu")) if isinstance(shaped, Call) else shaped
         )
         if sequence is not None:
             reason = reason or "stop_sequence"
             break
-    natural = (
-        "tool_use" if any(isinstance(p, Call) for p in pieces) else "end_turn" if limit else "max_tokens"
-    )
     searches = [p for p in pieces if isinstance(p, Search)]
     return Reply(
         id=new_id("msg"),
         body=body,
         model=model,
         pieces=tuple(pieces),
-        stop_reason=reason or natural,
+        stop_reason=reason or _natural_end(pieces, limit),
         stop_sequence=sequence,
         stop_details=script.stop_details,
         output=max(1, output) if limit else 0,

@@ -1,6 +1,6 @@
-"""What the service refuses, refused alike: so that what passes here is likely to pass there.
+"""Refuses what the service refuses, so that a request that passes here is likely to pass there.
 
-Parameters and authentication; `history.py` looks at the messages. The rules are those of API version 2026-10-21
+Parameters and authentication; `message_rules.py` looks at the messages. The rules are those of API version 2026-10-21
 (https://platform.claude.com/docs/en/api/errors, migration notes) with the facts of `models.py`; messages follow the service's wording
 where it is known.
 """
@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from claude_jupyter.demo import context, history
-from claude_jupyter.demo.caching import prompt_tokens
-from claude_jupyter.demo.refused import Refused, invalid
-from claude_jupyter.demo.signing import as_blocks
+from claude_jupyter.demo.oracle import context_editing, message_rules
+from claude_jupyter.demo.oracle.caching import prompt_tokens
+from claude_jupyter.demo.oracle.refusal import Refused, invalid
+from claude_jupyter.demo.oracle.signing import as_blocks
 from claude_jupyter.models import Model, facts, known
 from claude_jupyter.settings import EFFORTS
 
@@ -118,8 +118,8 @@ def check(body: Any, headers: Mapping[str, str], *, counting: bool = False) -> N
     _output(body, model)
     _tools(body, model)
     _system(body)
-    history.check(body, model)
-    context.check(body, frozenset(_betas(headers)), model)
+    message_rules.check(body, model)
+    context_editing.check(body, frozenset(_betas(headers)), model)
     _cache_markers(body)
     tokens = prompt_tokens(body, model)
     if tokens > model.context:
@@ -218,6 +218,7 @@ def _thinking(body: Mapping[str, Any], model: Model, headers: Mapping[str, str])
 
 
 def _output(body: Mapping[str, Any], model: Model) -> None:
+    cited = message_rules.citations_enabled(body)
     config = body.get("output_config")
     if config is None:
         return
@@ -237,7 +238,7 @@ def _output(body: Mapping[str, Any], model: Model) -> None:
         raise invalid("output_config.format: expected {'type': 'json_schema', 'schema': {...}}")
     if problem := _schema_problem(form["schema"], "output_config.format.schema"):
         raise invalid(problem)
-    if any((b.get("citations") or {}).get("enabled") for b in history.user_blocks(body)):
+    if cited:
         raise invalid("output_config.format: structured outputs cannot be used with citations")
 
 
@@ -325,9 +326,9 @@ def _cache_markers(body: Mapping[str, Any]) -> None:
     found: list[tuple[str, Any]] = []
     for place in ("tools", "system"):
         blocks = body.get(place) or []
-        found += history.markers([] if isinstance(blocks, str) else blocks, place)
+        found += message_rules.markers([] if isinstance(blocks, str) else blocks, place)
     for i, message in enumerate(body["messages"]):
-        found += history.markers(as_blocks(message["content"]), f"messages.{i}.content")
+        found += message_rules.markers(as_blocks(message["content"]), f"messages.{i}.content")
     if body.get("cache_control") is not None:
         found.append(("cache_control", body["cache_control"]))
     seen = "1h"

@@ -1,9 +1,9 @@
-"""Signatures of thinking blocks: which model made them, over which words, after which conversation.
+"""Signatures of thinking blocks: which model wrote them, for which text, after which conversation.
 
 On models with `bound` blocks the service refuses a block whose conversation was changed before it
 (https://platform.claude.com/docs/en/build-with-claude/extended-thinking, whats-new-opus-5-5). Cache markers do not count, blocks
 may be removed from the start, from the end, or all of them, and a block that another model made is dropped silently.
-The key is no secret: this only makes the demo as strict as the service.
+The key is not a secret: this only makes the demo as strict as the service.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Signature(NamedTuple):
     before: bytes
 
     def encode(self) -> str:
-        """As it stands in the block."""
+        """As it is in the block."""
         body = b"".join(self)
         return base64.b64encode(b"demo" + body + _digest(b"seal", body)).decode()
 
@@ -74,7 +74,7 @@ def as_blocks(content: Any) -> list[Mapping[str, Any]]:
 
 
 def read_from(messages: Any) -> Any:
-    """The messages from the last compaction block on: the service reads its summary instead of what stands before it."""
+    """The messages from the last compaction block on: the service reads its summary instead of what comes before it."""
     if not isinstance(messages, list):
         return messages
     for i in range(len(messages) - 1, -1, -1):
@@ -115,11 +115,11 @@ class Chain:
         if block.get("type") not in ("thinking", "redacted_thinking"):
             self._hash.update(b"\0block " + canonical(block))
 
-    def sign(self, shown: str) -> str:
+    def sign(self, text: str) -> str:
         """The signature of a new thinking block here, over the words that are shown of it."""
         signature = Signature(
             self._model,
-            _digest(b"words", shown.encode()),
+            _digest(b"words", text.encode()),
             _digest(b"prefix", self._here("assistant")),
             self.last,
         )
@@ -127,7 +127,7 @@ class Chain:
         return signature.encode()
 
     def problem(self, block: Mapping[str, Any]) -> str | None:
-        """What is wrong with a thinking block that stands here: `signature`, `prefix`, or nothing."""
+        """What is wrong with a thinking block that is here: `signature`, `prefix`, or nothing."""
         signature = Signature.decode(str(block.get("signature") or ""))
         if signature is None:
             return "signature"

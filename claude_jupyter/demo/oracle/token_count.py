@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any, Final
 
-from claude_jupyter.demo.pictures import Picture, picture
+from claude_jupyter.demo.oracle.image_rules import Picture, picture
 from claude_jupyter.models import Model
 
 PATCH: Final = 28
@@ -78,8 +78,8 @@ def block_tokens(block: Mapping[str, Any], model: Model) -> int:
         case "thinking":
             return text_tokens(block.get("thinking") or block.get("signature") or "", model)
         case _:
-            kept = {k: v for k, v in block.items() if k != "cache_control" and v is not None}
-            return text_tokens(json.dumps(kept, ensure_ascii=False), model)
+            counted = {k: v for k, v in block.items() if k != "cache_control" and v is not None}
+            return text_tokens(json.dumps(counted, ensure_ascii=False), model)
 
 
 def content_tokens(content: str | Iterable[Mapping[str, Any]], model: Model) -> int:
@@ -104,5 +104,5 @@ def _document_tokens(block: Mapping[str, Any], model: Model) -> int:
 
 
 def pages(pdf: bytes) -> int:
-    """Pages of a PDF whose page tree is not compressed; 1 where it cannot be told."""
+    """Pages of a PDF whose page tree is not compressed; 1 where it cannot be determined."""
     return max(1, len(_PAGES.findall(pdf)))

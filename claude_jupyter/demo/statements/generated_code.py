@@ -1,6 +1,6 @@
 """Code in the demo's answers that runs: for a dataframe that was shown, by its own name and columns; for an error, the cell again.
 
-So that `--code` and `%claude_fix` give a cell that runs. The one mistake that can be corrected without understanding is a misspelt name.
+So that `--code` and `%claude_fix` give a cell that runs.
 """
 
 from __future__ import annotations
@@ -8,17 +8,20 @@ from __future__ import annotations
 import ast
 import json
 import re
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 
-from claude_jupyter.demo.reading import Column, Frame, Seen
+from claude_jupyter.demo.request_reader import Seen
+from claude_jupyter.demo.statements.error_causes import diagnose
+from claude_jupyter.demo.statements.profile_text import Column, Frame
+from claude_jupyter.demo.statements.profiles import outlying
+from claude_jupyter.demo.statements.wording import DOUBT, named_in
 
 FEW: Final = 50
 """Groups that fit a table."""
 _ASKS_FOR_CODE = re.compile(r"\b(code|cell|pandas|polars|compute|calculate|function|script)\b", re.IGNORECASE)
-_CELL = re.compile(r"the failing cell:\n(.*?)\n\n(?=Traceback|\w+(?:Error|Exception|Warning)\b)", re.DOTALL)
-_UNDEFINED = re.compile(r"^NameError: name '(\w+)' is not defined", re.MULTILINE)
-_VARIABLE = re.compile(r"^  (\w+) = ", re.MULTILINE)
+_EXTREME: Final = re.compile(
+    r"\b(highest|largest|most|maximum|extreme|warmest|wettest|top|stands? out)\b", re.IGNORECASE
+)
 
 
 class Code(NamedTuple):
@@ -29,40 +32,37 @@ class Code(NamedTuple):
 
 
 def code_for(seen: Seen) -> Code | None:
-    """A short cell for an error's cell or for the first dataframe; None where there is neither."""
+    """A short cell for an error's cell or for the first dataframe; None if there is neither."""
     for text in seen.texts:
-        if text.kind == "error" and (cell := _CELL.search(text.text)):
-            return _corrected(cell[1].strip("\n"), text.text, seen.labels_before)
-    for frame in seen.frames or (seen.before if _ASKS_FOR_CODE.search(seen.prompt) else ()):
+        if text.kind == "error" and (found := diagnose(text.text, seen.labels_before)):
+            if found.corrected:
+                return Code("The corrected cell:", found.corrected)
+            return (
+                Code("The demo has no rule that corrects this; the cell as it was:", found.cell)
+                if found.cell
+                else None
+            )
+    before = seen.before if _ASKS_FOR_CODE.search(seen.prompt) else ()
+    for frame in seen.frames or before:
         if frame.columns and (code := _frame_code(frame, seen.prompt)):
-            return Code(f"Code that runs on `{frame.label}` as it is:", code)
+            return code
     return None
 
 
-def _corrected(cell: str, told: str, labels: tuple[str, ...]) -> Code:
-    """The cell with a misspelt name put right, else as it was."""
-    if wrong := _UNDEFINED.search(told):
-        words = set(re.findall(r"[^\W\d]\w*", cell)) | set(_VARIABLE.findall(told)) | set(labels)
-        near = get_close_matches(wrong[1], sorted(words - {wrong[1]}), n=1, cutoff=0.7)
-        if near:
-            text = re.sub(rf"\b{wrong[1]}\b", near[0], cell)
-            return Code(f"The name `{wrong[1]}` is not defined; `{near[0]}` is the nearest one:", text)
-    return Code("The offline demo cannot correct this; here is the failing cell as it was:", cell)
-
-
-def _frame_code(frame: Frame, prompt: str) -> str:
+def _frame_code(frame: Frame, prompt: str) -> Code | None:
     label, load = frame.label, ""
     if label.lower().endswith(".csv"):  # a file: `sales.csv` would also be an attribute
         times = [c.name for c in frame.columns if c.is_time]
         dates = f", parse_dates={json.dumps(times, ensure_ascii=False)}" if times else ""
         load, label = f"import pandas as pd\n\ndf = pd.read_csv({_q(label)}{dates})\n", "df"
     elif not _is_expression(label):
-        return ""
+        return None
     elif frame.library == "polars":
-        return _polars(label, frame, prompt)
+        return Code("The same in code:", _polars(label, frame, prompt))
     elif frame.library != "pandas" or "Series" in frame.title:
-        return ""
-    return load + _pandas(label, frame, prompt)
+        return None
+    words, text = _pandas(label, frame, prompt)
+    return Code(words, load + text)
 
 
 def _q(name: str) -> str:
@@ -79,26 +79,56 @@ def _is_expression(label: str) -> bool:
 
 def _pick(columns: list[Column], prompt: str) -> Column | None:
     """The column that the prompt names, else the first."""
-    return next((c for c in columns if c.name.lower() in prompt.lower()), columns[0] if columns else None)
+    return next((c for c in columns if named_in(c.name, prompt)), columns[0] if columns else None)
 
 
-def _pandas(label: str, frame: Frame, prompt: str) -> str:
+def _grouping(frame: Frame, prompt: str) -> Column | None:
+    return _pick([c for c in frame.columns if not (c.is_number or c.is_time) and c.distinct <= FEW], prompt)
+
+
+def _pandas(label: str, frame: Frame, prompt: str) -> Code:
     number = _pick([c for c in frame.columns if c.is_number], prompt)
     time = _pick([c for c in frame.columns if c.is_time], prompt)
-    group = _pick([c for c in frame.columns if not (c.is_number or c.is_time) and c.distinct <= FEW], prompt)
+    group = _grouping(frame, prompt)
+    if DOUBT.search(prompt):
+        return _checks(label, frame, number)
     if number is None:
-        return f"{label}.describe()"
+        return Code("All columns at a glance:", f'{label}.describe(include="all")')
+    name = _q(number.name)
+    if _EXTREME.search(prompt) and (frame.count or 0) > FEW:
+        return Code(f"The rows where `{number.name}` is highest:", f"{label}.nlargest(5, {name})")
     if time is not None:
         by = f'{label}[{_q(time.name)}].dt.month.rename("month")'
-        return f"{label}.groupby({by})[{_q(number.name)}].mean().round(2)"
-    if group is not None:
-        return f"{label}.groupby({_q(group.name)})[{_q(number.name)}].mean().round(2)"
-    return f"{label}[{_q(number.name)}].describe()"
+        return Code(
+            f"The mean of `{number.name}` by month:", f"{label}.groupby({by})[{name}].mean().round(2)"
+        )
+    if group is not None and (group.distinct < (frame.count or 0)):
+        text = f"{label}.groupby({_q(group.name)})[{name}].mean().round(2)"
+        return Code(f"The mean of `{number.name}` in each `{group.name}`:", text)
+    if (frame.count or 0) <= FEW:
+        return Code(f"Sorted by `{number.name}`:", f"{label}.sort_values({name}, ascending=False)")
+    return Code(f"How `{number.name}` is distributed:", f"{label}[{name}].describe()")
+
+
+def _checks(label: str, frame: Frame, number: Column | None) -> Code:
+    """Three checks of a table: gaps, repeated rows, and values far from the rest."""
+    lines = [
+        f'print("missing values:", {label}.isna().sum().sum())',
+        f'print("duplicate rows:", {label}.duplicated().sum())',
+    ]
+    far = next(((c, limit) for c in frame.columns if (limit := outlying(c))), None)
+    if far is not None:
+        column, (limit, above) = far
+        sign = ">" if above else "<"
+        lines.append(f"{label}[{label}[{_q(column.name)}] {sign} {limit:.4g}]")
+    elif number is not None:
+        lines.append(f"{label}[{_q(number.name)}].describe()")
+    return Code("Some checks to start with:", "\n".join(lines))
 
 
 def _polars(label: str, frame: Frame, prompt: str) -> str:
     number = _pick([c for c in frame.columns if c.is_number], prompt)
-    group = _pick([c for c in frame.columns if not (c.is_number or c.is_time) and c.distinct <= FEW], prompt)
+    group = _grouping(frame, prompt)
     if number is None or group is None or "LazyFrame" in frame.title:
         return f"{label}.describe()"
     return (

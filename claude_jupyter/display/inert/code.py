@@ -1,4 +1,4 @@
-"""Code, in fences and in backticks, where not every parser need take it for code: written to be harmless either way."""
+"""Code in fences and backticks that some parsers may not treat as code: written to be harmless either way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 GAP: Final = "\u200b"
-"""Invisible, and no tag, link, image or TeX command goes on after it."""
+"""Invisible, and no tag, link, image or TeX command continues after it."""
 
 LOADS: Final = "bbox|class|cssId|csname|data|href|html[a-zA-Z]*|includegraphics|mmlToken|require|style|url"
 """TeX commands that load, link, or set attributes and styles in MathJax or KaTeX (`\\bbox` and `\\mmlToken` take CSS)."""
@@ -52,15 +52,15 @@ def no_opener(line: str) -> str:
     return m[1] + GAP + m[2] + m[3] if m and _NOT_INFO.search(m[3]) else line
 
 
-def fenced(content: Sequence[str], clean: bool) -> list[str]:
+def fence_block(content: Sequence[str], clean: bool) -> list[str]:
     """A fence's content: as it is where everyone agrees that it is code."""
     if clean:
         return list(content)
-    shown = [_RISK.sub(lambda m: m[0] + GAP, plain_opener(line)) for line in content]
-    whole = "".join(shown)
+    safe = [_RISK.sub(lambda m: m[0] + GAP, plain_opener(line)) for line in content]
+    whole = "".join(safe)
     if '"' in whole and ("$" in whole or "\\" in whole):
-        shown = [_LINKS.sub(lambda m: m[0] + GAP, line) for line in shown]
-    return shown
+        safe = [_LINKS.sub(lambda m: m[0] + GAP, line) for line in safe]
+    return safe
 
 
 def spelled(content: str) -> str:
@@ -68,5 +68,5 @@ def spelled(content: str) -> str:
     if len(content) > 2 and content[0] == content[-1] == " " and content.strip():
         content = content[1:-1]
     # Where the tag does not count (in a title, say) the page would typeset what the entities stand for.
-    content = TEX.sub(lambda m: m[0] + GAP, content)
+    content = TEX.sub(lambda m: m[0] + GAP, content).replace("@@", f"@{GAP}@")
     return "<code>" + re.sub(r"[^\w\s]|_", lambda m: f"&#{ord(m[0])};", content) + "</code>"

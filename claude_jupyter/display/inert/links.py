@@ -1,4 +1,4 @@
-"""Links that may lead where they say, and images as links. Destinations are judged as all parsers together might read them."""
+"""Links that are safe to keep, and images turned into links. A destination is judged by every way a parser might read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ _NEAR: Final = re.compile(r"[^\n]{0,500}?\]\(\s*<?(https?://[^\s)>]{1,500})")
 _HOST: Final = re.compile(r"(?i:https?:)?//(?:[^/?#\s\\]*@)?([\w.-]+(?::\d+)?)(?=[/?#]|$)")
 _DEFINITION: Final = re.compile(r"^[ \t>*+\d.)-]*\[([^\[\]\n\\]{1,500})\]:[ \t]*<?(\S+)", re.MULTILINE)
 _SAFE: Final = re.compile(r"(?i:https?://|mailto:)|[^\s:&\\<>()/?#\x00-\x20\x7f]*(?:[/?#) \t\n]|\Z|:[ \t\n])")
-_BYTES: Final = re.compile(r"(?:data|attachment):[^\s)>\"\]]*", re.IGNORECASE)
+_REMOVED: Final = re.compile(
+    r"(?:data|attachment|javascript|vbscript):(?:\([^\s()>\"\]]*\)|[^\s()>\"\]])*", re.IGNORECASE
+)
 
 Definitions = dict[str, str]
 
@@ -34,7 +36,7 @@ def destination(text: str, at: int) -> tuple[str, int]:
         at += 1
     if text.startswith("<", at):
         at += 1
-    if held := _BYTES.match(text, at):
+    if held := _REMOVED.match(text, at):
         return text[start:at] + "#left-out", held.end()
     if _SAFE.match(text, at):
         return "", start
@@ -42,15 +44,15 @@ def destination(text: str, at: int) -> tuple[str, int]:
 
 
 def image(text: str, at: int, known: Definitions) -> tuple[str, int]:
-    """What to show for the image whose `!` stands at a position, and where it ends."""
+    """What to show for the image whose `!` is at a position, and where it ends."""
     if m := IMAGE.match(text, at):
-        if _BYTES.match(m[2]):
+        if _REMOVED.match(m[2]):
             return _left_out(m[1]), m.end()
         return f"[{_caption(m[1], m[2])}]", text.index("](", at) + 1
     if m := _REFERENCE.match(text, at):
         label = m[2] or m[1]
         if dest := known.get(_label(label)):
-            if _BYTES.match(dest):
+            if _REMOVED.match(dest):
                 return _left_out(m[1]), m.end()
             return f"[{_caption(m[1], dest)}][{label}]", m.end()
     if (m := _NEAR.match(text, at + 2)) and (host := _HOST.match(m[1])):
@@ -61,7 +63,7 @@ def image(text: str, at: int, known: Definitions) -> tuple[str, int]:
 def linked_image(text: str, at: int) -> tuple[str, int] | None:
     """The same for `[![alt](image)](page)`: a link to each, since links do not nest."""
     m = LINKED.match(text, at)
-    if m is None or _BYTES.match(m[2]) or _BYTES.match(m[3]):
+    if m is None or _REMOVED.match(m[2]) or _REMOVED.match(m[3]):
         return None
     first, second = (_guarded(dest) for dest in (m[2], m[3]))
     host = _HOST.match(m[3])

@@ -1,7 +1,7 @@
-"""Where Markdown is code and where it is text, as far as every parser must agree. Says nothing about what stands in the text.
+"""Where Markdown is code and where it is text, as far as every parser must agree. Says nothing about what is in the text.
 
 A fence is *clean* when all parsers open and close it at the same lines. Whatever they may read differently makes it and all
-later fences unclean (JupyterLab issues and the payloads are in tests/inert/fragments.py): what stands in those is written
+later fences unclean (JupyterLab issues and the payloads are in tests/inert/fragments.py): what is in those is written
 so that it is harmless as code and as text.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from claude_jupyter.display.inert.code import fenced, plain_info
+from claude_jupyter.display.inert.code import fence_block, plain_info
 
 _FENCE: Final = re.compile(r"( *)(`{3,}(?=[^`]*+$)|~{3,})(.*)$")
 _RUN: Final = re.compile(r"`{3}|~{3}")
@@ -39,7 +39,7 @@ class Region:
     doubt
         Parsers may disagree by now about what is code.
     apart
-        A blank line must stand before it, so that no parser's mathematics reaches across.
+        A blank line must be before it, so that no parser's mathematics reaches across.
     """
 
     lines: Sequence[str]
@@ -72,11 +72,11 @@ def regions(lines: Sequence[str], state: State) -> Iterator[Region]:
                 yield Region(lines[start:at], doubt=state.doubt, apart=apart)
                 start, apart = at, False
             continue
-        end, shown, before, after = scan.fence(at, opener, lines[start:at])
+        end, fence_lines, before, after = scan.fence(at, opener, lines[start:at])
         if start < at:
-            # Where it is no fence for everyone, its backticks may be the paragraph's: hence the doubt of after it.
+            # Where it is not a fence for everyone, its backticks may be the paragraph's: hence the doubt of after it.
             yield Region(lines[start:at], before_fence=True, doubt=state.doubt, apart=apart)
-        yield Region(shown, fence=True, apart=before)
+        yield Region(fence_lines, fence=True, apart=before)
         apart = after
         start = at = end
     if start < len(lines):
@@ -137,7 +137,7 @@ class _Scan:
             state.offsets.pop()
         marker = _MARKER.match(line)
         if marker and line[marker.end() :].strip():
-            # Parsers disagree about what goes on in an item that begins with nothing.
+            # Parsers disagree about what continues in an item that begins with nothing.
             state.offsets.append(len(marker[0]))
         block = _BLOCK.match(line) is not None
         if state.math is not None and (block or indent < state.math_indent):
@@ -160,7 +160,7 @@ class _Scan:
     def fence(
         self, at: int, opener: re.Match[str], before: Sequence[str]
     ) -> tuple[int, list[str], bool, bool]:
-        """The fence that opens at a line: where it ends, its lines made harmless, whether a blank line must stand
+        """The fence that opens at a line: where it ends, its lines made harmless, whether a blank line must be
         before it, and after it, so that no parser takes its first or last line for part of a formula."""
         state = self.state
         indent, run = len(opener[1]), opener[2]
@@ -175,12 +175,12 @@ class _Scan:
         defines = any(_DEFINES.match(line) for line in content)
         after = end + (closed is not None)
         reached = (opens or (state.doubt and "$" in whole)) and self.closes[after]
-        shown = [
+        fence_lines = [
             opener[1] + run + plain_info(opener[3], None if state.doubt else whole),
-            *fenced(content, clean=not state.doubt and not mixed),
+            *fence_block(content, clean=not state.doubt and not mixed),
             opener[1] + run if closed is None else closed,
         ]
-        return after, shown, math or defines, math or reached
+        return after, fence_lines, math or defines, math or reached
 
     def _fits(self, indent: int) -> bool:
         state = self.state
@@ -195,8 +195,10 @@ class _Scan:
             line = self.lines[n]
             bare = line.strip(" \t")
             if bare.startswith(run) and not bare.strip("`~ \t"):
-                shown = line.rstrip(" ")
-                same = shown == " " * indent + run[0] * len(bare) and (run[0] == "`" or len(bare) == len(run))
-                return n, shown, clean and same
+                stripped = line.rstrip(" ")
+                same = stripped == " " * indent + run[0] * len(bare) and (
+                    run[0] == "`" or len(bare) == len(run)
+                )
+                return n, stripped, clean and same
             clean &= _blank(line) or len(line) - len(line.lstrip(" ")) >= indent
         return len(self.lines), None, clean

@@ -18,7 +18,7 @@ _DELIMITER: Final = re.compile(r"(?<!\\)\$\$?|\\\\?[()\[\]]|\\(?:begin|end)\{[a-
 _CLOSES: Final = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]", "\\\\(": "\\\\)", "\\\\[": "\\\\]"}
 _LINK: Final = re.compile(r"\][(:\[]|://|www\.|@|`{3}|~{3}")
 _RISK: Final = re.compile(
-    r"<(?=[a-zA-Z/!?])|\[(?=!\[)|!(?=\[)|\][(:]|\"|\\@|&(?=#|bsol)|"
+    r"<(?=[a-zA-Z/!?])|\[(?=!\[)|!(?=\[)|\][(:]|\"|\\@|&(?=#|bsol|commat)|"
     rf"\\(?=(?:{LOADS})(?![a-zA-Z]))|^[ \t]*:(?=[ \t])",
     re.MULTILINE,
 )
@@ -67,7 +67,7 @@ class Reader:
 
 
 def open_labels(markdown: str) -> frozenset[int]:
-    """Numbers of the lines where a label begins that ends lines later: a definition that swallows what stands between."""
+    """Numbers of the lines where a label begins that ends lines later: a definition that swallows what is between."""
     if "]:" not in markdown:
         return frozenset()
     found = [m.start(1) - 1 for m in _LABEL.finditer(markdown) if "\n" in m[1]]
@@ -125,8 +125,8 @@ class _Paragraph:
         at = start
         while m := _RISK.search(self.source, at, end):
             out.append(self.source[at : m.start()])
-            shown, at = self._risk(m)
-            out.append(shown)
+            text, at = self._risk(m)
+            out.append(text)
         out.append(self.source[at:end])
         return "".join(out)
 
@@ -150,7 +150,8 @@ class _Paragraph:
         if sign == "&":
             return _entity(text, at), m.end()
         if sign == "\\@":
-            return ("\\ @" if math else "&#64;"), m.end()
+            at_sign = f"{GAP}@{GAP}" if _is_doubled(text, at, m.end()) else "&#64;"
+            return ("\\ @" if math else at_sign), m.end()
         if not self.reader.math:
             return sign, m.end()
         return ("\\backslash " if math else "\\" + GAP), m.end()
@@ -166,7 +167,7 @@ class _Paragraph:
             marked = _MARKERS.match(text, self.line)
             self.words = marked.end() if marked else self.line
         if (bare := _BARE.match(text, at)) and self.words < at:
-            # As the first thing on its line it could begin a block of HTML, in which a fence is no fence.
+            # As the first thing on its line it could begin a block of HTML, in which a fence is not a fence.
             return bare[0], bare.end()
         # In what may be code after all an entity would be seen; a gap never is.
         code = self.doubt or text.startswith(("    ", "\t"), self.line)
@@ -178,12 +179,21 @@ def _leads_astray(content: str) -> bool:
 
 
 def _entity(text: str, at: int) -> str:
-    """`&`, unless what it stands for is a letter, a digit or `\\`: those spell TeX commands that no scanner sees."""
+    """`&`, unless what it stands for is a letter, a digit or `\\`, which spell TeX commands that no scanner sees, or an `@` of several."""
     m = _REFERENCE.match(text, at)
     if m is None:
-        return "&" if text.startswith("&#", at) else "&amp;"
+        name = text.startswith("&commat", at)
+        unread = text.startswith("&#", at) or (name and not _is_doubled(text, at, at + len("&commat;")))
+        return "&" if unread else "&amp;"
     code = int(m[1], 16) if m[1] else int(m[2])
-    return "&amp;" if code < 128 and (chr(code).isalnum() or chr(code) == "\\") else "&"
+    spells = code < 128 and (chr(code).isalnum() or chr(code) == "\\")
+    end = m.end() + text.startswith(";", m.end())
+    return "&amp;" if spells or (code == ord("@") and _is_doubled(text, at, end)) else "&"
+
+
+def _is_doubled(text: str, start: int, end: int) -> bool:
+    """Whether another `@` may be beside this one, however it is written: JupyterLab puts mathematics where it finds `@@0@@`."""
+    return text[max(start - 1, 0) : start] in ("@", ";") or text[end : end + 1] in ("@", "\\", "&")
 
 
 def _end_of_line(text: str, at: int) -> int:
@@ -224,7 +234,7 @@ def _escaped(text: str, at: int) -> bool:
 
 
 class _Intervals:
-    """Where a reader sees mathematics; only for looks, what is shown is harmless either way."""
+    """Where a reader sees mathematics; this affects only the appearance, what is shown is harmless either way."""
 
     def __init__(self, prose: str) -> None:
         self.bounds: list[int] = []

@@ -1,4 +1,4 @@
-"""Structured answers (`-r`) as people read them: a table where the JSON is one, the value alone, or the JSON laid out."""
+"""Structured answers (`-r`) in readable form: a table if the JSON is one, the value alone, or formatted JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_CELL: Final = 200
 
 
 def readable(text: str) -> str:
-    """Markdown for the JSON of a structured answer; what is no JSON stays as it is.
+    """Markdown for the JSON of a structured answer; what is not JSON is left unchanged.
 
     A list of flat objects, and a dataframe's columns and rows, are a table of at most 100 rows that says what it leaves out.
 
@@ -27,11 +27,27 @@ def readable(text: str) -> str:
         value: Any = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return readable_value(value)
+
+
+def readable_value(value: Any) -> str:
+    """Markdown for the value of a structured answer."""
     if isinstance(value, dict) and value.keys() == {"value"}:
-        value = value["value"]
+        value = cast("dict[str, Any]", value)["value"]
     if _is_scalar(value):
-        return _cell(value, len(text)) or '""'
+        return _cell(value, len(str(value))) or '""'
+    if isinstance(value, list) and (items := _items(cast("list[Any]", value))):
+        return items
     return _table(value) or f"```json\n{json.dumps(value, ensure_ascii=False, indent=2)}\n```"
+
+
+def _items(values: list[Any]) -> str:
+    """A list of single values as a list of at most 100 lines."""
+    if not values or not all(_is_scalar(v) for v in values):
+        return ""
+    lines = [f"- {_cell(v, len(str(v))) or 'null'}" for v in values[:_MOST_ROWS]]
+    left = len(values) - _MOST_ROWS
+    return "\n".join([*lines, *([f"- *… and {left:,} more*"] if left > 0 else [])])
 
 
 def _table(value: Any) -> str:

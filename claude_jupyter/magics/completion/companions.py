@@ -1,17 +1,17 @@
-"""Tab completion of `%claude_chat`, `%claude_cost` and `%claude_key`: their words, chats by name, and files where a path comes."""
+"""Tab completion of `%claude_chat`, `%claude_cost`, `%claude_mcp` and `%claude_key`: their words, names and files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from claude_jupyter.magics.offers import Known, Offer, starting
+from claude_jupyter.magics.completion.offers import KnownNames, Offer, starting
 
-MAGICS: Final = ("chat", "cost", "key")
+MAGICS: Final = ("chat", "cost", "key", "mcp")
 _TAKE_PATHS: Final = ("save", "load", "export", "--csv", "--notebook")
 
 
-def offer(magic: str, before: str, known: Known, paths: Callable[[str], Offer]) -> Offer:
+def offer(magic: str, before: str, known: KnownNames, paths: Callable[[str], Offer]) -> Offer:
     """What to complete behind the magic's name.
 
     Parameters
@@ -19,22 +19,22 @@ def offer(magic: str, before: str, known: Known, paths: Callable[[str], Offer]) 
     magic
         One of `MAGICS`.
     before
-        What stands between the magic's name and the cursor.
+        What is between the magic's name and the cursor.
     paths
         Completes a file's name.
     """
     word = "" if not before or before[-1].isspace() else before.split()[-1]
     earlier = before[: len(before) - len(word)].split()
     last = earlier[-1] if earlier else ""
-    if last in _TAKE_PATHS and magic != "key":
+    if last in _TAKE_PATHS and magic in ("chat", "cost"):
         return paths(word)
-    found = {"chat": _chat, "cost": _cost, "key": _key}[magic](earlier, last, known)
+    found = {"chat": _chat, "cost": _cost, "key": _key, "mcp": _mcp}[magic](earlier, last, known)
     kind = "option" if word.startswith("-") else "value"
     return Offer(word, tuple(starting(found, word, kind)))
 
 
-def _chat(earlier: list[str], last: str, known: Known) -> Iterable[str]:
-    from claude_jupyter.magics.chat import WORDS
+def _chat(earlier: list[str], last: str, known: KnownNames) -> Iterable[str]:
+    from claude_jupyter.magics.claude_chat import WORDS
 
     if last in ("-c", "show"):
         return sorted(known.chats())
@@ -42,8 +42,8 @@ def _chat(earlier: list[str], last: str, known: Known) -> Iterable[str]:
     return ("-c",) if rest else (*WORDS, "-c", "--help")
 
 
-def _cost(earlier: list[str], last: str, _: Known) -> Iterable[str]:
-    from claude_jupyter.costs import report
+def _cost(earlier: list[str], last: str, _: KnownNames) -> Iterable[str]:
+    from claude_jupyter.costs.reports import report
 
     choices: dict[str, Iterable[str]] = {}
     for action in report.options()._actions:  # argparse tells its options in no other way
@@ -53,5 +53,13 @@ def _cost(earlier: list[str], last: str, _: Known) -> Iterable[str]:
     return choices.get(last) or [name for name in choices if name not in earlier]
 
 
-def _key(earlier: list[str], _last: str, _: Known) -> Iterable[str]:
+def _mcp(earlier: list[str], last: str, known: KnownNames) -> Iterable[str]:
+    from claude_jupyter.magics.claude_mcp import COMMANDS, WORDS
+
+    if not earlier:
+        return (*WORDS, "--help")
+    return sorted(known.servers()) if len(earlier) == 1 and last in COMMANDS else ()
+
+
+def _key(earlier: list[str], _last: str, _: KnownNames) -> Iterable[str]:
     return () if earlier else ("--save", "--forget", "--help")

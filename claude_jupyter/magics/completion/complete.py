@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, cast
 
-from claude_jupyter.content import expressions
 from claude_jupyter.content.guard import type_name
-from claude_jupyter.content.protected import protected
-from claude_jupyter.content.recognise import sort_of
-from claude_jupyter.magics import companions
-from claude_jupyter.magics.offers import Candidate, Known, Offer, starting
-from claude_jupyter.magics.words import words
+from claude_jupyter.content.prompt import expressions
+from claude_jupyter.content.prompt.protected import protected
+from claude_jupyter.content.recognize import sort_of
+from claude_jupyter.magics.completion import companions
+from claude_jupyter.magics.completion.offers import Candidate, KnownNames, Offer, starting
+from claude_jupyter.magics.line.words import words
 from claude_jupyter.models import MODELS
 from claude_jupyter.options import BY_LONG, BY_SHORT, OPTIONS, Option
 
@@ -36,10 +36,10 @@ _COMPANION: Final = re.compile(rf"[ \t]*%claude_({'|'.join(companions.MAGICS)})[
 _LONGEST_LINE: Final = 2000
 
 
-def offer(text: str, cursor: int, known: Known) -> Offer | None:
-    """What to complete at `cursor` of a cell; None where it is not our business (Python, another magic).
+def offer(text: str, cursor: int, known: KnownNames) -> Offer | None:
+    """What to complete at `cursor` of a cell; None if it is not our business (Python, another magic).
 
-    An offer without candidates means that nothing at all should be completed: the cursor stands in prose.
+    An offer without candidates means that nothing at all should be completed: the cursor is in prose.
     """
     if cell := _CELL.match(text):
         start = cell.end()
@@ -63,21 +63,32 @@ def offer(text: str, cursor: int, known: Known) -> Offer | None:
     return found or _in_braces(text[line.end() : end], cursor - line.end(), known)
 
 
-def _on_the_line(before: str, after: str, known: Known, *, names: bool) -> Offer | None:
-    """Behind the magic's name, up to the cursor; None where the one-line question has begun."""
+def _on_the_line(before: str, after: str, known: KnownNames, *, names: bool) -> Offer | None:
+    """Behind the magic's name, up to the cursor; None if the one-line question has begun."""
     if len(before) > _LONGEST_LINE:
         return None
     word = _open_word(before)
     waiting, in_prompt = _state([w.text for w in words(before[: len(before) - len(word)])], names)
     if in_prompt:
         return None
-    if waiting is not None:
+    optional: tuple[Candidate, ...] = ()
+    if waiting is not None and waiting.kind in _OPTIONAL:
+        if names or waiting.kind == "mode":
+            optional = tuple(starting(waiting.choices, word, "value"))
+    elif waiting is not None:
         return _values(waiting, word, after, known)
     if word.startswith("-"):
         return _option_offer(word, after, known)
     if names:
-        return _expression_offer(word, after, known)
-    return None if word else Offer("", tuple(_option_candidates("")))
+        found = _expression_offer(word, after, known)
+        return Offer(found.fragment, (*optional, *found.candidates))
+    return (
+        Offer(word, optional)
+        if word and optional
+        else None
+        if word
+        else Offer("", (*optional, *_option_candidates("")))
+    )
 
 
 def _open_word(before: str) -> str:
@@ -102,13 +113,13 @@ def _is_open(rest: str) -> bool:
 
 
 def _state(earlier: list[str], names: bool) -> tuple[Option | None, bool]:
-    """The option whose value comes next, and whether the one-line question has begun."""
+    """The option whose value comes next or may come next, and whether the one-line question has begun."""
     waiting: Option | None = None
     for word in earlier:
-        if waiting is not None and waiting.kind != "count":
+        if waiting is not None and waiting.kind not in _OPTIONAL:
             waiting = None
             continue
-        if waiting is not None and names and word.isdecimal():
+        if waiting is not None and (names or waiting.kind == "mode") and _fits(waiting, word):
             waiting = None
             continue
         if word == "--" or not re.match(r"--?[A-Za-z]", word):
@@ -117,7 +128,12 @@ def _state(earlier: list[str], names: bool) -> tuple[Option | None, bool]:
             waiting = None
             continue
         waiting = _awaits(word)
-    return (waiting if waiting is not None and waiting.kind != "count" else None), False
+    return waiting, False
+
+
+def _fits(option: Option, word: str) -> bool:
+    """Whether a word is the value of an option that may be without one."""
+    return word in option.choices or (option.kind == "count" and word.isdecimal())
 
 
 def _awaits(word: str) -> Option | None:
@@ -135,9 +151,11 @@ def _awaits(word: str) -> Option | None:
 
 
 _COUNTS: Final = [option for option in OPTIONS if option.kind == "count"]
+_OPTIONAL: Final = ("count", "mode")
+"""Kinds of options that may be without their value."""
 
 
-def _option_offer(word: str, after: str, known: Known) -> Offer:
+def _option_offer(word: str, after: str, known: KnownNames) -> Offer:
     name, equals, value = word[2:].partition("=") if word.startswith("--") else ("", "", "")
     if equals:
         option = BY_LONG.get(name)
@@ -155,7 +173,7 @@ def _option_candidates(word: str) -> Iterator[Candidate]:
         yield from (Candidate(f"-{option.short}", "option") for option in OPTIONS if option.short)
 
 
-def _values(option: Option, word: str, after: str, known: Known) -> Offer:
+def _values(option: Option, word: str, after: str, known: KnownNames) -> Offer:
     match option.name:
         case "file":
             return _paths(word, after)
@@ -173,6 +191,8 @@ def _values(option: Option, word: str, after: str, known: Known) -> Offer:
             return Offer(word, tuple(starting((*option.choices, *(m.id for m in MODELS)), word, "model")))
         case "chat":
             return Offer(word, tuple(starting(sorted(known.chats()), word, "chat")))
+        case "mcp":
+            return Offer(word, tuple(starting(sorted(known.servers()), word, "server")))
         case "param":
             return Offer(word, tuple(starting((f"{key}=" for key in _PARAMS), word, "param")))
         case _:
@@ -199,7 +219,7 @@ def _paths(word: str, after: str) -> Offer:
     return Offer(word, tuple(found))
 
 
-def _expression_offer(word: str, after: str, known: Known) -> Offer:
+def _expression_offer(word: str, after: str, known: KnownNames) -> Offer:
     """Names, attributes behind a dot, items behind a bracket; paths behind a quote."""
     if word[:1] in ("'", '"'):
         return _paths(word, after)
@@ -212,7 +232,7 @@ def _expression_offer(word: str, after: str, known: Known) -> Offer:
     return Offer(fragment, tuple(_names(fragment, known)))
 
 
-def _names(word: str, known: Known) -> Iterator[Candidate]:
+def _names(word: str, known: KnownNames) -> Iterator[Candidate]:
     """Frames and figures first, functions last."""
     found: list[tuple[int, str, Any]] = []
     for name, value in list(known.namespace.items()):
@@ -227,7 +247,7 @@ def _names(word: str, known: Known) -> Iterator[Candidate]:
     )
 
 
-def _value(source: str, known: Known) -> Any:
+def _value(source: str, known: KnownNames) -> Any:
     """The value of a path, if finding it runs no code of the user's; else None."""
     node = expressions.read(source)
     if node is None or not expressions.is_path(node):
@@ -243,19 +263,19 @@ def _value(source: str, known: Known) -> Any:
         return None
 
 
-def _attributes(owner: str, name: str, known: Known) -> Iterator[Candidate]:
-    """What a look-up could use: no methods, nothing private unless asked for."""
+def _attributes(owner: str, name: str, known: KnownNames) -> Iterator[Candidate]:
+    """What a lookup could use: no methods, nothing private unless asked for."""
     value = _value(owner, known)
     try:
         found = dir(value) if value is not None else []
     except Exception:
         return
-    wanted = (n for n in found if n.startswith(name) and (n[0] != "_" or name[:1] == "_"))
-    values = (n for n in wanted if not callable(getattr(type(value), n, None)))
+    names = (n for n in found if n.startswith(name) and (n[0] != "_" or name[:1] == "_"))
+    values = (n for n in names if not callable(getattr(type(value), n, None)))
     yield from (Candidate(n, "instance") for n in islice(values, LIMIT))
 
 
-def _items(owner: str, quote: str, begun: str, after: str, known: Known) -> Iterator[Candidate]:
+def _items(owner: str, quote: str, begun: str, after: str, known: KnownNames) -> Iterator[Candidate]:
     mark = quote or '"'
     closing = "" if after.startswith(mark) else mark if after.startswith("]") else mark + "]"
     fitting = (
@@ -283,7 +303,7 @@ def _keys(value: Any) -> list[str]:
 _OPEN_BRACE: Final = re.compile(r"(?<![{\\^_}])\{([^\W\d](?:[^{}\n]*))?$")
 
 
-def _in_braces(body: str, cursor: int, known: Known) -> Offer:
+def _in_braces(body: str, cursor: int, known: KnownNames) -> Offer:
     """In the question: a brace that is open on this line and is none of mathematics or fenced code."""
     line = body.rfind("\n", 0, cursor) + 1
     brace = _OPEN_BRACE.search(body[line:cursor])
@@ -306,7 +326,11 @@ class _Nothing(list[Any]):
         return 1
 
 
-def install(ip: Any, chats: Callable[[], Iterable[str]] = lambda: ("main",)) -> None:
+def install(
+    ip: Any,
+    chats: Callable[[], Iterable[str]] = lambda: ("main",),
+    servers: Callable[[], Iterable[str]] = tuple,
+) -> None:
     """Put the matcher in, in place of an earlier one of ours."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
@@ -315,7 +339,7 @@ def install(ip: Any, chats: Callable[[], Iterable[str]] = lambda: ("main",)) -> 
     def claude_matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")
         cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
-        found = offer(context.full_text, cursor, Known(ip.user_ns, ip.user_ns_hidden, chats))
+        found = offer(context.full_text, cursor, KnownNames(ip.user_ns, ip.user_ns_hidden, chats, servers))
         if found is None:
             return {"completions": [], "suppress": False}
         completions = [SimpleCompletion(c.text, type=c.kind) for c in found.candidates]

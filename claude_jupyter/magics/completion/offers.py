@@ -1,4 +1,4 @@
-"""What Tab has to offer, as values."""
+"""The completions that Tab offers, as values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Candidate(NamedTuple):
-    """One completion: the text that stands in place of the fragment, and its kind as frontends show it."""
+    """One completion: the text that is in place of the fragment, and its kind as frontends show it."""
 
     text: str
     kind: str
@@ -23,12 +23,13 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is around: the namespace, what of it is the shell's own, and the chats by name."""
+class KnownNames:
+    """What is around: the namespace, what of it is the shell's own, and the chats and MCP servers by name."""
 
     namespace: Mapping[str, Any]
     hidden: Mapping[str, Any] = field(default_factory=dict[str, Any])
     chats: Callable[[], Iterable[str]] = lambda: ("main",)
+    servers: Callable[[], Iterable[str]] = tuple
 
 
 def starting(texts: Iterable[str], word: str, kind: str) -> Iterator[Candidate]:

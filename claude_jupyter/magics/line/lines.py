@@ -1,4 +1,4 @@
-"""Input transformers: `%claude` lines and `%%claude` cells are taken whole before IPython reads `?`, `$` or `{}` in them.
+"""Input transformers that take `%claude` lines and `%%claude` cells whole, before IPython reads `?`, `$` or `{}` in them.
 
 Only where the text goes is decided here, not what it means (`parse.py`). Cells that hold neither magic pass unchanged.
 `%claude?` and `%%claude?` stay IPython's help.
@@ -12,10 +12,15 @@ from typing import Any, Final
 
 Lines = list[str]
 
-_CELL: Final = re.compile(r"[ \t]*%%claude(?:[ \t]|\r?$)")
+# A no-break space is what a French or Mac keyboard, or a web page, gives for a space.
+_BLANK: Final = r"[ \t\xa0\u2007\u202f\u3000]"
+_CELL: Final = re.compile(rf"[ \t]*%%claude(?:{_BLANK}|\r?$)")
 _ABOVE: Final = re.compile(r"\s*(?:#.*)?$")
-_STATEMENT: Final = re.compile(r"[ \t]*%claude(?:[ \t]+|(?=\r?\n|$))")
-_AFTER_ASSIGN: Final = re.compile(r"=[ \t]*%claude(?:[ \t]+|(?=\r?\n|$))")
+_LOAD: Final = re.compile(r"[ \t]*%load_ext[ \t]+claude_jupyter[ \t]*$")
+_OURS: Final = re.compile(r"[ \t]*%{1,2}claude(?:_\w+)?(?![\w?])")
+_STATEMENT: Final = re.compile(rf"[ \t]*%claude(?:{_BLANK}+|(?=\r?\n|$))")
+_AFTER_ASSIGN: Final = re.compile(rf"=[ \t]*%claude(?:{_BLANK}+|(?=\r?\n|$))")
+_QUOTED_OR_BLANK: Final = re.compile(r"(\"[^\"]*\"|'[^']*')|[\xa0\u2007\u202f\u3000]")
 _CANDIDATE: Final = re.compile(r"(?:^|=)[ \t]*+%claude(?![\w?])", re.MULTILINE)
 _OTHER_SYNTAX: Final = re.compile(r"[ \t]*(?:[%!?]|,|;|/)|[^=#\"'()]*=[ \t]*[%!]")
 _BEFORE_EQUALS: Final = frozenset("=!<>+-*/%&|^@:")
@@ -26,7 +31,7 @@ def install(ip: Any) -> None:
     """Put the transformers in, in place of earlier ones of ours."""
     uninstall(ip)
     transforms: list[Callable[[Lines], Lines]] = ip.input_transformer_manager.cleanup_transforms
-    transforms[:0] = [bare_cell, taken_cell]
+    transforms[:0] = [without_load, bare_cell, taken_cell]
     transforms.append(taken_lines)
 
 
@@ -34,6 +39,15 @@ def uninstall(ip: Any) -> None:
     """Take them out again, also those of an earlier import of this module."""
     transforms: list[Callable[[Lines], Lines]] = ip.input_transformer_manager.cleanup_transforms
     transforms[:] = [t for t in transforms if getattr(t, "__module__", None) != __name__]
+
+
+def without_load(lines: Lines) -> Lines:
+    """A cell that loads the extension and then asks: it is loaded, and `%%claude` has to be the first line that says something."""
+    code_lines = (number for number, line in enumerate(lines) if not _ABOVE.match(line))
+    load, magic = next(code_lines, None), next(code_lines, None)
+    if load is None or magic is None or not _LOAD.match(lines[load]) or not _OURS.match(lines[magic]):
+        return lines
+    return [*lines[:load], "\n", *lines[load + 1 :]]
 
 
 def bare_cell(lines: Lines) -> Lines:
@@ -49,8 +63,10 @@ def taken_cell(lines: Lines) -> Lines:
     if _top(lines) != 0:
         return lines
     first, _, body = "".join(lines).lstrip(" \t").partition("\n")
-    asked = first.removesuffix("\r")[len("%%claude") :].lstrip(" \t")
-    return [f"get_ipython().run_cell_magic('claude', {asked!r}, {body or chr(10)!r});\n"]
+    arguments = _QUOTED_OR_BLANK.sub(
+        lambda m: m[1] or " ", first.removesuffix("\r")[len("%%claude") :]
+    ).lstrip(" \t")
+    return [f"get_ipython().run_cell_magic('claude', {arguments!r}, {body or chr(10)!r});\n"]
 
 
 # IPython leaves such a transformer out when it asks whether a cell is complete: in a terminal a blank line ends the body.
@@ -77,10 +93,10 @@ def taken_lines(lines: Lines) -> Lines:
             at += 1
             continue
         last = _last_line(source, at)
-        asked = _joined([source[at][start:], *source[at + 1 : last + 1]])
+        arguments = _joined([source[at][start:], *source[at + 1 : last + 1]])
         before = source[at][:column]
         quiet = "" if before.strip() else ";"  # the cell shows its answer once: not again as its value
-        result.append(f"{before}get_ipython().run_line_magic('claude', {asked!r}){quiet}")
+        result.append(f"{before}get_ipython().run_line_magic('claude', {arguments!r}){quiet}")
         result += [""] * (last - at)  # line numbers of what follows stay
         at = last + 1
     return "\n".join(result).splitlines(keepends=True)
@@ -97,7 +113,7 @@ def _top(lines: Lines) -> int | None:
 
 
 def _last_line(source: list[str], at: int) -> int:
-    """The last line of a statement that goes on behind a backslash; one before a blank line or the end is text."""
+    """The last line of a statement that continues behind a backslash; one before a blank line or the end is text."""
     while at + 1 < len(source) and _goes_on(source[at]) and source[at + 1].strip():
         at += 1
     return at
@@ -116,7 +132,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _magics(source: list[str]) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Where magics stand in Python source: line → (column of the `%`, where the rest begins).
+    """Where magics are in Python source: line → (column of the `%`, where the rest begins).
 
     Strings and brackets that span lines are followed, so that what only looks like a magic there stays.
     """

@@ -1,30 +1,31 @@
 """From the characters of a magic's line to a question as a value: options, NAMEs and the prompt.
 
-What the options are is the table in `claude_jupyter.options`. Braces in the prompt are `content/prompt.py`'s.
+What the options are is the table in `claude_jupyter.options`. Braces in the prompt are `content/prompt/interpolate.py`'s.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from claude_jupyter.content import expressions
+from claude_jupyter.content.prompt import expressions
 from claude_jupyter.errors import UsageError
-from claude_jupyter.magics.words import Word, skip_blanks, unquoted, word_at, words
-from claude_jupyter.option_values import did_you_mean, refuse_key
+from claude_jupyter.magics.line.words import Word, skip_blanks, unquoted, word_at, words
 from claude_jupyter.options import BY_LONG, BY_SHORT, OPTIONS, Option, Options
+from claude_jupyter.options.option_values import did_you_mean, refuse_key
 
 _LONGEST_LINE: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A value to look at, as it stands on the line.
+    """A value to look at, as it is on the line.
 
     Attributes
     ----------
@@ -39,8 +40,11 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked. With `help` the rest is empty: `--help` wins over everything beside it."""
+class ParsedPrompt:
+    """What was asked. With `help` the rest is empty: `--help` wins over everything next to it.
+
+    Without a prompt it only points at a cell, as *Ask Claude* writes it: the question is still to come.
+    """
 
     options: Options = field(default_factory=Options)
     names: tuple[Name, ...] = ()
@@ -48,7 +52,7 @@ class Asked:
     help: bool = False
 
 
-def parse_cell(line: str, body: str | None) -> Asked:
+def parse_cell(line: str, body: str | None) -> ParsedPrompt:
     """What `%%claude LINE` over `body` asks; the prompt is the body without blank lines around it.
 
     Raises
@@ -57,18 +61,18 @@ def parse_cell(line: str, body: str | None) -> Asked:
         In one line: an empty cell, an unknown option, a wrong value, a NAME that is none.
     """
     if len(line) > _LONGEST_LINE:
-        raise UsageError("the first line is too long to be options and names: the question stands below it")
+        raise UsageError("the first line is too long for options and names: write the question below it")
     given, names, wants_help = _cell_words(line)
     if wants_help:
-        return Asked(help=True)
+        return ParsedPrompt(help=True)
     prompt = _without_blank_lines(body or "")
-    if not prompt:
-        raise UsageError(_empty_cell(names))
     options = Options.of_words(given)
-    return Asked(options, tuple(_name(word) for word in names), prompt)
+    if not prompt and not options.cell:
+        raise UsageError(_empty_cell(names))
+    return ParsedPrompt(options, tuple(_name(word) for word in names), prompt)
 
 
-def parse_line(line: str, *, may_be_empty: bool = False) -> Asked:
+def parse_line(line: str, *, may_be_empty: bool = False) -> ParsedPrompt:
     """What `%claude LINE` asks: options end at the first word that is none, the rest is the prompt byte for byte.
 
     Parameters
@@ -92,6 +96,11 @@ def parse_line(line: str, *, may_be_empty: bool = False) -> Asked:
             continue
         if option.kind == "count":
             given.append((option, value))
+        elif option.kind == "mode" and value is None:
+            following = word_at(line, at)
+            fits = following is not None and _fits(option, following.text)
+            given.append((option, following.text if following and fits else None))
+            at = skip_blanks(line, following.end) if following and fits else at
         elif value is None:
             following = _value_word(option, word.text, word_at(line, at))
             at = skip_blanks(line, following.end)
@@ -99,11 +108,12 @@ def parse_line(line: str, *, may_be_empty: bool = False) -> Asked:
         else:
             given.append((option, unquoted(value)))
     if any(option.name == "help" for option, _ in given):
-        return Asked(help=True)
+        return ParsedPrompt(help=True)
     prompt = line[at:].removesuffix("\n")
-    if not prompt.strip() and not may_be_empty:
+    options = Options.of_words(given)
+    if not prompt.strip() and not may_be_empty and not options.cell:
         raise UsageError("there is no question: %claude what is a p-value?")
-    return Asked(Options.of_words(given), (), prompt)
+    return ParsedPrompt(options, (), prompt)
 
 
 def resolve(names: Sequence[Name], namespace: Mapping[str, Any]) -> tuple[tuple[Name, Any], ...]:
@@ -112,7 +122,7 @@ def resolve(names: Sequence[Name], namespace: Mapping[str, Any]) -> tuple[tuple[
     Raises
     ------
     UsageError
-        In one line: what does not exist and what is near, or what the look-up said.
+        In one line: what does not exist and what is near, or what the lookup said.
     """
     return tuple(
         (name, name.literal if name.literal is not None else value_of(name.source, namespace))
@@ -165,11 +175,21 @@ def with_objects(options: Options, namespace: Mapping[str, Any]) -> Options:
     UsageError
         As `resolve`.
     """
-    tools = tuple(value_of(t, namespace) if isinstance(t, str) else t for t in options.tool)
+    tools = tuple(_tool(t, namespace) if isinstance(t, str) else t for t in options.tool)
     returns = type_of(options.returns, namespace) if isinstance(options.returns, str) else options.returns
     if returns is None and options.returns is not None:
-        raise UsageError(f"{_short(options.returns)} is None, and no type")
+        raise UsageError(f"{_short(options.returns)} is None, not a type")
     return replace(options, tool=tools, returns=returns)
+
+
+def _tool(source: str, namespace: Mapping[str, Any]) -> Any:
+    """The tool that `--tool` names; a partial or an object, which has no name of its own, goes by the user's."""
+    tool = value_of(source, namespace)
+    if not callable(tool) or hasattr(tool, "__name__") or not source.isidentifier():
+        return tool
+    named: Any = functools.partial(tool)
+    named.__name__ = source
+    return named
 
 
 def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], bool]:
@@ -188,16 +208,21 @@ def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], 
             option, value = _take(word.text, given)
             if option is None:
                 continue
-            if value is None and option.kind == "count":
+            if value is None and option.kind in ("count", "mode"):
                 following = next(rest, None)
-                number = following is not None and re.fullmatch(r"[0-9]+", following.text)
-                given.append((option, following.text if following and number else None))
-                waiting = None if number else following
+                fits = following is not None and _fits(option, following.text)
+                given.append((option, following.text if following and fits else None))
+                waiting = None if fits else following
             else:
                 given.append(
                     (option, unquoted(value or _value_word(option, word.text, next(rest, None)).text))
                 )
     return given, names, any(option.name == "help" for option, _ in given)
+
+
+def _fits(option: Option, word: str) -> bool:
+    """Whether the next word is the value of an option that may be without one."""
+    return word in option.choices or (option.kind == "count" and re.fullmatch(r"[0-9]+", word) is not None)
 
 
 def _is_option(word: str) -> bool:
@@ -213,7 +238,7 @@ def _take(word: str, given: list[tuple[Option, str | None]]) -> tuple[Option | N
         if option.takes_value:
             return option, (_given_value(option, value) if equals else None)
         if equals:
-            raise UsageError(f"{option.flag} takes no value")
+            raise UsageError(f"{option.flag} does not take a value")
         given.append((option, None))
         return None, None
     return _take_short(word, given)
@@ -227,7 +252,7 @@ def _take_short(word: str, given: list[tuple[Option, str | None]]) -> tuple[Opti
         option = BY_SHORT.get(word[at]) or _unknown_short(word, word[at])
         at += 1
         rest = word[at:]
-        if option.kind == "count" and (number := re.match(r"=?([0-9]+)", rest)):
+        if option.kind == "count" and (number := _count_in(option, rest)):
             given.append((option, number[1]))
             at += number.end()
         elif option.kind == "count" and rest and rest[0] != "=":
@@ -237,6 +262,12 @@ def _take_short(word: str, given: list[tuple[Option, str | None]]) -> tuple[Opti
         else:
             given.append((option, None))
     return None, None
+
+
+def _count_in(option: Option, rest: str) -> re.Match[str] | None:
+    """The number, or the word in its place, behind a short option: `-l3`, `-l=all`."""
+    words = "".join(f"|{choice}(?![A-Za-z])" for choice in option.choices)
+    return re.match(rf"=?([0-9]+{words})", rest)
 
 
 def _given_value(option: Option, value: str) -> str:
@@ -268,7 +299,7 @@ def _unknown_short(word: str, letter: str) -> Option:
     if not near:
         long = [o.flag for o in OPTIONS if o.name.startswith(letter) and o.short is None]
         near = f"; did you mean {long[0]}?" if long else "; %%claude --help lists them all"
-    raise UsageError(f"there is no option -{letter}{near} (-- before a prompt that begins with a dash)")
+    raise UsageError(f"there is no option -{letter}{near} (put -- before a prompt that begins with a dash)")
 
 
 def _without_blank_lines(body: str) -> str:
@@ -282,10 +313,8 @@ def _without_blank_lines(body: str) -> str:
 
 def _empty_cell(names: list[str]) -> str:
     if len(names) > 1:
-        asked = _short(" ".join(names))
-        return (
-            f"the cell is empty: the question stands below the first line; on one line it is %claude {asked}"
-        )
+        question = _short(" ".join(names))
+        return f"the cell is empty: write the question below the first line, or on one line after %claude: {question}"
     return "the cell is empty: write the question below the first line, such as: What stands out here?"
 
 
@@ -299,7 +328,7 @@ def _name(word: str) -> Name:
     quoted = unquoted(word)
     if quoted is not word:
         if not quoted.strip():
-            raise UsageError(f"{_short(word)} names no file")
+            raise UsageError(f"{_short(word)} does not name a file")
         return Name(word, quoted)
     node = _expression(word)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -313,15 +342,15 @@ def _expression(word: str) -> ast.expr:
     node = expressions.read(word)
     if node is not None and expressions.calls(node):
         raise UsageError(
-            f"{_short(word)} is a call, and nothing is run from this line: assign it first, x = {_short(word)}"
+            f"{_short(word)} is a call, and this line does not run code: assign it first, x = {_short(word)}"
         )
     if word.rstrip(",") != word or isinstance(node, ast.Tuple):
-        raise UsageError(f"{_short(word)}: names stand apart by blanks, without commas")
+        raise UsageError(f"{_short(word)}: separate names with spaces, not commas")
     if node is not None and expressions.is_value(node):
         return node
     if _FILE.fullmatch(word) or "://" in word:
-        raise UsageError(f'a file or URL stands in quotes: "{_short(word)}"')
-    raise UsageError(f"{_short(word)} is not a value's name; the question stands below the first line")
+        raise UsageError(f'put a file or URL in quotes: "{_short(word)}"')
+    raise UsageError(f"{_short(word)} is not the name of a value; write the question below the first line")
 
 
 def _short(text: str) -> str:
@@ -331,7 +360,7 @@ def _short(text: str) -> str:
 
 def _no_such_name(source: str, name: str, namespace: Mapping[str, Any]) -> str:
     if _FILE.fullmatch(source):
-        return f'there is no {name} here; a file stands in quotes: "{source}"'
+        return f'there is no {name} here; put a file in quotes: "{source}"'
     public = [key for key in list(namespace) if not key.startswith("_")]
     near = did_you_mean(name, public) or "; run the cell that defines it first"
     where = "" if source == name else f" (in {_short(source)})"

@@ -1,4 +1,4 @@
-"""How a magic's line is cut into words: at blanks, with quotes and brackets kept together.
+"""Splits a magic's line into words: at spaces, keeping quotes and brackets together.
 
 IPython's `arg_split` and `shlex` lose backslashes and the quotes of `x["a b"]`; what the words mean is `parse.py`'s.
 """
@@ -24,7 +24,7 @@ _REACH: Final = 10_000
 def words(line: str) -> Iterator[Word]:
     """The words of a line: parted by blanks, quotes and brackets kept together (`x["a b"]`, `"my plot.png"`).
 
-    An apostrophe within a word is no quote, a backslash no escape, and what never closes counts as plain text.
+    An apostrophe within a word is not a quote, a backslash no escape, and what never closes counts as plain text.
     """
     at = skip_blanks(line, 0)
     while (word := word_at(line, at)) is not None:

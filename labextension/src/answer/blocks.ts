@@ -13,7 +13,7 @@ export interface Piece {
   /** The same for a tail and the finished piece that it becomes. */
   key: number;
   kind: Kind;
-  /** Markdown that stands by itself (a cut table gets its header again). */
+  /** Markdown that is by itself (a cut table gets its header again). */
   src: string;
   glue: boolean;
   /** Of a fence: its language and its code so far. */

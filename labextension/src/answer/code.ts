@@ -1,11 +1,11 @@
-/** A block of code, whole or still growing: text is appended, colour comes segment by segment, so that size costs nothing. */
+/** A block of code, whole or still growing: text is appended, color comes segment by segment, so that size costs nothing. */
 
 import { button, el } from './dom';
 import type { Services } from './services';
 
-/** Code is coloured in segments of about this many characters, cut between top-level statements. */
+/** Code is colored in segments of about this many characters, cut between top-level statements. */
 const SEGMENT = 1500;
-/** Up to here a finished block is coloured once more as a whole, which reads strings over many lines right. */
+/** Up to here a finished block is colored once more as a whole, which reads strings over many lines right. */
 const WHOLE = 6000;
 
 export class CodeView {
@@ -14,7 +14,7 @@ export class CodeView {
   private open: HTMLElement;
   private code = '';
   private settled = 0;
-  private coloured = true;
+  private colored = true;
 
   constructor(
     private readonly language: string,
@@ -23,10 +23,10 @@ export class CodeView {
     this.text = el('code', language ? `language-${language.replace(/[^\w+#.-]/g, '')}` : '');
     this.open = el('span');
     this.text.append(this.open);
-    this.node = frame(el('pre', '', this.text), () => this.code.replace(/\n$/, ''), services);
+    this.node = frame(el('pre', '', this.text), () => this.code.replace(/\n$/, ''), services, language);
   }
 
-  /** The element that a caret stands in. */
+  /** The element that a caret is in. */
   get end(): HTMLElement {
     return this.open;
   }
@@ -49,10 +49,10 @@ export class CodeView {
   }
 
   private async paint(text: string): Promise<void> {
-    if (this.coloured && this.services.highlight && this.language) {
+    if (this.colored && this.services.highlight && this.language) {
       const fresh = el('span');
-      this.coloured = await this.services.highlight(text, this.language, fresh);
-      if (this.coloured) {
+      this.colored = await this.services.highlight(text, this.language, fresh);
+      if (this.colored) {
         this.open.replaceWith(fresh);
         this.open = fresh;
         return;
@@ -79,19 +79,14 @@ function segmentEnd(code: string, from: number): number {
 }
 
 /** A `pre` in its frame, with what can be done with it. */
-export function frame(pre: HTMLElement, code: () => string, services: Services): HTMLElement {
+export function frame(pre: HTMLElement, code: () => string, services: Services, language = ''): HTMLElement {
   const node = el('div', 'cj-code');
-  const actions = el('div', 'cj-acts');
+  const actions = el('div', 'cj-acts', el('span', 'cj-lang', language));
   if (services.insertBelow) {
-    actions.append(button('cj-btn', 'Insert below', () => services.insertBelow!(code(), node)));
+    actions.append(button('cj-btn cj-insert', 'Insert below', () => services.insertBelow!(code(), node)));
   }
-  const copy = button('cj-btn', 'Copy', () => {
-    services.copy(code()).then(
-      () => flash(copy, 'Copied'),
-      () => flash(copy, 'Not allowed to copy')
-    );
-  });
-  actions.append(copy);
+  const copier = button('cj-btn', 'Copy', () => copy(copier, code(), services));
+  actions.append(copier);
   for (const action of actions.querySelectorAll('button')) {
     action.disabled = services.untrusted !== undefined;
     action.title = services.untrusted ?? '';
@@ -99,6 +94,14 @@ export function frame(pre: HTMLElement, code: () => string, services: Services):
   pre.tabIndex = 0; // scrolls by keyboard
   node.append(actions, pre);
   return node;
+}
+
+/** Copy a text, and say on the button whether that was allowed. */
+export function copy(node: HTMLElement, text: string, services: Services): void {
+  services.copy(text).then(
+    () => flash(node, 'Copied'),
+    () => flash(node, 'Not allowed to copy')
+  );
 }
 
 function flash(node: HTMLElement, text: string): void {

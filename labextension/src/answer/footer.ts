@@ -1,14 +1,16 @@
 /** The one line under an answer: Stop and what is being waited for while it runs, then model, tokens, price, seconds. */
 
-import { clock, dollars, priceDetails, seconds, shortModel, tokens } from '../format';
-import type { Answer, Usage } from '../protocol';
+import { clock, dollars, priceDetails, seconds, shortModel, stepLine, tokens } from '../format';
+import type { Answer, StepBlock, Usage } from '../protocol';
 import { button, el, setText } from './dom';
-import type { Stop } from './services';
+import { copy } from './code';
+import type { Services, Stop } from './services';
 
 let tooltips = 0;
 
 export class Footer {
   readonly node = el('div', 'cj-foot');
+  private readonly steps = el('span', 'cj-step');
   private readonly status = el('span', 'cj-status');
   private readonly model = el('span', 'cj-model');
   private readonly tokens = el('span', 'cj-tokens');
@@ -17,6 +19,7 @@ export class Footer {
   private readonly tip = el('span', 'cj-tip');
   private readonly time = el('span', 'cj-time');
   private readonly live = el('span', 'cj-sr');
+  private copyButton: HTMLButtonElement | null = null;
   private stopButton: HTMLButtonElement | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
   private waiting: { text: string; since: number; until: number | null } | null = null;
@@ -30,7 +33,7 @@ export class Footer {
     this.price.setAttribute('aria-describedby', this.tip.id);
     this.price.append(this.priceText, this.tip);
     this.price.hidden = true;
-    this.node.append(this.status, this.model, this.tokens, this.price, el('span', 'cj-space'), this.time, this.live);
+    this.node.append(this.steps, this.status, this.model, this.tokens, this.price, el('span', 'cj-space'), this.time, this.live);
   }
 
   begin(answer: Answer, stop: Stop | null): void {
@@ -50,6 +53,12 @@ export class Footer {
     }
     this.timer = setInterval(() => this.tick(), 500);
     this.tick();
+  }
+
+  /** What happened to the steps that the answer follows. */
+  follow(steps: StepBlock[]): void {
+    setText(this.steps, steps.map(stepLine).join(' — '));
+    this.steps.title = steps.map(({ title }) => title).join(' — ');
   }
 
   /** Say what is being waited for; the page counts the seconds itself. */
@@ -89,7 +98,7 @@ export class Footer {
     setText(this.model, shortModel(answer.model));
     this.model.title = answer.model;
     const used = Object.values(answer.usage).some(n => n > 0);
-    setText(this.tokens, used ? tokens(answer.usage, { estimated: answer.estimated, saved: answer.saved }) : '');
+    setText(this.tokens, used ? tokens(answer.usage, answer) : '');
     const free = answer.replayed ? 'replayed' : answer.billed && answer.provider !== 'demo' ? '' : 'demo, nothing billed';
     setText(this.priceText, used || answer.cost !== null ? dollars(answer.cost, answer.estimated) : '');
     if (free) {
@@ -98,7 +107,18 @@ export class Footer {
     setText(this.tip, priceDetails(answer));
     this.price.hidden = !this.priceText.textContent;
     setText(this.time, answer.seconds > 0 ? seconds(answer.seconds) : '');
-    this.node.hidden = !used && (!answer.seconds || (!answer.complete && !Number(answer.cost)));
+    this.node.hidden = !used && !this.steps.textContent && (!answer.seconds || (!answer.complete && !Number(answer.cost)));
+  }
+
+  /** A button that copies the answer as Markdown. */
+  offerCopy(text: () => string, services: Services): void {
+    const item = button('cj-btn cj-copy', 'Copy answer', () => copy(item, text(), services));
+    item.disabled = services.untrusted !== undefined;
+    item.title = services.untrusted ?? 'Copy the whole answer as Markdown';
+    item.hidden = !text();
+    this.copyButton?.remove();
+    this.copyButton = item;
+    this.time.before(item);
   }
 
   announce(text: string): void {

@@ -1,12 +1,12 @@
 /**
- * Sets mathematics after the text around it, a few formulas at a time: text never waits for them, and where there are very many,
+ * Sets mathematics after the text around it, a few formulas at a time: text never waits for them, and if there are very many,
  * those in sight come first and the others while the page has nothing else to do.
  */
 
 import { el } from './dom';
 import type { Services } from './services';
 
-/** So many waiting formulas are set at once, wherever they stand; of more, first those near what is in sight. */
+/** This many waiting formulas are set at once, wherever they are; of more, first those near what is in sight. */
 const FEW = 60;
 const NEAR = '1200px';
 /** Marks of formulas in one part that is set in one go. */

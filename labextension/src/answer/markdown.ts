@@ -10,7 +10,7 @@ import { el } from './dom';
 import { Formulas } from './formulas';
 import type { Services } from './services';
 
-/** Settled pieces stand together on pages of about so many characters: the browser skips those that are out of sight. */
+/** Settled pieces are together on pages of about this many characters: the browser skips those that are out of sight. */
 const PAGE = 6000;
 /** Pieces, and characters, that are drawn by one call. */
 const BATCH = 12;
@@ -196,7 +196,7 @@ export class MarkdownStream {
     this.tail = null;
   }
 
-  /** Put a drawn piece at the end, or its content into the piece before it; returns what stands there now. */
+  /** Put a drawn piece at the end, or its content into the piece before it; returns what is there now. */
   private place(node: HTMLElement, piece: Piece): ChildNode[] {
     const moved = piece.glue ? glue(this.page.lastElementChild, node, piece.kind) : null;
     if (moved) {

@@ -15,7 +15,7 @@ export interface Model {
 
 export interface Mounted {
   push(message: unknown): void;
-  /** The widget's view is gone. True if that was all: false where an output goes on showing the answer, and wants its messages. */
+  /** The widget's view is gone. True if that was all: false where an output continues showing the answer, and wants its messages. */
   dispose(): boolean;
   /** The kernel closed the widget, or is gone. */
   closed(): void;

@@ -1,4 +1,4 @@
-/** When to paint: with the browser's frames, at most 20 times a second, in slices that leave the page responsive. */
+/** When to paint: with the browser's frames, at most 20 times a second, in slices that leave the page responsive; first and last words at once. */
 
 export interface Paintable {
   /** Paint until `deadline` (performance.now()); true if something is left. */
@@ -18,14 +18,15 @@ export class Painter {
   private interval = FASTEST;
   private cost = 0;
   private backlog = false;
+  private now = false;
   private waiting = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `now`: with the next frame, however long ago the last paint was (the last words must not wait). */
+  /** `now`: before the next frame, however long ago the last paint was: the first and the last words must not wait. */
   request(item: Paintable, now = false): void {
     this.dirty.add(item);
     if (now) {
-      this.backlog = true;
+      this.now = true;
       if (this.timer !== undefined && !document.hidden) {
         clearTimeout(this.timer);
         this.timer = undefined;
@@ -47,6 +48,8 @@ export class Painter {
     const wait = this.backlog ? 0 : this.last + this.interval - performance.now();
     if (document.hidden) {
       this.timer = setTimeout(() => void this.frame(), HIDDEN);
+    } else if (this.now) {
+      queueMicrotask(() => void this.frame());
     } else if (wait > 16) {
       this.timer = setTimeout(() => {
         this.timer = undefined;
@@ -61,7 +64,7 @@ export class Painter {
     this.timer = undefined;
     this.last = performance.now();
     const deadline = this.last + SLICE;
-    this.backlog = false;
+    this.backlog = this.now = false;
     for (const item of [...this.dirty]) {
       this.dirty.delete(item);
       try {
@@ -70,7 +73,7 @@ export class Painter {
           this.backlog = true;
         }
       } catch (error) {
-        console.error('claude-jupyter: an answer could not be drawn', error); // the others go on
+        console.error('claude-jupyter: an answer could not be drawn', error); // the others continue
       }
     }
     this.waiting = false;

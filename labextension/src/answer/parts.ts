@@ -2,26 +2,67 @@
 
 import { count, seconds } from '../format';
 import type { Attachment, CitationBlock, NoticeBlock, ThinkingBlock, ToolBlock } from '../protocol';
-import { el, hostOf, link, setText, withCode } from './dom';
+import { button, el, hostOf, link, setText, withCode } from './dom';
+import type { Advice } from './services';
 
 /** Most characters of a tool's input or result that are shown. */
 const MOST = 4000;
 
-export function attachments(items: Attachment[]): HTMLElement {
-  const node = el('ul', 'cj-atts');
-  node.setAttribute('aria-label', 'Attached');
-  for (const item of items) {
+/** What an attachment carried: asked for when its chip is opened. */
+type Ask = (place: number) => Promise<{ text: string; image: string }>;
+
+/** Chips of what was attached; with `ask` they open what was sent, one at a time. */
+export function attachments(items: Attachment[], ask?: Ask): HTMLElement[] {
+  const list = el('ul', 'cj-atts');
+  const place = el('div', 'cj-sent');
+  place.hidden = true;
+  list.setAttribute('aria-label', 'Attached');
+  for (const [i, item] of items.entries()) {
     const facts = [item.sent, item.tokens ? `${count(item.tokens)} tokens` : ''].filter(Boolean).join(' · ');
-    const chip = el('li', 'cj-att', el('span', '', el('b', '', item.label), el('small', '', facts)));
+    const said = el('span', '', el('b', '', item.label), el('small', '', facts));
+    const chip = ask ? button('cj-chip', '', () => void open(i, chip)) : el('span', 'cj-chip');
+    chip.append(said);
     if (item.thumbnail) {
       const image = el('img', 'cj-thumb');
       image.src = item.thumbnail;
       image.alt = '';
       chip.prepend(image);
     }
-    node.append(chip);
+    if (ask) {
+      chip.title = 'Show what was sent';
+      chip.setAttribute('aria-expanded', 'false');
+    }
+    list.append(el('li', 'cj-att', chip));
   }
-  return node;
+  const open = async (i: number, chip: HTMLElement): Promise<void> => {
+    const again = chip.getAttribute('aria-expanded') === 'true';
+    list.querySelectorAll('[aria-expanded]').forEach(other => other.setAttribute('aria-expanded', String(other === chip && !again)));
+    place.hidden = again;
+    if (!again) {
+      place.replaceChildren(el('p', 'cj-hint', 'Asking the kernel …'));
+      const { text, image } = await ask!(i);
+      if (chip.getAttribute('aria-expanded') === 'true') {
+        place.replaceChildren(...sent(items[i].label, text, image));
+      }
+    }
+  };
+  return [list, place];
+}
+
+function sent(label: string, text: string, image: string): HTMLElement[] {
+  const parts: HTMLElement[] = [];
+  if (image) {
+    const picture = el('img');
+    picture.src = image;
+    picture.alt = `${label}, as it was sent`;
+    parts.push(picture);
+  }
+  if (text) {
+    const block = el('pre', 'cj-io', text);
+    block.tabIndex = 0; // scrolls by keyboard
+    parts.push(block);
+  }
+  return parts;
 }
 
 function folded(className: string): { node: HTMLDetailsElement; summary: HTMLElement; body: HTMLElement } {
@@ -69,11 +110,12 @@ export function tool(block: ToolBlock, live: boolean): HTMLElement {
   const running = live && !failed && (block.result === undefined || block.result === null) && block.seconds === null;
   const verb = failed ? 'Failed: ' : running ? 'Calling ' : 'Called ';
   const took = block.seconds === null ? '' : ` · ${seconds(block.seconds)}`;
+  const price = block.tokens ? [`${count(block.tokens)} tokens`, block.price].filter(Boolean).join(', ') : '';
   if (block.name === 'web_search') {
     const query = isDict(block.input) && typeof block.input.query === 'string' ? block.input.query : '';
     summary.append(running ? 'Searching the web' : 'Searched the web', query ? ` for “${query}”` : '', took);
   } else {
-    summary.append(verb, el('code', '', call(block)), took);
+    summary.append(verb, el('code', '', call(block)), took, price && ` · ${price}`);
   }
   node.classList.toggle('cj-failed', failed);
   const full = shown(block.input);
@@ -108,8 +150,30 @@ function shown(value: unknown): string {
   return text.length > MOST ? `${text.slice(0, MOST)}\n… ${count(text.length - MOST)} more characters` : text;
 }
 
-/** Sources, each a link that names its host. */
+/** Where a quote is in its document; '' for a web page. */
+function place(block: CitationBlock): string {
+  if (block.pages) {
+    const [first, last] = block.pages;
+    return first === last ? `p. ${first}` : `pp. ${first}–${last}`;
+  }
+  return block.characters ? `characters ${count(block.characters[0] + 1)}–${count(block.characters[1])}` : '';
+}
+
+/** A quote of a document, folded below the paragraph that cites it. */
+function quote(block: CitationBlock, where: string): HTMLElement {
+  const { node, summary, body } = folded('cj-quote');
+  summary.append(el('span', 'cj-title', block.title || 'document'), `, ${where}`);
+  body.append(el('blockquote', '', block.cited));
+  node.classList.toggle('cj-empty', !block.cited);
+  return node;
+}
+
+/** A source: a web page as a link that names its host, a document as a quote with its place. */
 export function citation(block: CitationBlock): HTMLElement {
+  const where = place(block);
+  if (where) {
+    return quote(block, where);
+  }
   const host = hostOf(block.url);
   const node = el('li', 'cj-cite', el('span', 'cj-n', String(block.n)), ' ', link(block.url, block.title || host || block.url));
   if (host && block.title) {
@@ -121,9 +185,14 @@ export function citation(block: CitationBlock): HTMLElement {
   return node;
 }
 
-/** One line of plain text; its first sentence carries the colour of its level. */
-export function notice(block: NoticeBlock): HTMLElement {
-  const level = ['info', 'warning', 'stopped', 'error'].includes(block.level) ? block.level : 'info';
+const ADVICE: [Advice, string, string][] = [
+  ['resume', 'Resume', 'Write claude.resume() in a cell below, to continue from here'],
+  ['restore', 'Restore', 'Bring the earlier answers of this notebook back into the conversation']
+];
+
+/** One line of plain text; its first sentence carries the color of its level. What it advises is a button where `follow` is given. */
+export function notice(block: NoticeBlock, follow?: (advice: Advice) => void, untrusted?: string): HTMLElement {
+  const { level } = block;
   const [first, ...rest] = block.text.split('\n');
   const node = el('div', `cj-notice cj-${level}`);
   const split = level === 'error' ? null : /^([^.:`]{1,40}[.:])(\s[^]*)$/.exec(first);
@@ -136,6 +205,14 @@ export function notice(block: NoticeBlock): HTMLElement {
     line.append(el('strong', '', ...withCode(first)));
   }
   node.append(line, ...rest.filter(text => text.trim()).map(text => el('p', '', ...withCode(text))));
+  for (const [advice, label, hint] of follow ? ADVICE : []) {
+    if (block.text.includes(`claude.${advice}()`)) {
+      const item = button('cj-advice', label, () => follow!(advice));
+      item.disabled = untrusted !== undefined;
+      item.title = untrusted ?? hint;
+      line.append(' ', item);
+    }
+  }
   if (level === 'error') {
     node.setAttribute('role', 'alert');
   }

@@ -1,10 +1,10 @@
 /**
  * The one view of an answer, live and saved, in the widget and in the extension. Plain DOM; what differs between hosts
- * comes in as `services`. Colour, type and metrics are in `style/answer.css`.
+ * comes in as `services`. Color, type and metrics are in `style/answer.css`.
  */
 
-import { shortModel } from '../format';
-import { readUsage, type Answer, type Block, type Op, type Usage } from '../protocol';
+import { prompt, shortModel } from '../format';
+import { joinTexts, readUsage, type Answer, type Block, type Op, type Usage } from '../protocol';
 import type { Arrived } from '../snapshot';
 import { el } from './dom';
 import { Footer } from './footer';
@@ -12,7 +12,7 @@ import { MarkdownStream } from './markdown';
 import { Painter, type Paintable } from './paint';
 import * as parts from './parts';
 import { Follower } from './scroll';
-import type { Services, Stop } from './services';
+import type { Advice, Services, Stop } from './services';
 
 const painter = new Painter();
 
@@ -33,6 +33,7 @@ export class AnswerView implements Paintable {
   private gap = false;
   private painted: (() => void)[] = [];
   private blocks: Block[] = [];
+  private answer: Answer | null = null;
   private usage: Usage;
   private began = 0;
   /** Counts what arrived: the same number, nothing new. */
@@ -77,15 +78,12 @@ export class AnswerView implements Paintable {
           this.spent = op.cost;
           this.usage = op.usage;
           this.foot.meter(op.usage, op.cost);
-          break;
-        case 'end':
-          this.end(op.answer);
       }
     }
     painter.request(this, blank && !this.isBlank()); // the first words do not wait for the pace
   }
 
-  /** Show an answer that is not arriving any more; `texts` are those of its text blocks. */
+  /** Show an answer that is not arriving anymore; `texts` are those of its text blocks. */
   show(answer: Answer, texts: Map<number, string>): void {
     this.head(answer);
     answer.blocks.forEach((block, b) => {
@@ -100,6 +98,11 @@ export class AnswerView implements Paintable {
   /** USD so far, while it arrives. */
   get cost(): string | null {
     return this.live ? this.spent : null;
+  }
+
+  /** Tokens of the question and of what has arrived, while it arrives. */
+  get size(): number {
+    return this.live ? prompt(this.usage) + this.usage.output : 0;
   }
 
   /** It has arrived: take over what the kernel says of it in the end. */
@@ -159,14 +162,22 @@ export class AnswerView implements Paintable {
     painter.forget(this);
   }
 
+  /** What a notice advises, done by the host. */
+  private get advice(): ((advice: Advice) => void) | undefined {
+    const { follow } = this.services;
+    return follow && (advice => this.answer && follow(advice, this.answer, this.node));
+  }
+
   private isBlank(): boolean {
     return !this.shown.some(item => item.type === 'text' && item.stream.length > 0);
   }
 
   private head(answer: Answer): void {
-    const label = answer.model ? `Answer of ${shortModel(answer.model)}` : 'Answer';
+    this.answer = answer;
+    const label = answer.model ? `Answer from ${shortModel(answer.model)}` : 'Answer';
     this.node.setAttribute('aria-label', label);
-    const chips = answer.attachments.length ? [parts.attachments(answer.attachments)] : [];
+    const { sent } = this.services;
+    const chips = answer.attachments.length ? parts.attachments(answer.attachments, sent && (place => sent(answer, place, this.node))) : [];
     this.node.replaceChildren(...chips, this.body, this.foot.node);
   }
 
@@ -200,11 +211,13 @@ export class AnswerView implements Paintable {
       const node =
         block.type === 'tool' ? parts.tool(block, this.live)
         : block.type === 'citation' ? parts.citation(block)
-        : parts.notice(block);
+        : block.type === 'notice' ? parts.notice(block, this.advice, this.services.untrusted)
+        : el('span'); // told below, or of a newer version
       if (node instanceof HTMLDetailsElement) {
         node.open = open;
       }
       this.place(b, { type: 'other', node });
+      this.foot.follow(this.blocks.filter(item => item.type === 'step'));
     }
   }
 
@@ -270,6 +283,7 @@ export class AnswerView implements Paintable {
       }
     }
     this.foot.end(answer);
+    this.foot.offerCopy(() => joinTexts(this.texts() ?? []), this.services);
     const nothing = !answer.complete && answer.blocks.length === 0; // the cell's error says why
     this.node.hidden = nothing && answer.attachments.length === 0;
     const failed = nothing || answer.blocks.some(block => block.type === 'notice' && block.level === 'error');

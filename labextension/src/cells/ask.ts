@@ -1,46 +1,30 @@
-/** Visible cells made by buttons: nothing here asks Claude, it writes what the user may run. Pure but for the notebook's model. */
+/** Visible cells made by buttons: nothing here asks Claude, it writes what the user may run. */
 
 import { isCodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import type { Written } from './pointing';
-import { LOADS } from './seen';
 
-const LOAD = '%load_ext claude_jupyter';
+/** Whether such cells are run at once: a setting, off by default. */
+let runsAtOnce = false;
 
-export interface Request extends Written {
-  /** Run it at once (a setting, off by default). */
-  run: boolean;
+export function runAtOnce(yes: boolean): void {
+  runsAtOnce = yes;
 }
 
-/**
- * Put a prompt cell below the cell at `index`, after a cell that loads the magic where none does; returns its index. What must run again
- * to be seen has that cell above it.
- */
-export function putBelow(panel: NotebookPanel, index: number, { source, caret, run, again }: Request): number {
+/** Put a prompt cell below the cell at `index`; returns its index. One that waits for its question is never run. */
+export function putBelow(panel: NotebookPanel, index: number, { source, caret }: Written, whole = true): number {
   const notebook = panel.content;
   if (!notebook.model || notebook.model.readOnly) {
     return -1;
   }
-  const sources = notebook.widgets.map(cell => cell.model.sharedModel.getSource());
   notebook.activeCellIndex = index;
   notebook.deselectAll();
-  const loads = sources.some(text => LOADS.test(text));
-  if (sources[index + 1] === source) {
+  if (notebook.widgets[index + 1]?.model.sharedModel.getSource() === source) {
     notebook.activeCellIndex = index + 1; // written already
-    return index + 1;
+  } else {
+    insert(panel, source);
   }
-  if (!loads && again) {
-    NotebookActions.insertAbove(notebook);
-    notebook.activeCell?.model.sharedModel.setSource(LOAD);
-    notebook.activeCellIndex += 1;
-  } else if (!loads) {
-    insert(panel, LOAD);
-    if (run) {
-      void NotebookActions.run(notebook, panel.sessionContext);
-    }
-  }
-  insert(panel, source);
-  if (run && !again) {
+  if (runsAtOnce && whole) {
     void NotebookActions.run(notebook, panel.sessionContext);
   } else {
     notebook.mode = 'edit';

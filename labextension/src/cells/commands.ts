@@ -1,24 +1,31 @@
 /** Ask, Fix, Explain, Stop: commands, a button on each cell, entries in menus. They write visible cells. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import { isCodeCellModel, type Cell, type ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { putBelow } from './ask';
+import type { IDisposable } from '@lumino/disposable';
+import { modelLine } from '../format';
+import { isLoaded, links } from '../kernels';
+import { speaksPython } from '../language';
+import { followSettings, kernelSettings, PLUGIN } from '../settings';
+import { putBelow, runAtOnce } from './ask';
 import { putButtons } from './buttons';
-import { askAbout, explain, fix } from './pointing';
+import { handOver } from './handover';
+import { askAbout, explain, fix, referenceTo } from './pointing';
 import { promptOf } from './prompt';
-import { kindOf, outputsOf, Runs } from './seen';
+import { kindOf, outputAt, outputsOf } from './seen';
 
 export const COMMANDS = {
   ask: 'claude-jupyter:ask',
   fix: 'claude-jupyter:fix',
   explain: 'claude-jupyter:explain',
-  stop: 'claude-jupyter:stop'
+  stop: 'claude-jupyter:stop',
+  model: 'claude-jupyter:model'
 };
-const PLUGIN = 'claude-jupyter:plugin';
 
 export const buttons: JupyterFrontEndPlugin<void> = {
   id: PLUGIN,
@@ -27,41 +34,60 @@ export const buttons: JupyterFrontEndPlugin<void> = {
   requires: [INotebookTracker],
   optional: [ISettingRegistry, ICommandPalette],
   activate: (app, tracker: INotebookTracker, registry: ISettingRegistry | null, palette: ICommandPalette | null) => {
-    let run = false;
-    void registry
-      ?.load(PLUGIN)
-      .then(settings => {
-        const read = (): void => void (run = settings.get('run').composite === true);
-        settings.changed.connect(read);
-        read();
-      })
-      .catch(error => console.warn('claude-jupyter: settings cannot be read', error));
-    addCommands(app, tracker, () => run);
+    if (registry) {
+      followSettings(registry, settings => {
+        runAtOnce(settings.get('run').composite === true);
+        tracker.forEach(panel => links.get(panel)?.send('state', kernelSettings()));
+      }).catch(error => console.warn('claude-jupyter: settings cannot be read', error));
+    }
+    handOver(tracker);
+    addCommands(app, tracker);
+    showShortcuts(app.commands);
     for (const command of Object.values(COMMANDS)) {
       palette?.addItem({ command, category: 'Claude' });
     }
   }
 };
 
-function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () => boolean): void {
+function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker): void {
   const { commands } = app;
   const describedBy = { args: { type: 'object', properties: {} } };
   const describedByCell = {
-    args: { type: 'object', properties: { pointed: { type: 'boolean', description: 'Of the context menu: the cell under the pointer, not the active one' } } }
+    args: {
+      type: 'object',
+      properties: {
+        pointed: { type: 'boolean', description: 'In the context menu: the cell under the pointer, not the active one' },
+        toolbar: { type: 'boolean', description: "In the cell's toolbar: hidden if it can do nothing" }
+      }
+    }
   };
-  const runs = new Runs(tracker);
   const write = (panel: NotebookPanel, index: number, kind: 'ask' | 'fix' | 'explain', output = -1): void => {
-    const cells = runs.cells(panel);
-    const written = kind === 'ask' ? askAbout(cells, index) : (kind === 'fix' ? fix : explain)(cells, index, output);
-    putBelow(panel, index, { ...written, run: run() && kind !== 'ask' });
+    const models = panel.content.widgets.map(({ model }) => model);
+    const cell = referenceTo(models[index].id, models.map(({ id }) => id));
+    const loaded = isLoaded(panel);
+    if (kind === 'ask') {
+      putBelow(panel, index, askAbout(cell, loaded), false);
+    } else if (kind === 'fix') {
+      putBelow(panel, index, fix(cell, loaded));
+    } else {
+      const outputs = outputsOf(models[index]);
+      putBelow(panel, index, explain(cell, output + 1, (outputs[output] && kindOf(outputs[output])) ?? 'text', loaded));
+    }
   };
   const pointed = (args: ReadonlyPartialJSONObject): Cell | null => (args.pointed ? underPointer(app, tracker) : tracker.activeCell);
+  /** In the context menu the output under the pointer, if it is one that can be asked about. */
+  const outputFor = (cell: Cell | null, kind: 'fix' | 'explain', args: ReadonlyPartialJSONObject): number => {
+    const node = args.pointed ? app.contextMenuHitTest(candidate => candidate.classList.contains('jp-OutputArea-child')) : undefined;
+    const at = cell && node ? outputAt(cell, node) : -1;
+    const found = at >= 0 && !isPrompt(cell!.model) ? kindOf(outputsOf(cell!.model)[at]) : null;
+    return found !== null && found !== 'error' && kind === 'explain' ? at : outputOf(cell?.model, kind === 'fix');
+  };
   const writeHere = (kind: 'ask' | 'fix' | 'explain', args: ReadonlyPartialJSONObject): void => {
     const panel = tracker.currentWidget;
     const cell = pointed(args);
     const index = panel && cell ? panel.content.widgets.indexOf(cell) : -1;
     if (panel && cell && index >= 0) {
-      write(panel, index, kind, kind === 'ask' ? -1 : outputOf(cell.model, kind === 'fix'));
+      write(panel, index, kind, kind === 'ask' ? -1 : outputFor(cell, kind, args));
     }
   };
   const may = (panel: NotebookPanel): boolean => speaksPython(panel) && panel.content.model?.readOnly === false;
@@ -86,32 +112,40 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
     label: 'Ask Claude About This Cell',
     caption: 'Write a question about this cell into a new cell below',
     describedBy: describedByCell,
-    isEnabled: writable,
-    isVisible: args => here() && isNoPrompt(pointed(args)?.model),
+    isEnabled: args => writable() && isNoPrompt(pointed(args)?.model),
+    isVisible: args => inMenu(args) || (here() && isNoPrompt(pointed(args)?.model)),
     execute: args => writeHere('ask', args)
   });
   commands.addCommand(COMMANDS.fix, {
     label: 'Fix With Claude',
     caption: 'Write a question about this error into a new cell below',
     describedBy: describedByCell,
-    isEnabled: writable,
-    isVisible: args => here() && outputOf(pointed(args)?.model, true) >= 0,
+    isEnabled: args => writable() && outputOf(pointed(args)?.model, true) >= 0,
+    isVisible: args => inMenu(args) || (here() && outputOf(pointed(args)?.model, true) >= 0),
     execute: args => writeHere('fix', args)
   });
   commands.addCommand(COMMANDS.explain, {
     label: 'Explain With Claude',
     caption: 'Write a question about this output into a new cell below',
     describedBy: describedByCell,
-    isEnabled: writable,
-    isVisible: args => here() && outputOf(pointed(args)?.model, true) < 0 && outputOf(pointed(args)?.model, false) >= 0,
+    isEnabled: args => writable() && outputFor(pointed(args), 'explain', args) >= 0,
+    isVisible: args => inMenu(args) || (here() && outputOf(pointed(args)?.model, true) < 0 && outputFor(pointed(args), 'explain', args) >= 0),
     execute: args => writeHere('explain', args)
+  });
+  commands.addCommand(COMMANDS.model, {
+    label: 'Choose Model…',
+    caption: 'Choose the model for the next questions in this notebook, by name and price',
+    describedBy,
+    isEnabled: () => tracker.currentWidget !== null && isLoaded(tracker.currentWidget),
+    isVisible: args => inMenu(args) || here(),
+    execute: () => chooseModel(tracker)
   });
   commands.addCommand(COMMANDS.stop, {
     label: 'Stop Claude',
-    caption: 'Stop the answer that is arriving; what came is kept',
+    caption: 'Stop the answer that is arriving; what has arrived is kept',
     describedBy,
     isEnabled: () => stopButton(tracker) !== null || tracker.currentWidget?.sessionContext.session?.kernel?.status === 'busy',
-    isVisible: here,
+    isVisible: args => inMenu(args) || here(),
     execute: async () => {
       const node = stopButton(tracker);
       if (node) {
@@ -123,17 +157,45 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker, run: () =>
   });
 }
 
-/** Whether the notebook's language is Python, as far as anybody has said; in another there is nothing that the buttons could write. */
-function speaksPython({ content }: NotebookPanel): boolean {
-  const told = (key: string, name: string): unknown => (content.model?.getMetadata(key) as Record<string, unknown> | undefined)?.[name];
-  const language = told('language_info', 'name') ?? told('kernelspec', 'language');
-  return typeof language !== 'string' || /^(?:i?python\d*|sage)?$/i.test(language);
+/** In the context menu too: a menu shows the shortcut whose arguments are those of its entry, so each gets a twin that no key reaches. */
+function showShortcuts(commands: CommandRegistry): void {
+  const twins = new Map<CommandRegistry.IKeyBinding, IDisposable>();
+  const show = (binding: CommandRegistry.IKeyBinding): void => {
+    const { command, args, keys } = binding;
+    if (command.startsWith('claude-jupyter:') && !Object.keys(args).length) {
+      twins.set(binding, commands.addKeyBinding({ command, args: { pointed: true }, keys: [...keys], selector: '.cj-shown-only' }));
+    }
+  };
+  [...commands.keyBindings].forEach(show);
+  commands.keyBindingChanged.connect((_, { type, binding }) => {
+    if (type === 'added') {
+      show(binding);
+    } else {
+      twins.get(binding)?.dispose();
+      twins.delete(binding);
+    }
+  });
+}
+
+/** The models with their prices, to choose the one of the next questions. */
+async function chooseModel(tracker: INotebookTracker): Promise<void> {
+  const link = tracker.currentWidget && links.get(tracker.currentWidget);
+  const { models, model } = link?.state ?? { models: [], model: '' };
+  const items = models.map(modelLine);
+  const { value } = await InputDialog.getItem({ title: 'Model for the next questions', label: 'List prices in USD per million tokens', items, current: models.findIndex(({ id }) => id === model) });
+  const chosen = models[items.indexOf(value ?? '')];
+  if (chosen) {
+    link?.send('model', { name: chosen.id });
+  }
 }
 
 /** Of an answer that is arriving, in the background too, while the kernel is idle. */
 function stopButton(tracker: INotebookTracker): HTMLButtonElement | null {
   return tracker.currentWidget?.node.querySelector<HTMLButtonElement>('.cj-Answer .cj-stop:enabled') ?? null;
 }
+
+/** In the main menu and the palette commands stay, and are gray where they can do nothing. */
+export const inMenu = (args: ReadonlyPartialJSONObject): boolean => args.pointed !== true && args.toolbar !== true;
 
 function isPrompt(model: ICellModel): boolean {
   return model.type === 'code' && promptOf(model.sharedModel.getSource()) !== null;
@@ -142,9 +204,9 @@ function isPrompt(model: ICellModel): boolean {
 const isNoPrompt = (model: ICellModel | undefined): boolean => model !== undefined && !isPrompt(model);
 
 /** The cell where the context menu was opened: a click on the text of a cell opens it, but does not make the cell the active one. */
-function underPointer(app: JupyterFrontEnd, tracker: INotebookTracker): Cell | null {
+export function underPointer(app: JupyterFrontEnd, tracker: INotebookTracker): Cell | null {
   const node = app.contextMenuHitTest(candidate => candidate.classList.contains('jp-Cell'));
-  return tracker.currentWidget?.content.widgets.find(cell => cell.node === node) ?? null;
+  return (node && tracker.currentWidget?.content.widgets.find(cell => cell.node === node)) ?? null;
 }
 
 /** The output that a command is about: the error, else the first picture, else the last that can be asked about; -1 if none. */

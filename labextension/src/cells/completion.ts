@@ -1,4 +1,4 @@
-/** In a prompt only the kernel completes: it knows the options, the names, and what stands in braces. Others would offer words of the prose. */
+/** In a prompt only the kernel completes: it knows the options, the names, and what is in braces. Others would offer words of the prose. */
 
 import type { ICompletionProvider, ICompletionProviderManager } from '@jupyterlab/completer';
 import { PROMPT_MIME } from './editor';

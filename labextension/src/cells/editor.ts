@@ -3,11 +3,11 @@
 import type { CodeEditor } from '@jupyterlab/codeeditor';
 import { RangeSetBuilder, StateEffect, StateField, type EditorState, type Extension } from '@codemirror/state';
 import { Decoration, EditorView, ViewPlugin, type DecorationSet, type ViewUpdate } from '@codemirror/view';
-import { bracesIn, promptOf, type Prompt } from './prompt';
+import { bracesIn, promptOf, questionOf, type Prompt } from './prompt';
 
 export const PROMPT_MIME = 'text/x-claude-prompt';
 
-/** Languages of cells that may hold a prompt: Python's, or none where no kernel has told yet. */
+/** Languages of cells that may hold a prompt: Python's, or none if no kernel has told yet. */
 const OURS = /^text\/x-(i?python|claude-prompt)|^$|^text\/plain$/;
 
 /** Whether the notebook turned out to be in another language, whose `%%claude` is none of ours. */
@@ -24,7 +24,8 @@ const prompt = StateField.define<Prompt | null>({
 });
 
 function read(state: EditorState): Prompt | null {
-  return state.field(place) ? null : promptOf(state.sliceDoc(0, 2000));
+  const source = state.sliceDoc(0, 2000);
+  return state.field(place) ? null : (promptOf(source) ?? (state.doc.length < 2000 ? questionOf(source) : null));
 }
 
 /** Whether a cell of this language can be a prompt. */

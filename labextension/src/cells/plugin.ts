@@ -7,8 +7,11 @@ import {
   IEditorLanguageRegistry
 } from '@jupyterlab/codemirror';
 import { ICompletionProviderManager } from '@jupyterlab/completer';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { attaching } from './attaching';
 import { onlyTheKernel } from './completion';
 import { canPrompt, PROMPT_MIME, promptEditor } from './editor';
+import { keepPrompts } from './pieces';
 
 const MARKDOWN = 'text/x-ipythongfm'; // Markdown with LaTeX, as in Markdown cells
 
@@ -17,13 +20,17 @@ export const prompts: JupyterFrontEndPlugin<void> = {
   description: 'Edits %%claude cells as prose.',
   autoStart: true,
   requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
-  optional: [ICompletionProviderManager],
+  optional: [ICompletionProviderManager, INotebookTracker],
   activate: (
     app,
     extensions: IEditorExtensionRegistry,
     languages: IEditorLanguageRegistry,
-    completion: ICompletionProviderManager | null
+    completion: ICompletionProviderManager | null,
+    tracker: INotebookTracker | null
   ) => {
+    if (tracker) {
+      keepPrompts(app.commands, tracker);
+    }
     if (completion) {
       void app.restored.then(() => onlyTheKernel(completion));
     }
@@ -37,7 +44,7 @@ export const prompts: JupyterFrontEndPlugin<void> = {
       name: 'claude-jupyter:prompt',
       factory: ({ model, inline }) =>
         inline && canPrompt(model.mimeType)
-          ? EditorExtensionRegistry.createImmutableExtension(promptEditor(model))
+          ? EditorExtensionRegistry.createImmutableExtension([promptEditor(model), attaching(model)])
           : null
     });
   }

@@ -1,92 +1,91 @@
-/**
- * What a prompt cell says so that it points at one cell or one of its outputs. Pure. The magic's `-l`, `-p` and `-e` count back from the
- * newest; what they do not reach (an old error, a cell that this kernel never ran) is quoted, so that nothing else is sent in its place.
- */
+/** What a prompt cell says so that it points at one cell or one of its outputs: never its source or what it showed. Pure. */
+
+export const LOAD = '%load_ext claude_jupyter';
 
 export type Kind = 'error' | 'image' | 'value' | 'text';
-
-export interface Seen {
-  source: string;
-  code: boolean;
-  /** A question to Claude itself. */
-  asks: boolean;
-  /** The execution count, if this kernel ran it under the eyes of this page; else null. */
-  ran: number | null;
-  /** Whether the magic was there when it ran, and saw what it showed. */
-  noticed: boolean;
-  outputs: { kind: Kind; text: string }[];
-}
 
 /** A cell's source, and where the caret goes: behind the question. */
 export interface Written {
   source: string;
   caret: number;
-  /** Only a cell that runs again shows the magic what is asked about. */
-  again?: boolean;
 }
 
-/** With `-l N` at most so many: the others are sent as well. */
-const FAR = 3;
-const LONGEST = 4000;
+const SHORT = 8; // characters of an id
 
-export function askAbout(cells: Seen[], index: number): Written {
-  const cell = cells[index];
-  const back = newer(cells, cell) + 1;
-  if (cell.noticed && back <= FAR) {
-    return written(`%%claude -l${back > 1 ? ` ${back}` : ''}`, back > 1 ? `About \`In [${cell.ran}]\`: ` : '');
-  }
-  const said = cell.outputs.map(({ kind, text }) => (kind === 'image' ? '' : text)).filter(text => text.trim());
-  const quotes = [quoted(cell.source, cell.code ? 'python' : 'markdown'), ...(said.length ? [quoted(said.join('\n'), 'text')] : [])];
-  return written('%%claude', '', quotes.join('\n\n'));
-}
-
-export function fix(cells: Seen[], index: number, output: number): Written {
-  const cell = cells[index];
-  const later = cells.some(other => other.ran !== null && !other.asks && other.ran > (cell.ran ?? 0) && other.outputs.some(({ kind }) => kind === 'error'));
-  const question = 'Why does this fail, and how do I fix it?';
-  if (cell.ran !== null && !later) {
-    return written('%%claude -e', question);
-  }
-  return written('%%claude', question, quoted(cell.source, 'python') + '\n\n' + quoted(cell.outputs[output].text, 'text'));
-}
-
-export function explain(cells: Seen[], index: number, output: number): Written {
-  const cell = cells[index];
-  const { kind, text } = cell.outputs[output];
-  if (kind === 'image') {
-    const images = (from: Seen['outputs']): number => from.filter(item => item.kind === 'image').length;
-    const later = cells.filter(other => other.ran !== null && cell.ran !== null && other.ran > cell.ran);
-    const back = later.reduce((sum, other) => sum + images(other.outputs), 1 + images(cell.outputs.slice(output + 1)));
-    if (!cell.noticed && cell.ran !== null) {
-      return { ...written('%%claude -p', 'Explain this picture.'), again: true };
+/** The shortest beginning of a cell's id that no other cell's has, and that is no execution count. */
+export function referenceTo(id: string, others: string[]): string {
+  for (let length = SHORT; length < id.length; length++) {
+    const beginning = id.slice(0, length);
+    if (/[^\d]/.test(beginning) && !beginning.endsWith('-') && !others.some(other => other !== id && other.startsWith(beginning))) {
+      return beginning;
     }
-    return back === 1
-      ? written('%%claude -p', 'Explain this picture.')
-      : written(`%%claude -p ${back}`, `Explain the first of these pictures${cell.ran === null ? '' : `, of \`In [${cell.ran}]\``}.`);
   }
-  if (kind === 'value' && cell.ran !== null) {
-    return written(`%%claude Out[${cell.ran}]`, 'Explain this output.');
-  }
-  const back = newer(cells, cell) + 1;
-  if (cell.noticed && back <= FAR) {
-    return written(`%%claude -l${back > 1 ? ` ${back}` : ''}`, back > 1 ? `Explain the output of \`In [${cell.ran}]\`.` : 'Explain this output.');
-  }
-  return written('%%claude', 'Explain this output.', quoted(cell.source, 'python') + '\n\n' + quoted(text, 'text'));
+  return id;
 }
 
-/** Cells that ran after this one, as the magic counts them. */
-function newer(cells: Seen[], cell: Seen): number {
-  return cells.filter(other => other.ran !== null && !other.asks && other.ran > (cell.ran ?? Infinity)).length;
+/** A question about a cell is the user's to write. */
+export const askAbout = (cell: string, loaded: boolean): Written => cellOf(`--cell ${cell}`, '', loaded);
+
+/** `output` counts from 1. */
+export const explain = (cell: string, output: number, kind: Kind, loaded: boolean): Written =>
+  cellOf(`--cell ${cell}:${output}`, kind === 'image' ? 'Explain this picture.' : 'Explain this output.', loaded);
+
+export const fix = (cell: string, loaded: boolean): Written => lines(loaded, `%claude_fix --cell ${cell}`);
+
+export const resume = (chat: string, loaded: boolean): Written =>
+  lines(loaded, chat === 'main' ? 'claude.resume()' : `claude.resume(chat=${JSON.stringify(chat)})`);
+
+/**
+ * Where the extension is not loaded, a question that is known is asked in one line: that runs anywhere. One that is still to be
+ * written gets lines of its own, which this extension makes work (`handover.ts`).
+ */
+function cellOf(options: string, question: string, loaded: boolean): Written {
+  return !loaded && question ? lines(loaded, `%claude ${options} ${question}`) : lines(loaded, `%%claude ${options}`, question);
 }
 
-function written(magic: string, question: string, quote = ''): Written {
-  const head = `${magic}\n${question}`;
-  return { source: quote ? `${head}\n\n${quote}` : head, caret: head.length };
+/**
+ * A cell that loads the extension and asks in lines below, as one that any kernel can run: the question on the magic's own line. Only a
+ * question that is a paragraph fits there; another stays as it is, and runs where this extension loads ours beforehand.
+ */
+export function portable(source: string): string {
+  const found = /^(\s*%load_ext[ \t]+claude_jupyter[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*)%%claude(?![\w?])([^\n]*)\n([^]*)$/.exec(source);
+  const question = found?.[3].trim() ?? '';
+  if (!found || !question || /\n[ \t]*(?:\n|[-+*>#|`~]|\d+[.)]|    )|^[-`~]|```|~~~|\$\$/.test(question)) {
+    return source;
+  }
+  return `${found[1]}%claude${found[2].trimEnd()} ${question.replace(/[ \t]*\n[ \t]*/g, ' ')}`;
 }
 
-function quoted(text: string, language: string): string {
-  const cut = text.length > LONGEST ? `${text.slice(0, LONGEST / 2)}\n…\n${text.slice(-LONGEST / 2)}` : text;
-  const longest = Math.max(2, ...(cut.match(/`+/g) ?? []).map(run => run.length));
-  const fence = '`'.repeat(longest + 1);
-  return `${fence}${language}\n${cut.replace(/\n+$/, '')}\n${fence}`;
+function lines(loaded: boolean, ...said: string[]): Written {
+  const source = [...(loaded ? [] : [LOAD]), ...said].join('\n');
+  return { source, caret: source.length };
+}
+
+/** What the source of a cell that asks points at: references as they are there, and whether it is about the last error. */
+export interface Pointers {
+  references: { cell: string; output: number | null }[];
+  error: boolean;
+  fixes: boolean;
+  /** It loads the extension and asks in the same cell. */
+  loads: boolean;
+  /** It names files that its cell holds. */
+  attached: boolean;
+  /** Any of these. */
+  points: boolean;
+}
+
+const OURS = /%claude|\bclaude\s*\./;
+const REFERENCE = /(?:--cell(?:[ \t]+|=)|\bcell\s*=\s*)["']?\[?([\w-]+)\]?(?::(\d+))?/g;
+const LOADS = /^\s*%load_ext[ \t]+claude_jupyter[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*%%claude(?![\w?])/;
+
+export function pointersIn(source: string): Pointers | null {
+  if (!OURS.test(source)) {
+    return null;
+  }
+  const references = [...source.matchAll(REFERENCE)].map(([, cell, output]) => ({ cell, output: output ? Number(output) : null }));
+  const fixes = /^[ \t]*%claude_fix(?!\w)/m.test(source);
+  const error = references.length === 0 && (fixes || /^[ \t]*%{1,2}claude[^\n]*[ \t](?:-e|--error)(?!\S)/m.test(source));
+  const loads = LOADS.test(source);
+  const attached = source.includes('attachment:');
+  return { references, error, fixes, loads, attached, points: references.length > 0 || error || fixes || loads || attached };
 }

@@ -1,9 +1,9 @@
-/** The status-bar item: this notebook's price, the kernel's, the context gauge, the model; live while an answer arrives. */
+/** The status-bar item: this notebook's price and how full the context is, in at most 24 characters; the rest is its tooltip. */
 
 import { Signal, type ISignal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { el, setText } from '../answer/dom';
-import { count, dollars, shortModel, unbilled } from '../format';
+import { count, dollars, shortModel } from '../format';
 import type { Links } from '../links';
 import { page } from '../page';
 import type { State, Sum } from '../state';
@@ -12,12 +12,11 @@ const LOOK = 1000; // ms between looks at answers that are arriving
 
 export class StatusItem extends Widget {
   private readonly price = el('b');
-  private readonly rest = el('span');
   private readonly gauge = el('i');
-  private readonly context = el('span', 'cj-context', el('span'), el('span', 'cj-gauge', this.gauge));
-  private readonly model = el('span');
+  private readonly share = el('span');
+  private readonly context = el('span', 'cj-context', el('span', 'cj-gauge', this.gauge), this.share);
   private readonly timer = setInterval(() => this.look(), LOOK);
-  private live = 0;
+  private live = { cost: 0, size: 0 };
   private active = false;
   private readonly activity = new Signal<this, void>(this);
 
@@ -26,7 +25,7 @@ export class StatusItem extends Widget {
     open: () => void
   ) {
     super({ node: el('button', 'cj-status-item jp-mod-highlighted') });
-    this.node.append(el('span', '', 'Claude: ', this.price, this.rest), this.context, this.model);
+    this.node.append(el('span', '', 'Claude ', this.price), this.context);
     this.node.addEventListener('click', open);
     links.changed.connect(this.draw, this);
     this.draw();
@@ -47,13 +46,17 @@ export class StatusItem extends Widget {
   }
 
   private look(): void {
-    let live = 0;
+    let cost = 0;
+    let size = 0;
     const panel = this.links.current?.panel;
-    for (const { view } of page().live.values()) {
-      live += panel?.node.contains(view.node) ? Number(view.cost ?? 0) : 0;
+    for (const { view, answer } of page().live.values()) {
+      if (panel?.node.contains(view.node)) {
+        cost += answer.provider === 'demo' || answer.replayed ? 0 : Number(view.cost ?? 0);
+        size = Math.max(size, view.size);
+      }
     }
-    if (live !== this.live) {
-      this.live = live;
+    if (cost !== this.live.cost || size !== this.live.size) {
+      this.live = { cost, size };
       this.draw();
     }
   }
@@ -67,51 +70,45 @@ export class StatusItem extends Widget {
     if (!state) {
       return;
     }
-    const { budget } = state;
-    const parts = [this.sum(state.kernel, 'kernel', budget.kernel)];
-    if (state.notebook) {
-      parts.unshift(this.sum(state.notebook, 'notebook', budget.notebook));
-    }
-    if (state.day && budget.day) {
-      parts.push(this.sum(state.day, 'today', budget.day));
-    }
-    parts.push(...[unbilled(state.kernel)].filter(Boolean));
-    const [price] = parts[0].split(' ');
-    setText(this.price, price);
-    setText(this.rest, [parts[0].slice(price.length), ...parts.slice(1)].join(' · '));
-    const share = state.context ? Math.min(1, state.context.used / state.context.window) : 0;
+    setText(this.price, priceText(state.notebook ?? state.kernel, this.live.cost));
+    const share = state.context ? Math.min(1, Math.max(state.context.used, this.live.size) / state.context.window) : 0;
     this.context.hidden = !state.context;
-    setText(this.context.firstElementChild as HTMLElement, `context ${Math.round(100 * share)} %`);
+    setText(this.share, percent(share));
     this.gauge.style.width = `${Math.max(2, 100 * share)}%`;
-    setText(this.model, shortModel(state.model));
-    this.node.title = details(state);
-    const shown = [...this.node.children].filter(part => !(part as HTMLElement).hidden).map(part => part.textContent);
-    this.node.setAttribute('aria-label', `${shown.join(', ')}. ${details(state)}`);
-  }
-
-  /** `$0.18 of $5.00 notebook`. */
-  private sum(sum: Sum, name: string, budget: string | null): string {
-    return `${this.money(sum).replace(/ /g, '\u00a0')}${budget ? ` of ${dollars(budget)}` : ''} ${name}`;
-  }
-
-  private money(sum: Sum): string {
-    return dollars(sum.cost === null ? null : String(Number(sum.cost) + this.live), sum.estimated);
+    this.node.title = details(state, this.live.cost);
+    this.node.setAttribute('aria-label', `Claude: ${this.price.textContent}, context ${this.share.textContent}. ${this.node.title}`);
   }
 }
 
-function details(state: State): string {
-  const lines = [`${count(state.kernel.calls)} requests and ${count(state.kernel.tokens)} tokens in this kernel`];
-  if (state.day) {
-    lines.push(`Today ${dollars(state.day.cost)}${state.budget.day ? ` of ${dollars(state.budget.day)}` : ''}`);
+/** `0.4 %`, `3.2 %`, `41 %`. */
+export function percent(share: number): string {
+  const value = 100 * share;
+  return `${value > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
+}
+
+/** What was billed; of the demo's answers no price, which would look as if something had been. */
+export function priceText(sum: Sum, live = 0): string {
+  if (sum.unbilled > 0 && Number(sum.cost) === 0 && !live) {
+    return 'demo, $0';
   }
-  if (state.budget.notebook) {
-    lines.push(`Budget of this notebook ${dollars(state.budget.notebook)}`);
-  }
-  if (state.budget.kernel) {
-    lines.push(`Budget of this kernel ${dollars(state.budget.kernel)}`);
-  }
-  if (state.context) {
-    lines.push(`Context: ${count(state.context.used)} of ${count(state.context.window)} tokens`);
+  const price = sum.cost === null ? '$?' : dollars(live ? String(Number(sum.cost) + live) : sum.cost, sum.estimated);
+  return price.replace(/ /g, '\u00a0');
+}
+
+function details(state: State, live: number): string {
+  const line = (name: string, sum: Sum, budget: string | null): string =>
+    `${name}: ${priceText(sum, live)}${budget ? ` of ${dollars(budget)}` : ''}`;
+  const { budget, context } = state;
+  const lines = [
+    `${count(state.kernel.calls)} requests and ${count(state.kernel.tokens)} tokens in this kernel`,
+    ...(state.notebook ? [line('This notebook', state.notebook, budget.notebook)] : []),
+    line('This kernel', state.kernel, budget.kernel),
+    ...(state.day ? [`Today: ${dollars(state.day.cost)}${budget.day ? ` of ${dollars(budget.day)}` : ''}`] : []),
+    ...(context ? [`Context: ${count(context.used)} of ${count(context.window)} tokens`] : []),
+    `Model: ${shortModel(state.model)}`
+  ];
+  if (state.kernel.unbilled > 0) {
+    lines.push(`Not billed (demo or replayed): it would have cost ${dollars(String(state.kernel.unbilled))}`);
   }
   return lines.join('\n');
 }

@@ -1,4 +1,4 @@
-/** Lends JupyterLab's own services to the view of answers: Markdown, mathematics, colours, cells. */
+/** Provides JupyterLab's own services to the answer view: Markdown, mathematics, colors, cells. */
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
@@ -8,7 +8,7 @@ import { atFirstNotebook, drawing, provide } from './host';
 
 export const answers: JupyterFrontEndPlugin<void> = {
   id: 'claude-jupyter:answers',
-  description: "Lends JupyterLab's Markdown, mathematics and colours to the view of answers.",
+  description: "Provides JupyterLab's Markdown, math and colors to the answer view.",
   autoStart: true,
   requires: [IRenderMimeRegistry],
   optional: [IEditorLanguageRegistry, INotebookTracker],

@@ -1,40 +1,44 @@
-/** What an output with an answer in it shows. Of a live answer it takes over the very elements that the widget drew, and goes on with them. */
+/** What an output with an answer in it shows. Of a live answer it takes over the very elements that the widget drew, and continues with them. */
 
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import type { NotebookPanel } from '@jupyterlab/notebook';
 import { mount, type Mount } from '../answer/mount';
-import type { Services } from '../answer/services';
+import type { Services, Stop } from '../answer/services';
 import { AnswerView } from '../answer/view';
 import { lend, page, type Live } from '../page';
 import { joinTexts, MIME, readAnswer, textsOf, type Answer } from '../protocol';
 import { unseal } from '../seal';
-import { isUnfinished } from '../snapshot';
-import type { Host } from './host';
-import { Keeper } from './keeping';
+import { isUnfinished, UNFINISHED } from '../snapshot';
+import { tracker, type Host } from './host';
+import { find as findPlace, Keeper } from './keeping';
 import { idOf } from './outputs';
+import { Pending } from './pending';
 import { labServices } from './services';
 
 let services: Services | null = null;
 
 /** From now on answers are drawn with JupyterLab's services, those of widgets too, and what arrives is kept. */
-export function serve({ rendermime, languages, tracker }: Host): void {
+export function serve({ rendermime, languages, tracker: notebooks }: Host): void {
   if (services) {
     return;
   }
-  const lent = labServices(rendermime, languages, tracker);
+  const lent = labServices(rendermime, languages, notebooks);
   services = lent;
   lend((where: Mount) => mount(where, lent));
-  if (tracker) {
-    new Keeper(tracker);
+  if (notebooks) {
+    new Keeper(notebooks);
   }
 }
 
 export class Drawing {
   private view: Pick<AnswerView, 'dispose'> | null = null;
   private live: Live | null = null;
+  private pending: Pending | null = null;
+  private below = new MutationObserver(() => undefined);
 
   constructor(
     private readonly node: HTMLElement,
-    private readonly options: IRenderMime.IRendererOptions
+    private readonly options: IRenderMime.IRendererOptions | null
   ) {}
 
   async draw(model: IRenderMime.IMimeModel): Promise<void> {
@@ -56,6 +60,7 @@ export class Drawing {
         if (!unfinished) {
           end(live);
           live.view.finish(answer);
+          this.hideRepeated();
         }
         return;
       }
@@ -74,8 +79,43 @@ export class Drawing {
       texts.forEach((sealed, b) => texts.set(b, unseal(sealed)));
     }
     view.show(answer, texts);
+    const place = unfinished && model.trusted ? find(answer.id) : null;
+    if (place) {
+      this.pending = new Pending(place, stop => this.wait(answer, texts, stop), () => (this.view as AnswerView | null)?.finish(answer));
+    }
     await view.whenPainted();
     this.node.style.minHeight = '';
+    this.hideRepeated();
+  }
+
+  /** The kernel continues with it, unseen by this page. */
+  private wait(answer: Answer, texts: Map<number, string>, stop: Stop): void {
+    const node = document.createElement('div');
+    const view = new AnswerView(node, this.services(true));
+    const arrived = answer.blocks.filter(block => block.type !== 'notice' || block.text !== UNFINISHED.text);
+    view.begin({ ...answer, blocks: arrived.map(block => (block.type === 'text' ? { type: 'text', text: texts.get(answer.blocks.indexOf(block)) ?? '' } : block)) }, stop);
+    view.apply([{ op: 'status', text: 'Still answering', until: null }]);
+    this.view?.dispose();
+    this.view = view;
+    this.node.replaceChildren(node);
+  }
+
+  /** The error below a stopped answer says what the answer has said. */
+  hideRepeated(): void {
+    const child = this.node.closest('.jp-OutputArea-child');
+    const stopped = this.node.querySelector(':scope > .cj-Answer[data-state="stopped"]') !== null;
+    const hide = (): void => {
+      const next = child?.nextElementSibling;
+      if (next?.querySelector('[data-mime-type]')?.textContent?.startsWith('StoppedError: ')) {
+        next.classList.add('cj-repeated');
+      }
+    };
+    this.below.disconnect();
+    if (child?.parentElement && stopped) {
+      this.below = new MutationObserver(hide);
+      this.below.observe(child.parentElement, { childList: true, subtree: true });
+      hide();
+    }
   }
 
   private adopt(live: Live): void {
@@ -105,6 +145,9 @@ export class Drawing {
   }
 
   clear(): void {
+    this.below.disconnect();
+    this.pending?.dispose();
+    this.pending = null;
     if (this.live && !this.live.ended) {
       this.live.adopted = false; // another output may take it on: a cell that is moved is made anew
     } else {
@@ -125,11 +168,18 @@ export class Drawing {
 const UNTRUSTED: Pick<Services, 'untrusted' | 'copy'> & Partial<Services> = {
   untrusted: 'Trust this notebook first',
   copy: () => Promise.reject(new Error('not trusted')),
-  insertBelow: () => undefined
+  insertBelow: () => undefined,
+  sent: undefined,
+  follow: () => undefined
 };
 
 const text = (value: unknown): string =>
   typeof value === 'string' ? value : Array.isArray(value) ? value.join('') : '';
+
+function find(id: string): NotebookPanel | null {
+  const notebooks = tracker();
+  return notebooks && (findPlace(notebooks, id)?.panel ?? null);
+}
 
 function end(live: Live): void {
   live.ended = true;
@@ -144,13 +194,13 @@ function same(live: Live, answer: Answer, plain: string): boolean {
 }
 
 /** Where the plugin that lends JupyterLab's services is switched off: text as it is. */
-function plain(options: IRenderMime.IRendererOptions): Services {
+function plain(options: IRenderMime.IRendererOptions | null): Services {
   return {
     render: (markdown, node) => {
       node.textContent = markdown;
       node.style.whiteSpace = 'pre-wrap';
     },
-    typeset: node => void options.latexTypesetter?.typeset(node),
+    typeset: node => void options?.latexTypesetter?.typeset(node),
     copy: value => navigator.clipboard.writeText(value)
   };
 }

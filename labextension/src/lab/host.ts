@@ -1,5 +1,6 @@
-/** What JupyterLab lends to the view of answers, and the view's code, which comes when there is something to draw. */
+/** What JupyterLab provides to the answer view, and the view's code, which is loaded when there is something to draw. */
 
+import type { Extension } from '@codemirror/state';
 import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -18,6 +19,9 @@ export function provide(lent: Host): void {
   host = lent;
   void code?.then(module => module.serve(lent));
 }
+
+/** The notebooks of this page, if there are any. */
+export const tracker = (): INotebookTracker | null => host?.tracker ?? null;
 
 /** The code that draws answers: fetched once, when it is first needed, or again if that failed. */
 export function drawing(): Promise<typeof import('./drawing')> {
@@ -44,4 +48,11 @@ export function atFirstNotebook(tracker: INotebookTracker, start: () => void): v
     start();
   };
   tracker.widgetAdded.connect(begin);
+}
+
+/** The language support of an editor for a MIME type, where JupyterLab has one. */
+export async function languageOf(mimeType: string): Promise<Extension | null> {
+  const known = host?.languages?.findByMIME(mimeType);
+  const language = known && (await host?.languages?.getLanguage(known));
+  return language?.support ?? null;
 }

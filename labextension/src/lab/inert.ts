@@ -3,7 +3,7 @@
 const BARE = /^<(?:br ?\/?|\/?(?:sub|sup|kbd))>/i;
 
 /**
- * `<` of raw HTML becomes `&lt;` outside code. Only how it looks depends on this: what it misses, the sanitiser removes.
+ * `<` of raw HTML becomes `&lt;` outside code. Only how it looks depends on this: what it misses, the sanitizer removes.
  * The stored Markdown has been made inert already (in the kernel) and passes unchanged.
  */
 export function inertMarkdown(markdown: string): string {
@@ -31,7 +31,7 @@ function inertLine(line: string): string {
   );
 }
 
-/** Pictures of sanitised HTML become links that name their host, before any of it reaches the page. */
+/** Pictures of sanitized HTML become links that name their host, before any of it reaches the page. */
 export function inertImages(html: string): string {
   if (!/<(?:img|video|audio|source|picture|iframe|embed|object|link|style|svg|form|input|button)\b/i.test(html)) {
     return html;

@@ -1,6 +1,6 @@
 /**
  * Writes what has arrived of an answer into its output, once a second, so that a notebook saved in mid-answer holds it. From the
- * first time on the output is of the answer's own type, and its renderer goes on with the very view that the widget began.
+ * first time on the output is of the answer's own type, and its renderer continues with the very view that the widget began.
  */
 
 import { CodeCell, isCodeCellModel, type ICodeCellModel } from '@jupyterlab/cells';
@@ -9,6 +9,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { page, type Live } from '../page';
 import type { Sealer } from '../seal';
 import { LOST, snapshotOf, UNFINISHED } from '../snapshot';
+import { leave, takeUp, type Arriving } from './leaving';
 import { idOf } from './outputs';
 
 const EVERY = 1000; // ms
@@ -39,6 +40,7 @@ export class Keeper {
     shared.began = () => this.start();
     shared.closed = live => void setTimeout(() => this.lose(live), GRACE);
     const follow = (panel: NotebookPanel): void => {
+      void panel.context.ready.then(() => !panel.isDisposed && takeUp(panel));
       const { sessionContext } = panel;
       sessionContext.statusChanged.connect((_, status) => {
         if (status === 'restarting' || status === 'autorestarting' || status === 'terminating' || status === 'dead') {
@@ -49,6 +51,16 @@ export class Keeper {
     };
     tracker.forEach(follow);
     tracker.widgetAdded.connect((_, panel) => follow(panel));
+    window.addEventListener('pagehide', () => leave([...page().live.values()].flatMap(live => this.arriving(live))));
+  }
+
+  private arriving(live: Live): Arriving[] {
+    const place = live.ended ? null : this.place(live);
+    if (!place || !runsHere(place)) {
+      return [];
+    }
+    const output = { output_type: 'display_data', ...snapshotOf(live.answer, live.view.arrived(), UNFINISHED) } as unknown as IOutput;
+    return [{ path: place.panel.context.path, cell: place.model.id, output }];
   }
 
   private start(): void {
@@ -62,7 +74,7 @@ export class Keeper {
     }, EVERY);
   }
 
-  /** Nothing is written where nothing is new, nothing may be written, or another page runs the cell and writes it. */
+  /** Nothing is written if nothing is new, nothing may be written, or another page runs the cell and writes it. */
   private keep(live: Live): void {
     if (live.ended || this.written.get(live) === live.view.changes) {
       return;
@@ -78,7 +90,7 @@ export class Keeper {
       const { length } = String(snapshot.data['text/plain']);
       if (!live.adopted || length > STEP * (this.told.get(live) ?? 0)) {
         this.told.set(live, length);
-        place.model.outputs.set(place.index, output); // its renderer takes the view over, or goes on with it
+        place.model.outputs.set(place.index, output); // its renderer takes the view over, or continues with it
       } else {
         // Into the document alone, past the page: no table of contents reads all of it anew each second.
         (place.model.sharedModel as QuietCell).updateOutputs(place.index, place.index + 1, [output], 'silent-change');
@@ -128,7 +140,7 @@ export class Keeper {
   }
 }
 
-function find(tracker: INotebookTracker, id: string): Place | null {
+export function find(tracker: INotebookTracker, id: string): Place | null {
   let found: Place | null = null;
   tracker.forEach(panel => {
     for (const { model } of found ? [] : panel.content.widgets) {

@@ -27,7 +27,7 @@ const TOKENS = new RegExp(
 
 /**
  * Markdown in which JupyterLab's rule finds what ours does: a dollar that is one is marked, an escaped one too. In a formula `<` gets a
- * blank behind it, as in the stored Markdown, so that it is no tag to anybody.
+ * blank behind it, as in the stored Markdown, so that it is not a tag to anybody.
  */
 export function markMathematics(markdown: string): string {
   if (!/\$|\\[([b]/.test(markdown) || markdown.includes(MARK)) {

@@ -1,4 +1,4 @@
-/** Outputs with answers in them, as they stand in a notebook's model. */
+/** Outputs with answers in them, as they are in a notebook's model. */
 
 import { MIME } from '../protocol';
 

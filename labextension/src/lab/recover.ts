@@ -63,6 +63,17 @@ export class Recovery {
     }
   }
 
+  /** The same: first whoever runs its cell may put it in, however far behind that page is, then those that missed it. */
+  private fetch(answer: string): void {
+    const { panel } = this.link;
+    if (panel.content.model?.collaborative) {
+      const wait = (this.met.has(answer) ? 15_000 : 200) + 2000 * Math.random();
+      setTimeout(() => !panel.isDisposed && !bundleIn(panel, answer) && this.link.send('answer', { id: answer }), wait);
+    } else {
+      this.link.send('answer', { id: answer });
+    }
+  }
+
   private settle(): void {
     const { panel, state } = this.link;
     const unfinished = state?.turns.length ? unfinishedIn(panel) : new Set<string>();
@@ -70,7 +81,7 @@ export class Recovery {
       const missed = age !== null && 1000 * age < performance.now() && !this.met.has(answer); // ended while this page was loading
       if ((missed || unfinished.has(answer)) && !this.asked.has(answer)) {
         this.asked.add(answer);
-        this.link.send('answer', { id: answer });
+        this.fetch(answer);
       }
     }
     for (const turn of this.lost.size ? (state?.turns ?? []) : []) {
@@ -86,7 +97,7 @@ export class Recovery {
   }
 }
 
-/** The answers that stand in outputs of a notebook, arriving or finished. */
+/** The answers that are in outputs of a notebook, arriving or finished. */
 export function answersIn(panel: NotebookPanel): Set<string> {
   const ids = new Set<string>();
   for (const { outputs } of codeCells(panel)) {
@@ -95,6 +106,19 @@ export function answersIn(panel: NotebookPanel): Set<string> {
     }
   }
   return ids;
+}
+
+/** A finished answer as it appears in an output; null if none does. */
+export function bundleIn(panel: NotebookPanel, id: string): Bundle | null {
+  for (const { outputs } of codeCells(panel)) {
+    for (let i = 0; i < outputs.length; i++) {
+      const { data, metadata } = outputs.get(i);
+      if (MIME in data && !isUnfinished(metadata) && idOf({ data, metadata }) === id) {
+        return bundleOf(data, metadata);
+      }
+    }
+  }
+  return null;
 }
 
 /** The answers that were arriving when they were written, and arrive in this page no more. */

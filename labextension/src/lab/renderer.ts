@@ -21,6 +21,10 @@ export class AnswerRenderer extends Widget implements IRenderMime.IRenderer {
     }
   }
 
+  protected override onAfterAttach(): void {
+    this.drawing?.hideRepeated();
+  }
+
   override dispose(): void {
     this.drawing?.clear();
     super.dispose();

@@ -4,6 +4,9 @@ import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { NotebookActions, type INotebookTracker } from '@jupyterlab/notebook';
 import { renderMarkdown, type IRenderMime, type IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Services } from '../answer/services';
+import { putBelow } from '../cells/ask';
+import { resume } from '../cells/pointing';
+import { isLoaded, links } from '../kernels';
 import { markMathematics, unmarkDollars } from './mathematics';
 import { inertMarkdown, inertImages } from './inert';
 
@@ -50,12 +53,26 @@ export function labServices(
   }
   if (tracker) {
     services.insertBelow = (code, node) => insertBelow(tracker, code, node);
+    services.sent = async ({ id }, place, node) => {
+      const panel = tracker.find(candidate => candidate.node.contains(node)) ?? tracker.currentWidget;
+      const link = panel && links.get(panel);
+      return link ? link.sent(id, place) : { text: 'No kernel to ask.', image: '' };
+    };
+    services.follow = (advice, { chat }, node) => {
+      const panel = tracker.find(candidate => candidate.node.contains(node));
+      const index = panel?.content.widgets.findIndex(cell => cell.node.contains(node)) ?? -1;
+      if (panel && index >= 0 && advice === 'resume') {
+        putBelow(panel, index, resume(chat, isLoaded(panel)));
+      } else if (panel && advice === 'restore') {
+        links.get(panel)?.send('restore');
+      }
+    };
   }
   return services;
 }
 
 /** A new code cell below the one whose output holds `node`; never run. */
-function insertBelow(tracker: INotebookTracker, code: string, node: HTMLElement): void {
+export function insertBelow(tracker: INotebookTracker, code: string, node: HTMLElement): void {
   const panel = tracker.find(candidate => candidate.node.contains(node));
   const index = panel?.content.widgets.findIndex(cell => cell.node.contains(node)) ?? -1;
   if (!panel || index < 0 || panel.content.model?.readOnly) {

@@ -1,4 +1,4 @@
-/** Colours for the languages of notebooks; others stay plain. */
+/** Colors for the languages of notebooks; others stay plain. */
 
 import hljs from 'highlight.js/lib/core';
 import bash from 'highlight.js/lib/languages/bash';
@@ -17,7 +17,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
 hljs.registerAliases(['ipython', 'ipython3', 'python3'], { languageName: 'python' });
 hljs.registerAliases(['typescript', 'ts'], { languageName: 'javascript' });
 
-/** Longer lines are not coloured: some patterns take more than linear time on them. */
+/** Longer lines are not colored: some patterns take more than linear time on them. */
 const LONGEST = 2000;
 
 export function highlight(code: string, language: string, node: HTMLElement): boolean {

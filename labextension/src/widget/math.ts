@@ -1,4 +1,4 @@
-/** Mathematics in Markdown: taken out before marked could read `_` and `*` in it, and shown as TeX where nothing typesets. */
+/** Mathematics in Markdown: taken out before marked could read `_` and `*` in it, and shown as TeX if nothing typesets. */
 
 import type { MarkedExtension, Tokens } from 'marked';
 

@@ -1,4 +1,4 @@
-/** Markdown, sanitising and colours where no JupyterLab lends them: marked, DOMPurify, highlight.js. */
+/** Markdown, sanitising and colors where no JupyterLab lends them: marked, DOMPurify, highlight.js. */
 
 import createDOMPurify from 'dompurify';
 import { Marked, type Tokens } from 'marked';
@@ -59,9 +59,9 @@ export const services: Services = {
     node.append(purifier.sanitize(html, ALLOWED));
     for (const code of node.querySelectorAll('pre > code')) {
       const language = /language-([\w+#.-]+)/.exec(code.className)?.[1];
-      const coloured = document.createElement('span');
-      if (language && highlight(code.textContent ?? '', language, coloured)) {
-        code.replaceChildren(coloured);
+      const colored = document.createElement('span');
+      if (language && highlight(code.textContent ?? '', language, colored)) {
+        code.replaceChildren(colored);
       }
     }
   },

@@ -1,5 +1,5 @@
 /**
- * Mathematics for pages where nothing typesets it: TeX to MathML, which browsers draw themselves. Built into a module of its own
+ * Mathematics for pages if nothing else typesets it: TeX to MathML, which browsers draw themselves. Built into a module of its own
  * (`static/tex.js`) that crosses at the first formula of a kernel, because it is larger than all the rest.
  */
 

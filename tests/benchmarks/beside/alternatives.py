@@ -76,8 +76,9 @@ ALTERNATIVES: Final = (
         },
         frame="from claude_jupyter.content import attach\nfrom claude_jupyter.content.rules import Rules\n"
         "text = ''.join(block.get('text', '') for a in attach(df, 'df', Rules()) for block in a.blocks)",
-        image="from pathlib import Path\nfrom claude_jupyter.content import images\nfrom claude_jupyter.content.rules import Rules\n"
-        f"data = images.from_bytes(Path(path).read_bytes(), 'photo', Rules(model='{MODEL}')).blocks[-1]['source']['data']",
+        image="from pathlib import Path\nfrom claude_jupyter.content.images import convert as images\n"
+        "from claude_jupyter.content.rules import Rules\nfrom claude_jupyter.models import facts\n"
+        f"data = images.from_bytes(Path(path).read_bytes(), 'photo', Rules(model=facts('{MODEL}'))).blocks[-1]['source']['data']",
         bulk="%config ClaudeMagics.confirm_above = 1000\nanswers = claude.map(rows, 'Is this review positive?')",
     ),
     Alternative(
@@ -205,3 +206,32 @@ def named(names: list[str]) -> list[Alternative]:
             f"no alternative {', '.join(sorted(unknown))}; there are {', '.join(a.name for a in ALTERNATIVES)}"
         )
     return [a for a in ALTERNATIVES if not names or a.name in names or a.name == OURS]
+
+
+FRAME_SENDERS: Final = (
+    Alternative(
+        name="marimo",
+        packages=("marimo", "pandas"),
+        load="",
+        ask="",
+        frame="from marimo._data.get_datasets import get_datasets_from_variables\n"
+        "from marimo._server.ai.prompts import _format_schema_info\n"
+        "from marimo._server.models.completion import SchemaColumn, SchemaTable\n"
+        "columns = get_datasets_from_variables([('df', df)])[0].columns\n"
+        "columns = [SchemaColumn(name=c.name, type=c.type, sample_values=c.sample_values) for c in columns]\n"
+        "text = _format_schema_info([SchemaTable(name='df', columns=columns)])",
+    ),
+    Alternative(
+        name="mito-ai",
+        packages=("mito-ai", "pandas"),
+        load="",
+        ask="",
+        # The kernel's side of it stands as text in the extension's bundle.
+        frame="from pathlib import Path\n"
+        "bundle = next((Path(sys.prefix) / 'share/jupyter/labextensions/mito_ai/static').glob('lib_index_js.*.js'))\n"
+        "source = bundle.read_text().partition('def get_dataframe_structure')[2].partition('def is_from_mitosheet')[0]\n"
+        "exec('def get_dataframe_structure' + source, globals())\n"
+        "text = str({'variable_name': 'df', 'type': 'pd.DataFrame', 'value': get_dataframe_structure(df)})",
+    ),
+)
+"""Notebooks with an assistant of their own, of which only what they send of a dataframe is compared."""

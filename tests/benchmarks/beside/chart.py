@@ -21,7 +21,7 @@ STYLE: Final = (
 
 
 def draw(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """Small bar charts of the chosen rows, two beside each other; ours in colour."""
+    """Small bar charts of the chosen rows, two beside each other; ours in color."""
     panels = [row for name in CHOSEN for row in rows if row.id == name]
     height = HEAD + len(names) * (BAR + GAP) + 12
     lines = -(-len(panels) // COLUMNS)

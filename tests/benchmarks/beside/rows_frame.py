@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from claude_jupyter.demo.tokens import text_tokens
+from claude_jupyter.demo.oracle.token_count import text_tokens
 from claude_jupyter.models import facts
 
 from .alternatives import MODEL, Alternative

@@ -1,7 +1,7 @@
 """The stub server of the benchmark: a process of its own that gives every alternative the same answer at the same pace.
 
 It speaks the Messages API, streamed and whole, and Chat Completions for what speaks nothing else. An answer that is asked for
-whole comes when the stream would have ended. Prompts are counted by the published caching rules (`claude_jupyter/demo/caching.py`).
+whole comes when the stream would have ended. Prompts are counted by the published caching rules (`claude_jupyter/demo/oracle/caching.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from support.raw_server import Play, RawServer, Request, Step, failure, text_eve
 
 from claude_jupyter.costs.prices import price
 from claude_jupyter.costs.usage import Usage
-from claude_jupyter.demo.caching import Cache
-from claude_jupyter.demo.tokens import text_tokens
+from claude_jupyter.demo.oracle.caching import Cache
+from claude_jupyter.demo.oracle.token_count import text_tokens
 from claude_jupyter.models import facts
 
 from .alternatives import MODEL

@@ -1,0 +1,1 @@
+"""What the demo reads in documents and quotes from them."""

@@ -1,0 +1,1 @@
+"""True statements about dataframes, figures, errors, pictures and printed text, all computed from the request."""

@@ -1,0 +1,1 @@
+"""Structured answers (`-r`) in readable form."""

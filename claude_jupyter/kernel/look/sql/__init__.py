@@ -1,0 +1,1 @@
+"""SQL over frames in memory, for the tool `query`."""

@@ -1,0 +1,1 @@
+"""The messages between the notebook page and the kernel over the comm."""

@@ -1,0 +1,27 @@
+/**
+ * Tells the kernel which cells are on the page, from top to bottom, and which of them were merged from others, in the metadata of
+ * executions that may ask something: the history of a question is that of the cells above it. And what the settings editor says. A
+ * message of its own would wait while the kernel is busy.
+ */
+
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { JSONObject } from '@lumino/coreutils';
+import { page } from './page';
+import { kernelSettings } from './settings';
+import type { Kernel } from '@jupyterlab/services';
+
+/** Executions that may ask something, or load the extension in the kernel. */
+export const OURS = /claude/i;
+
+/** From now on executions through this connection carry the notebook's cells. */
+export function tellLayout(kernel: Kernel.IKernelConnection, panel: NotebookPanel): void {
+  const execute = kernel.requestExecute.bind(kernel);
+  kernel.requestExecute = (content, disposeOnDone, metadata) =>
+    execute(content, disposeOnDone, OURS.test(content.code) && !panel.isDisposed ? { ...metadata, ...layoutOf(panel) } : metadata);
+}
+
+function layoutOf({ content, context }: NotebookPanel): { claude_jupyter: JSONObject } {
+  const cells = content.widgets.map(({ model }) => model.id);
+  const { merged } = page();
+  return { claude_jupyter: { notebook: context.path, cells, ...(merged && { merged: cells.filter(id => merged.has(id)) }), ...kernelSettings() } };
+}

@@ -1,0 +1,274 @@
+/**
+ * Claude's proposed cells in one notebook: put in when the kernel says that they wait, marked until they have run. The kernel
+ * decides what waits; a cell that the user moves or deletes is the user's, and is not put in again.
+ */
+
+import { Notification } from '@jupyterlab/apputils';
+import { isCodeCellModel, type Cell } from '@jupyterlab/cells';
+import { NotebookActions, type Notebook } from '@jupyterlab/notebook';
+import type { PanelLayout, Widget } from '@lumino/widgets';
+import { el } from '../answer/dom';
+import type { KernelLink } from '../kernel';
+import { Hint, ProposalBar, UndoBar } from './bars';
+import { find, indexOf, insert, remove } from './cells';
+import { skipping, type Step, type Works } from './works';
+
+interface Mark {
+  cell: Cell;
+  step: Step;
+  bars: Widget[];
+  /** Takes the diff away. */
+  restore?: () => void;
+}
+
+const NONE: Works = { waiting: [], gone: [], undo: null };
+
+export class Waiting {
+  private readonly marks = new Map<string, Mark>();
+  /** Cells of steps that this page has seen, by step: one that is gone was deleted here. */
+  private readonly seen = new Set<string>();
+  /** Steps that this page has run by itself: they do not wait while they run. */
+  private readonly started = new Set<string>();
+  /** Cells that this page has taken out: one that comes back is the user's. */
+  private readonly taken = new Set<string>();
+  private readonly spoken = el('div', 'cj-sr');
+  private undoBar: UndoBar | null = null;
+  private undoCell: Cell | null = null;
+  private undoing = false;
+  private settling = false;
+  private planned = false;
+
+  constructor(private readonly link: KernelLink) {
+    this.spoken.setAttribute('aria-live', 'polite');
+    link.panel.node.append(this.spoken);
+    link.changed.connect(this.settle, this);
+    link.panel.content.modelContentChanged.connect(this.soon, this);
+    NotebookActions.executionScheduled.connect(this.onScheduled, this);
+    link.panel.disposed.connect(() => {
+      NotebookActions.executionScheduled.disconnect(this.onScheduled, this);
+      link.panel.content.modelContentChanged.disconnect(this.soon, this);
+    });
+  }
+
+  /** The steps that wait in this notebook. */
+  get steps(): readonly Step[] {
+    return [...this.marks.values()].map(({ step }) => step);
+  }
+
+  /** Do something with the step whose cell is the active one, or with the first. */
+  act(name: 'keepGoing' | 'skip' | 'stop'): void {
+    const active = this.notebook.activeCell?.model.id;
+    const mark = [...this.marks.values()].find(({ cell }) => cell.model.id === active) ?? [...this.marks.values()][0];
+    if (mark) {
+      this[name](mark);
+    }
+  }
+
+  private get notebook(): Notebook {
+    return this.link.panel.content;
+  }
+
+  /** The model changes before the notebook has a widget for a new cell, or none for one that is gone. */
+  private soon(): void {
+    if (!this.planned) {
+      this.planned = true;
+      queueMicrotask(() => {
+        this.planned = false;
+        this.settle();
+      });
+    }
+  }
+
+  private settle(): void {
+    if (!this.notebook.model || this.link.panel.isDisposed || this.settling) {
+      return; // the second: what is done here changes the notebook
+    }
+    this.settling = true;
+    try {
+      this.follow();
+    } finally {
+      this.settling = false;
+    }
+  }
+
+  private follow(): void {
+    const works = this.link.state?.works ?? NONE;
+    const told = new Set(works.waiting.map(nameOf));
+    for (const [name, mark] of this.marks) {
+      if (!told.has(name) || mark.cell.isDisposed || mark.cell.model.isDisposed) {
+        this.unmark(name, mark);
+      }
+    }
+    works.waiting.forEach(step => this.place(step));
+    const gone = remove(this.notebook, works.gone.filter(id => !this.taken.has(id)));
+    if (gone.length) {
+      gone.forEach(id => this.taken.add(id));
+      this.link.send('removed', { cells: gone });
+    }
+    this.offerUndo(works);
+  }
+
+  private place(step: Step): void {
+    const name = nameOf(step);
+    let cell = find(this.notebook, step);
+    if (cell && cell.model.id === step.cell) {
+      this.seen.add(name);
+    } else if (cell) {
+      this.tell(step, cell.model.id);
+    } else if (this.seen.has(name)) {
+      if (step.cell) {
+        this.tell(step, ''); // deleted here
+      }
+      return;
+    } else if (step.cell === '') {
+      return;
+    } else {
+      const id = insert(this.notebook, step);
+      cell = this.notebook.widgets[indexOf(this.notebook, id)] ?? null;
+      if (!cell) {
+        return; // of another notebook
+      }
+      this.tell(step, id);
+      if (step.automatic) {
+        this.started.add(name);
+        void this.run(cell);
+        return;
+      }
+      this.spoken.textContent = `Claude proposes a cell: ${step.title}. ${step.line}.`;
+      if (this.notebook.activeCell?.model.id === step.after || this.notebook.activeCell === cell) {
+        void this.notebook.scrollToItem(indexOf(this.notebook, id), 'smart');
+      }
+    }
+    if (!this.marks.has(name) && !this.started.has(name)) {
+      this.mark(name, step, cell);
+    }
+  }
+
+  private tell(step: Step, cell: string): void {
+    this.seen.add(nameOf(step));
+    step.cell = cell;
+    this.link.send('placed', { work: step.work, step: step.step, cell });
+  }
+
+  private mark(name: string, step: Step, cell: Cell): void {
+    const mark: Mark = { cell, step, bars: [] };
+    const bar = new ProposalBar(step, {
+      run: () => void this.start(mark),
+      keepGoing: () => this.keepGoing(mark),
+      skip: () => this.skip(mark),
+      stop: () => this.stop(mark)
+    });
+    const hint = new Hint(step);
+    mark.bars.push(bar, hint);
+    this.marks.set(name, mark);
+    cell.addClass('cj-Waiting');
+    around(cell, bar, hint);
+    const failed = this.notebook.widgets[indexOf(this.notebook, step.replaces)]?.model.sharedModel.getSource();
+    if (failed !== undefined) {
+      void this.compare(mark, failed);
+    }
+  }
+
+  /** Show what a correction changes in the cell that failed. */
+  private async compare(mark: Mark, failed: string): Promise<void> {
+    const [{ markChanges }] = await Promise.all([import('../change/diff'), mark.cell.ready]);
+    if (!mark.cell.isDisposed && this.marks.get(nameOf(mark.step)) === mark) {
+      mark.restore = markChanges(mark.cell, failed);
+    }
+  }
+
+  private unmark(name: string, { cell, step, bars, restore }: Mark): void {
+    this.marks.delete(name);
+    restore?.();
+    bars.forEach(bar => bar.dispose());
+    if (cell.isDisposed) {
+      return;
+    }
+    cell.removeClass('cj-Waiting');
+    const { model } = cell;
+    if (step.replaces && isCodeCellModel(model) && model.executionCount !== null && model.sharedModel.getSource() !== skipping(step.chat)) {
+      remove(this.notebook, [step.replaces]);
+    }
+  }
+
+  private onScheduled(_: unknown, { cell }: { cell: Cell }): void {
+    for (const mark of this.marks.values()) {
+      if (mark.cell === cell) {
+        cell.removeClass('cj-Waiting');
+        mark.bars.forEach(bar => bar.hide());
+      }
+    }
+  }
+
+  private async run(cell: Cell): Promise<void> {
+    await NotebookActions.runCells(this.notebook, [cell], this.link.panel.sessionContext);
+  }
+
+  private async start({ cell }: Mark): Promise<void> {
+    this.notebook.activeCellIndex = this.notebook.widgets.indexOf(cell);
+    this.notebook.activate();
+    await this.run(cell);
+  }
+
+  private keepGoing(mark: Mark): void {
+    if (!mark.step.agent) {
+      this.link.send('work', { work: mark.step.work, action: 'keep_going' });
+    }
+    void this.start(mark);
+  }
+
+  private skip(mark: Mark): void {
+    if (mark.step.agent) {
+      remove(this.notebook, [mark.cell.model.id]);
+      this.link.send('work', { work: mark.step.work, action: 'stop' });
+      return;
+    }
+    mark.cell.model.sharedModel.setSource(skipping(mark.step.chat));
+    void this.start(mark);
+  }
+
+  private stop({ cell, step }: Mark): void {
+    this.notebook.activeCellIndex = this.notebook.widgets.indexOf(cell);
+    this.notebook.activate();
+    this.link.send('work', { work: step.work, action: 'stop' });
+  }
+
+  private offerUndo({ undo }: Works): void {
+    const cell = undo ? this.notebook.widgets[indexOf(this.notebook, undo.cell)] : undefined;
+    if (this.undoing && !undo) {
+      this.undoing = false;
+      if (this.link.state?.note) {
+        Notification.info(this.link.state.note, { autoClose: 8000 });
+      }
+    }
+    const old = this.undoBar;
+    if (old && !old.isDisposed && this.undoCell === cell && JSON.stringify(old.undo) === JSON.stringify(undo)) {
+      return;
+    }
+    old?.dispose();
+    this.undoBar = null;
+    this.undoCell = cell ?? null;
+    if (undo && cell) {
+      this.undoBar = new UndoBar(undo, () => {
+        this.undoing = true;
+        this.link.send('undo');
+      });
+      around(cell, null, this.undoBar);
+    }
+  }
+}
+
+/** Put bars above and below what a cell shows: once it shows anything, which a cell far away does not yet. */
+function around(cell: Cell, above: Widget | null, below: Widget): void {
+  void cell.ready.then(() => {
+    const layout = cell.layout as PanelLayout | null;
+    if (above && !above.isDisposed) {
+      layout?.insertWidget(0, above);
+    }
+    if (!below.isDisposed) {
+      layout?.addWidget(below);
+    }
+  });
+}
+
+const nameOf = ({ work, step }: Step): string => `${work} ${step}`;

@@ -1,0 +1,62 @@
+"""A lock that an interrupt leaves taken makes every later question wait forever: so the main thread takes none by itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import claude_jupyter
+
+PACKAGE = Path(claude_jupyter.__file__).parent
+ELSEWHERE = {
+    "conversation/drivers/background.py": "_drain",
+    "demo/oracle/caching.py": "account",
+    "demo/oracle/rate_limits.py": "admit used headers",
+    "demo/orders.py": "_error",
+    "kernel/look/sql/engines.py": "_running",
+    "client/mcp/connection.py": "_serve",
+}
+"""What takes locks or starts threads on another thread than the main one, where no interrupt arrives."""
+SAFE = {"interrupts.py"}
+
+
+def bare(tree: ast.AST, within: str = "") -> Iterator[tuple[str, int, str]]:
+    """Where a function takes a lock, makes an event, or starts a thread without holding interrupts back."""
+    for node in ast.iter_child_nodes(tree):
+        inside = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else within
+        match node:
+            case ast.With(items=items):
+                names = [ast.unparse(item.context_expr) for item in items]
+                if any(n.rpartition(".")[2].strip("_").endswith(("lock", "busy")) for n in names):
+                    yield within, node.lineno, ", ".join(names)
+            case ast.Call(func=ast.Attribute(value=made, attr="start")) if "Thread(" in ast.unparse(made):
+                yield within, node.lineno, "Thread.start"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="start")) if "thread" in name:
+                yield within, node.lineno, "Thread.start"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="threading"), attr=kind)) if kind in (
+                "Event",
+                "Condition",
+                "Semaphore",
+                "Barrier",
+            ):
+                yield within, node.lineno, f"threading.{kind}"
+            case _:
+                pass
+        yield from bare(node, inside)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in sorted(PACKAGE.rglob("*.py")) if p.name not in SAFE], ids=lambda p: p.stem
+)
+def test_the_main_thread_takes_locks_and_starts_threads_only_where_no_interrupt_arrives(path: Path) -> None:
+    name = path.relative_to(PACKAGE).as_posix()
+    allowed = ELSEWHERE.get(name, "").split()
+    found = [
+        f"{name}:{line}: {what}"
+        for where, line, what in bare(ast.parse(path.read_text("utf-8")))
+        if where not in allowed
+    ]
+    assert not found, "use `locked`, `started` or `SafeEvent` of claude_jupyter.interrupts"

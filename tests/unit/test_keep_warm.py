@@ -1,0 +1,177 @@
+"""What `cache = "auto"` chooses, and what `cache = "warm"` does between two questions: what it reads, costs, marks, and when it ends."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from support.long_talk import ANSWER, Later, converse
+from support.world import stage
+
+from claude_jupyter.answer.codec import MIME
+from claude_jupyter.conversation import chat as chats
+from claude_jupyter.conversation.drivers import keep_warm
+from claude_jupyter.costs.cache_lifetimes import lifetime, reads_worth
+from claude_jupyter.costs.ledger.calls import Where
+from claude_jupyter.demo.script import Script
+from claude_jupyter.display.bundle import bundle, footer_line
+
+SONNET, HAIKU = "claude-sonnet-5-5", "claude-haiku-5-5"
+SHORT, LONG, LONGER = 60.0, 900.0, 7200.0
+
+
+@pytest.mark.parametrize(
+    ("pauses", "kind"),
+    [
+        ([], "5m"),
+        ([SHORT] * 30, "5m"),
+        ([LONG], "1h"),
+        ([SHORT] * 20 + [LONG], "1h"),
+        ([LONGER], "5m"),
+        ([LONGER] * 3 + [LONG], "5m"),
+        ([LONGER, LONG, LONG], "1h"),
+        ([300.0], "5m"),
+    ],
+)
+@pytest.mark.parametrize("model", [SONNET, HAIKU])
+def test_auto_takes_the_kind_that_would_have_been_cheaper_so_far(pauses, kind, model):
+    assert lifetime(pauses, model) == kind
+
+
+def test_auto_goes_by_the_prices_of_the_model():
+    rates = {"input": 2, "output": 10, "cache_read": 0.1, "cache_write_5m": 2.5}
+    assert lifetime([LONG], "x", {"x": {**rates, "cache_write_1h": 4}}) == "1h"
+    assert lifetime([LONG], "x", {"x": {**rates, "cache_write_1h": 6}}) == "5m"
+    assert lifetime([LONG, LONG], "x", {"x": {**rates, "cache_write_1h": 6}}) == "1h"
+    assert lifetime([LONG] * 9, "claude-of-unknown-price") == "5m"
+
+
+def test_an_entry_is_worth_as_many_reads_as_a_rewrite_would_cost():
+    assert reads_worth(SONNET) == 24 and reads_worth(HAIKU) == 11
+    assert reads_worth("claude-of-unknown-price") == 0
+    assert reads_worth("x", overrides={"x": {"input": 2, "output": 10, "cache_read": 0}}) == 26, (
+        "never beyond two hours"
+    )
+
+
+@pytest.fixture
+def later(monkeypatch):
+    later = Later()
+    monkeypatch.setattr(chats.time, "monotonic", later.clock)
+    monkeypatch.setattr(chats.time, "time", later.clock)
+    monkeypatch.setattr(keep_warm.time, "time", later.clock)
+    return later
+
+
+def warm_stage(later):
+    return stage(ANSWER, clock=later.clock)
+
+
+def prepare(s, later):
+    s.env.later = later
+    s.settings.cache = "warm"
+    converse(s, 2, 20_000)
+    return len(s.bodies)
+
+
+def test_a_pause_of_half_an_hour_finds_its_entry_and_every_read_is_a_marked_row(later):
+    with warm_stage(later) as s:
+        asked = prepare(s, later)
+        later.passes(1800)
+        reads = s.bodies[asked:]
+        assert len(reads) == 6 and {b["max_tokens"] for b in reads} == {0}
+        answer = s.claude.ask("And after lunch?")
+        assert answer.usage.cache_read > 20_000 and answer.usage.cache_write < 2_000
+        assert not [b for b in answer.blocks if b["type"] == "notice"]
+        rows = [r for r in s.ledger.rows(Where()) if r["stop_reason"] == "warm"]
+        assert len(rows) == 6 and all(r["turn"] == 2 and r["cache_read"] > 20_000 for r in rows)
+        assert s.claude.cost == sum(Decimal(r["cost_usd"]) for r in s.ledger.rows(Where()))
+
+
+def test_it_ends_when_more_reads_would_cost_more_than_writing_it_again(later):
+    with warm_stage(later) as s:
+        asked = prepare(s, later)
+        later.passes(6 * 3600)
+        assert len(s.bodies) - asked == 24
+        rates = [Decimal(r["cost_usd"]) for r in s.ledger.rows(Where()) if r["stop_reason"] == "warm"]
+        assert later.clock.now and sum(rates) < Decimal("0.07")
+        again = s.claude.ask("Next day?")
+        assert again.rewritten == again.usage.cache_write > 20_000 and not later_notices(again)
+        assert f"cache had expired, {again.rewritten:,} tokens written again" in footer_line(again)
+        assert bundle(again)[0][MIME]["rewritten"] == again.rewritten
+        assert not s.claude.ask("And the next?").rewritten
+
+
+def test_after_an_entry_was_lost_hour_long_ones_are_kept_alive_by_a_read_an_hour(later):
+    with warm_stage(later) as s:
+        prepare(s, later)
+        later.passes(6 * 3600)
+        assert s.claude.ask("Next day?").usage.cache_write_1h > 20_000
+        asked = len(s.bodies)
+        later.passes(int(2.5 * 3600))
+        assert len(s.bodies) == asked + 2
+        answer = s.claude.ask("And after lunch?")
+        assert answer.usage.cache_read > 20_000 and answer.usage.cache_write < 2_000
+        asked = len(s.bodies)
+        later.passes(9 * 3600)
+        assert len(s.bodies) == asked + 2, "two hours after the question at most"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda s: setattr(s.settings, "cache", "5m"),
+        lambda s: s.claude.clear(),
+        lambda s: setattr(s.settings, "budget", 0.0001),
+    ],
+    ids=["the setting", "the history", "a budget"],
+)
+def test_nothing_is_read_once_it_is_not_wanted_or_not_allowed(later, end):
+    with warm_stage(later) as s:
+        asked = prepare(s, later)
+        later.passes(300)
+        assert len(s.bodies) == asked + 1
+        end(s)
+        later.passes(3600)
+        assert len(s.bodies) == asked + 1 and not later.due
+
+
+def test_a_machine_that_slept_does_not_write_the_entry_again_by_itself(later):
+    with warm_stage(later) as s:
+        asked = prepare(s, later)
+        later.clock.now += 4000
+        later.passes(3600)
+        assert len(s.bodies) == asked
+
+
+def later_notices(answer):
+    return [b["text"] for b in answer.blocks if b["type"] == "notice"]
+
+
+def test_a_model_whose_thinking_has_a_budget_is_told_of_once(later):
+    with warm_stage(later) as s:
+        s.env.later = later
+        s.settings.cache, s.settings.model = "warm", "claude-haiku-4-5"
+        converse(s, 3, 20_000, thinking="show")
+        assert s.bodies[0]["thinking"]["type"] == "enabled" and not later.due
+        first, *others = map(later_notices, s.view.ended)
+        assert len(first) == 1 and 'cache = "warm"' in first[0] and others == [[], []]
+
+
+@pytest.mark.parametrize("cache", ["auto", "5m", "1h", "off"])
+def test_without_it_nothing_is_sent_between_questions(later, cache):
+    with warm_stage(later) as s:
+        s.env.later = later
+        s.settings.cache = cache
+        converse(s, 2, 20_000)
+        assert not later.due
+
+
+def test_what_was_asked_for_once_or_failed_is_not_kept_alive(later):
+    with stage([ANSWER, Script(status=400)], clock=later.clock) as s:
+        s.env.later = later
+        s.settings.cache = "warm"
+        s.claude.ask("Once " * 9000, once=True)
+        with pytest.raises(Exception, match=r"."):
+            s.claude.ask("Broken " * 9000)
+        assert not later.due
