@@ -158,6 +158,34 @@ def test_keep_going_runs_what_only_reads_and_adds(work):
     assert here.sources()[-1].startswith("# Claude: three"), "what was proposed stays, as an ordinary cell"
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["%load_ext claude_jupyter\n%%claude --do\nTotal.", "%load_ext claude_jupyter\n%claude --do Total.\n1 / 0"],
+    ids=["JupyterLab inserts it", "the asking cell fails afterwards"],
+)
+def test_a_cell_that_is_proposed_before_the_kernel_knows_the_page_comes_once(open_notebook, service, question):
+    service(scripted(("total", "total = sum([10, 20])\ntotal"), "The total is 30."))
+    notebook = open_notebook([question, "'below'"])
+    notebook.run(0)
+    here = Work(notebook)
+    cell = here.waits("total")
+    expect(cell.get_by_role("button", name="Run", exact=True)).to_be_visible()
+    assert here.sources()[1:] == ["# Claude: total\ntotal = sum([10, 20])\ntotal", "'below'"]
+    here.button("Run").click()
+    here.ends("The total is 30.")
+    assert len(here.sources()) == 3
+    assert notebook.watch.errors == []
+
+
+def test_automatic_work_starts_in_the_cell_that_loads_the_extension(open_notebook, service):
+    service(scripted(("total", "total = sum([10, 20])\ntotal"), "The total is 30."))
+    notebook = open_notebook(["%load_ext claude_jupyter\n%%claude --do auto\nTotal."])
+    notebook.run(0)
+    here = Work(notebook)
+    here.ends("The total is 30.")
+    assert here.sources()[1].startswith("# Claude: total")
+
+
 def test_the_work_goes_on_after_a_reload_with_and_without_a_save(work):
     here = work("%%claude --do sales\nGo.", ("one", "b1 = 1"), ("two", "b2 = 2"), "Done.")
     here.waits("one")

@@ -20,10 +20,13 @@ class Page:
         Ids of the comms of open pages that can insert cells.
     gone
         Ids of cells that were undone and should be removed.
+    next_inputs
+        The steps (work, number) that the frontend was given as the next input, because no page was open.
     """
 
     open: set[str] = field(default_factory=set[str])
     gone: list[str] = field(default_factory=list[str])
+    next_inputs: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _after: dict[str, str] = field(default_factory=dict[str, str])
 
     def propose(self, step: Step, after: str | None) -> bool:
@@ -58,6 +61,7 @@ class Page:
             "line": step.line,
             "harmless": step.effects.harmless,
             "automatic": step.automatic,
+            "next_input": (work.id, step.number) in self.next_inputs,
             "after": self._after.get(work.id),
             "cell": work.cell,
             "replaces": replaced,

@@ -9,6 +9,7 @@ import { NotebookActions, type Notebook } from '@jupyterlab/notebook';
 import type { PanelLayout, Widget } from '@lumino/widgets';
 import { el } from '../answer/dom';
 import type { KernelLink } from '../kernel';
+import type { State } from '../state';
 import { Hint, ProposalBar, UndoBar } from './bars';
 import { find, indexOf, insert, remove } from './cells';
 import { skipping, type Step, type Works } from './works';
@@ -29,8 +30,12 @@ export class Waiting {
   private readonly seen = new Set<string>();
   /** Steps that this page has run by itself: they do not wait while they run. */
   private readonly started = new Set<string>();
+  /** Automatic steps that are to start here, with the state of the kernel in which their cell was not yet known to it. */
+  private readonly toStart = new Map<string, State>();
   /** Cells that this page has taken out: one that comes back is the user's. */
   private readonly taken = new Set<string>();
+  /** Ids of cells that JupyterLab is running. */
+  private readonly running = new Set<string>();
   private readonly spoken = el('div', 'cj-sr');
   private undoBar: UndoBar | null = null;
   private undoCell: Cell | null = null;
@@ -44,8 +49,10 @@ export class Waiting {
     link.changed.connect(this.settle, this);
     link.panel.content.modelContentChanged.connect(this.soon, this);
     NotebookActions.executionScheduled.connect(this.onScheduled, this);
+    NotebookActions.executed.connect(this.onExecuted, this);
     link.panel.disposed.connect(() => {
       NotebookActions.executionScheduled.disconnect(this.onScheduled, this);
+      NotebookActions.executed.disconnect(this.onExecuted, this);
       link.panel.content.modelContentChanged.disconnect(this.soon, this);
     });
   }
@@ -113,6 +120,7 @@ export class Waiting {
     let cell = find(this.notebook, step);
     if (cell && cell.model.id === step.cell) {
       this.seen.add(name);
+      this.startOnceKnown(name, cell);
     } else if (cell) {
       this.tell(step, cell.model.id);
     } else if (this.seen.has(name)) {
@@ -120,8 +128,8 @@ export class Waiting {
         this.tell(step, ''); // deleted here
       }
       return;
-    } else if (step.cell === '') {
-      return;
+    } else if (step.cell === '' || (step.nextInput && this.isRunning(step.after))) {
+      return; // the second: JupyterLab inserts it when that cell ends
     } else {
       const id = insert(this.notebook, step);
       cell = this.notebook.widgets[indexOf(this.notebook, id)] ?? null;
@@ -130,8 +138,6 @@ export class Waiting {
       }
       this.tell(step, id);
       if (step.automatic) {
-        this.started.add(name);
-        void this.run(cell);
         return;
       }
       this.spoken.textContent = `Claude proposes a cell: ${step.title}. ${step.line}.`;
@@ -144,8 +150,31 @@ export class Waiting {
     }
   }
 
+  /** Run an automatic step, once the kernel has said that it knows its cell: it would take the run for the user's before. */
+  private startOnceKnown(name: string, cell: Cell): void {
+    const toldIn = this.toStart.get(name);
+    if (toldIn && toldIn !== this.link.state) {
+      this.toStart.delete(name);
+      void this.run(cell);
+    }
+  }
+
+  /** Whether a cell runs here, or has ended and JupyterLab has yet to insert what the kernel gave it as the next input. */
+  private isRunning(id: string): boolean {
+    const model = this.notebook.widgets[indexOf(this.notebook, id)]?.model;
+    if (model && isCodeCellModel(model) && model.executionState === 'running') {
+      this.running.add(id); // it was started before this code was loaded
+    }
+    return this.running.has(id);
+  }
+
   private tell(step: Step, cell: string): void {
-    this.seen.add(nameOf(step));
+    const name = nameOf(step);
+    this.seen.add(name);
+    if (step.automatic && step.cell === null && this.link.state) {
+      this.started.add(name);
+      this.toStart.set(name, this.link.state);
+    }
     step.cell = cell;
     this.link.send('placed', { work: step.work, step: step.step, cell });
   }
@@ -191,7 +220,14 @@ export class Waiting {
     }
   }
 
+  private onExecuted(_: unknown, { cell }: { cell: Cell }): void {
+    if (this.running.delete(cell.model.id)) {
+      this.settle();
+    }
+  }
+
   private onScheduled(_: unknown, { cell }: { cell: Cell }): void {
+    this.running.add(cell.model.id);
     for (const mark of this.marks.values()) {
       if (mark.cell === cell) {
         cell.removeClass('cj-Waiting');

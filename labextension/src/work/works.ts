@@ -17,6 +17,8 @@ export interface Step {
   line: string;
   /** It is run without waiting for the user. */
   automatic: boolean;
+  /** JupyterLab was given it as the next input and inserts it itself, once the cell above has ended without an error. */
+  nextInput: boolean;
   /** Id of the cell that it is below. */
   after: string;
   /** Id of its own cell; null before it is in a notebook, '' once the user has deleted it. */
@@ -68,6 +70,7 @@ function readStep(value: unknown): Step | null {
     source: data.source,
     line: str(data.line),
     automatic: data.automatic === true,
+    nextInput: data.next_input === true,
     after: str(data.after),
     cell: typeof data.cell === 'string' ? data.cell : null,
     replaces: str(data.replaces),
