@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from claude_jupyter import __version__
 from claude_jupyter.client.credentials import credential, make_client
-from claude_jupyter.costs.ledger.opening import address_of, is_address
+from claude_jupyter.costs.ledger.opening import is_address, try_address
 from claude_jupyter.errors import ClaudeError
 from claude_jupyter.models import known, resolve
 from claude_jupyter.settings import Settings, configured, data_dir
@@ -168,9 +168,14 @@ def _disabled() -> bool:
 def _ledger(settings: Settings, environ: Mapping[str, str]) -> CheckLine:
     if is_address(settings.ledger):
         try:
-            return CheckLine("ledger", "ok", address_of(settings.ledger))
+            address, silence = try_address(settings.ledger)
         except ClaudeError as error:
             return CheckLine("ledger", "missing", error.message)
+        if silence:
+            return CheckLine(
+                "ledger", "note", f"{address} does not answer ({silence}): costs wait on this machine"
+            )
+        return CheckLine("ledger", "ok", address)
     try:
         path = Path(settings.ledger).expanduser() if settings.ledger else data_dir(environ) / "ledger.db"
         place = path if path.exists() else path.parent

@@ -122,6 +122,22 @@ def test_check_names_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "CLAUDE_JUPYTER_EFFORT=huge" in lines[-1]
 
 
+def test_check_tries_the_teams_ledger_and_hides_its_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLAUDE_JUPYTER_PROVIDER", "demo")
+    monkeypatch.setenv("CLAUDE_JUPYTER_LEDGER", "postgresql+psycopg://ana:hidden@127.0.0.1:1/costs")
+    lines, status = check.main()
+    (line,) = [line for line in lines if "ledger" in line]
+    assert status == 0
+    assert line.startswith("--  ledger")
+    assert "does not answer" in line
+    assert "costs wait on this machine" in line
+    assert "hidden" not in line
+    monkeypatch.setenv("CLAUDE_JUPYTER_LEDGER", f"sqlite:///{tmp_path / 'costs.db'}")
+    assert any(line.startswith("ok  ledger") for line in check.main()[0])
+
+
 def test_check_reads_the_profile_that_the_kernel_will_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -23,15 +23,16 @@ def is_address(setting: str) -> bool:
     return bool(_ADDRESS.match(setting.strip()))
 
 
-def address_of(setting: str) -> str:
-    """The database's address without a password.
+def try_address(setting: str) -> tuple[str, str]:
+    """The database's address without a password, and why it does not answer now (empty if it does).
 
     Raises
     ------
     ClaudeError
         As `open_ledger`.
     """
-    return _team(setting, Ledger(None, warn=print), print).name
+    ledger = _team(setting, Ledger(None, warn=print), print)
+    return ledger.name, ledger.silence()
 
 
 def open_ledger(setting: str, *, warn: Callable[[str], None], kernel: str = "") -> Ledger | TeamLedger:

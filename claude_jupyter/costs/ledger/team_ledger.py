@@ -92,6 +92,14 @@ class TeamLedger:
         """The address without a password."""
         return self._url.render_as_string(hide_password=True)
 
+    def silence(self) -> str:
+        """Why the database does not answer now, in one line; empty if it does. Nothing is written."""
+        try:
+            with self._watched(2 * _CONNECT_SECONDS), self._engine.connect():
+                return ""
+        except (SQLAlchemyError, OSError) as error:
+            return self._translated(error)
+
     def start(self, call: Call, allow: Allow | None = None) -> str:
         """Record that a request starts; returns its row's id. Raises `BudgetError` from `allow`; nothing is written then."""
         row = new_id()
