@@ -30,7 +30,7 @@ export class Waiting {
   private readonly seen = new Set<string>();
   /** Steps that this page has run by itself: they do not wait while they run. */
   private readonly started = new Set<string>();
-  /** Automatic steps that are to start here, with the state of the kernel in which their cell was not yet known to it. */
+  /** Steps that this page will start, with the last state of the kernel before it was told so. */
   private readonly toStart = new Map<string, State>();
   /** Cells that this page has taken out: one that comes back is the user's. */
   private readonly taken = new Set<string>();
@@ -150,7 +150,7 @@ export class Waiting {
     }
   }
 
-  /** Run an automatic step, once the kernel has said that it knows its cell: it would take the run for the user's before. */
+  /** Start a step once the kernel has answered: comms come on a subshell, so that a cell could run before what was sent first is known. */
   private startOnceKnown(name: string, cell: Cell): void {
     const toldIn = this.toStart.get(name);
     if (toldIn && toldIn !== this.link.state) {
@@ -240,17 +240,26 @@ export class Waiting {
     await NotebookActions.runCells(this.notebook, [cell], this.link.panel.sessionContext);
   }
 
-  private async start({ cell }: Mark): Promise<void> {
-    this.notebook.activeCellIndex = this.notebook.widgets.indexOf(cell);
-    this.notebook.activate();
+  private async start({ cell, step }: Mark): Promise<void> {
+    this.toStart.delete(nameOf(step));
+    this.show(cell);
     await this.run(cell);
   }
 
+  private show(cell: Cell): void {
+    this.notebook.activeCellIndex = this.notebook.widgets.indexOf(cell);
+    this.notebook.activate();
+  }
+
+  /** The cell runs once the kernel has said that it knows: it could propose the next one first, to wait for the user. */
   private keepGoing(mark: Mark): void {
-    if (!mark.step.agent) {
-      this.link.send('work', { work: mark.step.work, action: 'keep_going' });
+    const { cell, step } = mark;
+    if (step.agent || !this.link.state) {
+      return void this.start(mark);
     }
-    void this.start(mark);
+    this.show(cell);
+    this.toStart.set(nameOf(step), this.link.state);
+    this.link.send('work', { work: step.work, action: 'keep_going' });
   }
 
   private skip(mark: Mark): void {
@@ -264,8 +273,7 @@ export class Waiting {
   }
 
   private stop({ cell, step }: Mark): void {
-    this.notebook.activeCellIndex = this.notebook.widgets.indexOf(cell);
-    this.notebook.activate();
+    this.show(cell);
     this.link.send('work', { work: step.work, action: 'stop' });
   }
 
