@@ -78,6 +78,8 @@ Looked = tuple[Path, int, frozenset[str] | str]
 """A file, its size, and the keys found in it or why it could not be read."""
 WORTH_PROCESSES = 200
 """Files of a folder from which on each core searches its share."""
+AT_ONCE = 100
+"""Files that a core searches before it says so."""
 DEEPEST = 3
 LARGEST = 400_000_000
 
@@ -127,12 +129,16 @@ class Audit:
     def _read(self, paths: Sequence[Path]) -> Iterable[Looked]:
         many = os.cpu_count() or 1
         if len(paths) < WORTH_PROCESSES or many == 1:
-            return self._look(paths)
-        with ProcessPoolExecutor(many) as pool:
-            shares = pool.map(self._look, (paths[n::many] for n in range(many)))
-            return sorted((looked for share in shares for looked in share), key=lambda looked: looked[0])
+            return self.look(paths)
+        looked: list[Looked] = []
+        with ProcessPoolExecutor(many, initializer=_searchers.append, initargs=(self,)) as pool:
+            for some in pool.map(_look, (paths[n : n + AT_ONCE] for n in range(0, len(paths), AT_ONCE))):
+                print(".", end="", flush=True)  # a sign of life: what is silent for long is taken to hang
+                looked += some
+        return looked
 
-    def _look(self, paths: Sequence[Path]) -> list[Looked]:
+    def look(self, paths: Sequence[Path]) -> list[Looked]:
+        """Search these files."""
         looked: list[Looked] = []
         for path in paths:
             try:
@@ -162,6 +168,14 @@ class Audit:
                 self.allowed[why] += 1
             else:
                 self.leaks.append(Leak(str(path), user))
+
+
+_searchers: list[Audit] = []
+"""In a process of the pool: the audit that it searches for, which remembers what it has seen."""
+
+
+def _look(paths: Sequence[Path]) -> list[Looked]:
+    return _searchers[0].look(paths)
 
 
 SQLITE = b"SQLite format 3\0"
@@ -300,7 +314,9 @@ def main(folders: list[str]) -> int:
     audit = Audit(keys)
     for folder in map(Path, folders):
         part = folder.name.removeprefix("claude-jupyter-").rsplit("-", 1)[0]
-        problems += missing(part, audit.search(folder))
+        here = audit.search(folder)
+        print(f"{part}: {here.total():,} files", flush=True)
+        problems += missing(part, here)
     for name in IN_TREE:
         audit.search(ROOT / name)
     print(f"secrets: {len(keys)} keys of the tests, {len(folders)} parts\n")
