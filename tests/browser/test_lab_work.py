@@ -160,10 +160,15 @@ def test_keep_going_runs_what_only_reads_and_adds(work):
 
 @pytest.mark.parametrize(
     "question",
-    ["%load_ext claude_jupyter\n%%claude --do\nTotal.", "%load_ext claude_jupyter\n%claude --do Total.\n1 / 0"],
+    [
+        "%load_ext claude_jupyter\n%%claude --do\nTotal.",
+        "%load_ext claude_jupyter\n%claude --do Total.\n1 / 0",
+    ],
     ids=["JupyterLab inserts it", "the asking cell fails afterwards"],
 )
-def test_a_cell_that_is_proposed_before_the_kernel_knows_the_page_comes_once(open_notebook, service, question):
+def test_a_cell_that_is_proposed_before_the_kernel_knows_the_page_comes_once(
+    open_notebook, service, question
+):
     service(scripted(("total", "total = sum([10, 20])\ntotal"), "The total is 30."))
     notebook = open_notebook([question, "'below'"])
     notebook.run(0)
