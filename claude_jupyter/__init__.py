@@ -52,6 +52,6 @@ def __getattr__(name: str) -> Any:
         return import_module("claude_jupyter.extension").conversation_type()
     if name in _HOMES:
         return getattr(import_module(f"claude_jupyter.{_HOMES[name]}"), name)
-    if isinstance(found := getattr(errors, name, None), type) and issubclass(found, errors.ClaudeError):
-        return found  # `except claude_jupyter.RateLimitError`, as with the SDK
+    if isinstance(error := getattr(errors, name, None), type) and issubclass(error, errors.ClaudeError):
+        return error  # `except claude_jupyter.RateLimitError`, as with the SDK
     raise AttributeError(f"module 'claude_jupyter' has no attribute {name!r}")

@@ -71,13 +71,13 @@ def _version(name: str) -> str | None:
 
 
 def _sdk() -> CheckLine:
-    found = _version("anthropic")
-    if found is None:
+    version = _version("anthropic")
+    if version is None:
         return CheckLine("SDK", "missing", 'anthropic is not installed: pip install "anthropic>=2.12,<3"')
-    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     fits = (2, 12) <= numbers < (3,)
     return CheckLine(
-        "SDK", "ok" if fits else "missing", f"anthropic {found}" + ("" if fits else "; >=2.12,<3 is needed")
+        "SDK", "ok" if fits else "missing", f"anthropic {version}" + ("" if fits else "; >=2.12,<3 is needed")
     )
 
 
@@ -97,14 +97,14 @@ def _key(settings: Settings, environ: Mapping[str, str], folder: Path) -> CheckL
         except ClaudeError as error:
             return CheckLine("key", "missing", error.message)
         return CheckLine("key", "ok", f"the SDK looks it up for {settings.provider} at the first question")
-    found = credential(environ, folder)
-    if found is None:
+    credentials = credential(environ, folder)
+    if credentials is None:
         return CheckLine(
             "key",
             "missing",
             "not found: set ANTHROPIC_API_KEY, use %claude_key in a notebook, or try claude-jupyter demo",
         )
-    return CheckLine("key", "ok", found.where)
+    return CheckLine("key", "ok", credentials.where)
 
 
 def _endpoint(settings: Settings, environ: Mapping[str, str], folder: Path) -> CheckLine:
@@ -112,8 +112,10 @@ def _endpoint(settings: Settings, environ: Mapping[str, str], folder: Path) -> C
         return CheckLine("endpoint", "ok", "this machine (127.0.0.1), started on demand")
     if settings.provider != "anthropic":
         return CheckLine("endpoint", "ok", settings.base_url or f"the SDK's default for {settings.provider}")
-    found = credential(environ, folder)
-    own = (found.arguments.get("base_url") if found else None) or environ.get("ANTHROPIC_BASE_URL")
+    credentials = credential(environ, folder)
+    own = (credentials.arguments.get("base_url") if credentials else None) or environ.get(
+        "ANTHROPIC_BASE_URL"
+    )
     address = urlsplit(settings.base_url or own or ENDPOINT)
     if address.scheme not in ("http", "https") or not address.hostname:
         return CheckLine("endpoint", "missing", "base_url is not an http(s) address")
@@ -122,25 +124,25 @@ def _endpoint(settings: Settings, environ: Mapping[str, str], folder: Path) -> C
 
 
 def _widgets() -> CheckLine:
-    found = {name: _version(name) for name in ("ipywidgets", "anywidget")}
-    if absent := [name for name, number in found.items() if number is None]:
+    versions = {name: _version(name) for name in ("ipywidgets", "anywidget")}
+    if absent := [name for name, number in versions.items() if number is None]:
         return CheckLine("widgets", "missing", f"pip install {' '.join(absent)}")
-    return CheckLine("widgets", "ok", ", ".join(f"{name} {number}" for name, number in found.items()))
+    return CheckLine("widgets", "ok", ", ".join(f"{name} {number}" for name, number in versions.items()))
 
 
 def _extension() -> CheckLine:
     from jupyter_core.paths import jupyter_path
 
-    found = [
+    folders = [
         p for p in map(Path, jupyter_path("labextensions", _EXTENSION)) if (p / "package.json").is_file()
     ]
-    if not found:
+    if not folders:
         return CheckLine(
             "extension",
             "note",
             "not found: answers still stream in widgets; reinstall claude-jupyter to get it",
         )
-    number = json.loads((found[0] / "package.json").read_text(encoding="utf-8")).get("version")
+    number = json.loads((folders[0] / "package.json").read_text(encoding="utf-8")).get("version")
     if _disabled():
         return CheckLine("extension", "note", f"{number}, disabled: jupyter labextension enable {_EXTENSION}")
     return CheckLine("extension", "ok", f"{number}, enabled")
@@ -187,15 +189,15 @@ def _ledger(settings: Settings, environ: Mapping[str, str]) -> CheckLine:
 
 
 def _lab() -> CheckLine:
-    found = [
+    frontends = [
         f"{title} {number}"
         for name, title in (("jupyterlab", "JupyterLab"), ("notebook", "Notebook"))
         if (number := _version(name))
     ]
-    if not found:
+    if not frontends:
         return CheckLine(
             "frontend",
             "note",
             'no JupyterLab in this environment: pip install "claude-jupyter[lab]", or use VS Code, Colab, …',
         )
-    return CheckLine("frontend", "ok", ", ".join(found))
+    return CheckLine("frontend", "ok", ", ".join(frontends))

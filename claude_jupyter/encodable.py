@@ -23,7 +23,7 @@ def encodable_repr(text: str) -> str:
     """The same for what `repr` wrote, where such halves are escapes: `'caf\\udce9'`."""
     if "\\ud" not in text:
         return text
-    return _ESCAPED.sub(lambda found: found[1] + encodable(found[2].encode().decode("unicode_escape")), text)
+    return _ESCAPED.sub(lambda match: match[1] + encodable(match[2].encode().decode("unicode_escape")), text)
 
 
 def encodable_all(value: Any) -> Any:

@@ -96,7 +96,7 @@ class Address(str):
     """The ledger's path or address: as it was set, and shown without the password that it may hold."""
 
     def __repr__(self) -> str:
-        return repr(_PASSWORD.sub(lambda found: f"{found['user'] or ''}***", self))
+        return repr(_PASSWORD.sub(lambda match: f"{match['user'] or ''}***", self))
 
 
 def _is_entry(entry: Any) -> bool:
@@ -329,18 +329,18 @@ def configured(environ: Mapping[str, str] = os.environ) -> Settings:
         For a value that is not allowed, or a config file that cannot be read.
     """
     home = Path(environ.get("IPYTHONDIR") or Path.home() / ".ipython").expanduser() / "profile_default"
-    found = Config()
+    config = Config()
     for name in ("ipython_config", "ipython_kernel_config"):
         for kind, loader in ((".json", JSONFileConfigLoader), (".py", PyFileConfigLoader)):
             if not (home / f"{name}{kind}").is_file():
                 continue
             try:
-                found.merge(loader(f"{name}{kind}", path=str(home)).load_config())
+                config.merge(loader(f"{name}{kind}", path=str(home)).load_config())
             except Exception as error:  # the file is a program of the user's
                 raise SettingError(
                     f"{name}{kind} cannot be read ({type(error).__name__}: {error})."
                 ) from None
-    return Settings(config=Config({"Settings": found.get("ClaudeMagics", {})}))
+    return Settings(config=Config({"Settings": config.get("ClaudeMagics", {})}))
 
 
 def data_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -165,10 +165,10 @@ def make_client(settings: Settings, *, folder: Path | None = None, key: str | No
         check_endpoint("base_url", settings.base_url)
         common["base_url"] = settings.base_url
     if settings.provider == "anthropic":
-        found = credential(folder=folder, key=key)
-        if found is None:
+        credentials = credential(folder=folder, key=key)
+        if credentials is None:
             raise AuthenticationError(NO_KEY)
-        arguments = {**found.arguments, **common}
+        arguments = {**credentials.arguments, **common}
         endpoint = arguments.get("base_url") or os.environ.get("ANTHROPIC_BASE_URL", ENDPOINT)
         check_endpoint("ANTHROPIC_BASE_URL", endpoint)
         arguments["http_client"] = http_client(endpoint, proxy=arguments.pop("proxy", None))

@@ -186,11 +186,11 @@ def _deprecated() -> Mapping[str, str]:
 
 def _iso(words: str) -> str:
     """`January 22nd, 2027` → `2027-01-22`; the month by its English name, whatever the locale."""
-    found = re.fullmatch(r"([A-Z][a-z]{2})[a-z]* (\d{1,2})(?:st|nd|rd|th)?, (\d{4})", words)
-    if found is None:
+    match = re.fullmatch(r"([A-Z][a-z]{2})[a-z]* (\d{1,2})(?:st|nd|rd|th)?, (\d{4})", words)
+    if match is None:
         return datetime.fromisoformat(words).date().isoformat()
-    month = _MONTHS.index(found[1]) // 3 + 1
-    return date(int(found[3]), month, int(found[2])).isoformat()
+    month = _MONTHS.index(match[1]) // 3 + 1
+    return date(int(match[3]), month, int(match[2])).isoformat()
 
 
 def _can_rest(types: tuple[str, ...]) -> bool:

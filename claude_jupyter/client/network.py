@@ -141,11 +141,11 @@ def _words(error: OSError) -> str:
 
 def _routes(endpoint: str | None) -> Mapping[str, str | None]:
     """httpx2's mounts: a pattern of addresses → the proxy for them, or None for none."""
-    found = {scheme: address for scheme, address in getproxies().items() if scheme in _PROXIES and address}
+    proxies = {scheme: address for scheme, address in getproxies().items() if scheme in _PROXIES and address}
     direct = [p for p in _direct(getproxies().get("no", ""), endpoint) if p == "*" or _readable_pattern(p)]
-    if not found or "*" in direct or (endpoint and f"all://{_host(endpoint)}" in direct):
+    if not proxies or "*" in direct or (endpoint and f"all://{_host(endpoint)}" in direct):
         return {}
-    routes = {f"{scheme}://": _proxy(scheme, found[scheme]) for scheme in _PROXIES if scheme in found}
+    routes = {f"{scheme}://": _proxy(scheme, proxies[scheme]) for scheme in _PROXIES if scheme in proxies}
     return {**routes, **dict.fromkeys(direct)}
 
 

@@ -79,8 +79,8 @@ class Returns:
             self.schema: Mapping[str, Any] = _TABLE
             return
         if not _is_type(kind):
-            given = repr(kind) if isinstance(kind, str) else f"a value of type {type(kind).__name__}"
-            raise UsageError(f'returns must be a type or "dataframe", not {given}')
+            description = repr(kind) if isinstance(kind, str) else f"a value of type {type(kind).__name__}"
+            raise UsageError(f'returns must be a type or "dataframe", not {description}')
         self._adapt()
 
     def _adapt(self) -> None:
@@ -155,8 +155,8 @@ class Returns:
             ) from None
 
     def _frame(self, data: Any) -> Any:
-        given: dict[str, Any] = data if isinstance(data, dict) else {}
-        columns, rows = given.get("columns"), given.get("rows")
+        table: dict[str, Any] = data if isinstance(data, dict) else {}
+        columns, rows = table.get("columns"), table.get("rows")
         if not isinstance(columns, list) or not _are_lists(rows):
             raise ReturnsError(f"The answer is not a table: {_short(json.dumps(data))}")
         wrong = next((i for i, r in enumerate(rows) if len(r) != len(columns)), None)

@@ -90,9 +90,9 @@ def translate(error: BaseException, *, model: str) -> errors.ClaudeError:
     import anthropic
     import httpx2
 
-    known = next((e for e in (error, error.__cause__) if isinstance(e, errors.ClaudeError)), None)
-    if known is not None:  # raised by a hook of ours inside the SDK's call
-        return known
+    own = next((e for e in (error, error.__cause__) if isinstance(e, errors.ClaudeError)), None)
+    if own is not None:  # raised by a hook of ours inside the SDK's call
+        return own
     if isinstance(error, anthropic.APIStatusError):
         return _status(error, model)
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
@@ -151,11 +151,11 @@ def _unreachable(error: BaseException) -> errors.APIConnectionError:
 
 def _chain(error: BaseException | None) -> list[BaseException]:
     """An error and what it came from."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return chain
 
 
 def unreadable(event: Any, error: Exception) -> Exception:
@@ -186,12 +186,12 @@ def _of_libraries(error: BaseException) -> bool:
 
 def _places(error: BaseException) -> list[tuple[str, str]]:
     """Where it passed on its way, outermost first: package and `file, line`, of packages that matter here."""
-    found: list[tuple[str, str]] = []
+    places: list[tuple[str, str]] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package in _LIBRARIES or package == __name__.partition(".")[0]:
-            found.append((package, f"{frame.f_globals['__name__']}, line {line}"))
-    return found
+            places.append((package, f"{frame.f_globals['__name__']}, line {line}"))
+    return places
 
 
 def _internal(error: BaseException) -> errors.InternalError:

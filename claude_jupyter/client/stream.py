@@ -105,16 +105,16 @@ class Accumulator:
     def drain(self) -> list[Change]:
         """What changed since the last call, text that belongs together joined."""
         count = len(self.changes)
-        taken = self.changes[:count]
+        changes = self.changes[:count]
         del self.changes[:count]
         joined: list[Change] = []
         run: list[str] = []
-        for i, change in enumerate(taken):
+        for i, change in enumerate(changes):
             if not isinstance(change, Grew):
                 joined.append(change)
                 continue
             run.append(change.text)
-            after = taken[i + 1] if i + 1 < count else None
+            after = changes[i + 1] if i + 1 < count else None
             if not (isinstance(after, Grew) and after.at == change.at):
                 joined.append(Grew(change.at, "".join(run)))
                 run = []

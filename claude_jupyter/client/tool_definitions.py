@@ -51,12 +51,12 @@ def _plain_function(function: Callable[..., Any]) -> Callable[..., Any]:
     if is_plain and not leading and hints == function.__annotations__:
         return function
 
-    def call(**given: Any) -> Any:
-        first = [given.pop(name) for name in leading if name in given]
-        return function(*first, **given)
+    def call(**arguments: Any) -> Any:
+        first = [arguments.pop(name) for name in leading if name in arguments]
+        return function(*first, **arguments)
 
-    async def acall(**given: Any) -> Any:
-        return await call(**given)
+    async def acall(**arguments: Any) -> Any:
+        return await call(**arguments)
 
     wrapped: Any = acall if inspect.iscoroutinefunction(plain) else call
     names = (getattr(each, "__name__", None) for each in (function, inner))
@@ -97,7 +97,7 @@ def definition(function: Callable[..., Any]) -> dict[str, Any]:
         raise UsageError(f"{name} cannot be a tool: {_plain(error)[:200]}") from None
 
 
-def call(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+def call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """Call a function with the arguments Claude gave, validated and converted by its type hints (Pydantic models too).
 
     Of an async function it is the coroutine that comes back.
@@ -109,7 +109,7 @@ def call(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
     """
     tool = _sdk_tool(function)
     try:
-        return tool.call(dict(given))
+        return tool.call(dict(arguments))
     except ValueError as error:
         # The SDK's own words name no argument; those of Pydantic, which are behind them, do.
         if type(error) is ValueError and type(error.__cause__).__name__ == "ValidationError":

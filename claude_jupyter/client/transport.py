@@ -113,9 +113,9 @@ class Wire:
         """The raw events since the last call (only with `keep_events`)."""
         if self._events is None:
             return []
-        taken = self._events[:]
-        del self._events[: len(taken)]
-        return taken
+        events = self._events[:]
+        del self._events[: len(events)]
+        return events
 
     def wait(self, timeout: float) -> None:
         """Wait for news (events, the end, or a stop), at most `timeout` seconds."""

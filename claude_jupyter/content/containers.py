@@ -61,17 +61,17 @@ def _elements(value: Any, depth: int = 0) -> list[tuple[Any, Any]]:
     if issubclass(kind, dict):
         return list(islice(dict.items(value), most))
     if issubclass(kind, list):
-        found = list.__getitem__(value, slice(most))
+        elements = list.__getitem__(value, slice(most))
     elif issubclass(kind, tuple):
-        found = tuple.__getitem__(value, slice(most))
+        elements = tuple.__getitem__(value, slice(most))
     elif type_name(kind, short=True) == "ndarray" and "numpy" in libraries(value):
-        found = list(value.flat[:most]) if value.dtype == object else []
+        elements = list(value.flat[:most]) if value.dtype == object else []
     elif isinstance(value, Mapping):
         pairs: Mapping[Any, Any] = value
         return guarded(lambda: list(islice(pairs.items(), most))).value or []
     else:
-        found = []
-    return [(_Place(i), element) for i, element in enumerate(found)]
+        elements = []
+    return [(_Place(i), element) for i, element in enumerate(elements)]
 
 
 def _key(key: Any, rules: Rules) -> str:
@@ -135,9 +135,9 @@ def is_picture(value: Any) -> bool:
 def seems_drawable(value: Any) -> bool:
     """Whether a container could be one drawing: axes or artists as `plt.plot()` or `plt.boxplot()` return them, no figures."""
     for _ in range(DEPTH):
-        found = _elements(value)
-        if not found:
+        elements = _elements(value)
+        if not elements:
             break
-        value = found[0][1]
+        value = elements[0][1]
     kinds = {type_name(kind, short=True) for kind in mro(value)}
     return "matplotlib" in libraries(value) and "FigureBase" not in kinds

@@ -266,12 +266,12 @@ def _each(
         if not containers.is_rich(element, depth + 1, inside, rules)
     ]
     attachments: list[Attachment] = []
-    left = {True: containers.PICTURES, False: containers.PARTS}
+    remaining = {True: containers.PICTURES, False: containers.PARTS}
     left_out = 0
     for name, element in rich:
         picture = containers.is_picture(element)
-        if left[picture]:
-            left[picture] -= 1
+        if remaining[picture]:
+            remaining[picture] -= 1
             attachments.extend(_safely(element, name, rules, depth + 1, inside))
         else:
             left_out += 1

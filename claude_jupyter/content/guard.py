@@ -85,8 +85,8 @@ def guarded(function: Callable[[], T], seconds: float = SECONDS) -> Guarded[T]:
     spent = (
         _spent.get() if seconds <= SECONDS else None
     )  # what is known to take longer has a limit of its own
-    left = seconds if spent is None else min(seconds, SECONDS - sum(spent))
-    if left <= 0:
+    remaining = seconds if spent is None else min(seconds, SECONDS - sum(spent))
+    if remaining <= 0:
         return Guarded(None, f"was not called, because the {SECONDS:g} s were used up")
     call = _Call(function)
     context = contextvars.copy_context()
@@ -95,7 +95,7 @@ def guarded(function: Callable[[], T], seconds: float = SECONDS) -> Guarded[T]:
     started(thread)
     try:
         with interruptible():
-            finished = call.done.wait(left)
+            finished = call.done.wait(remaining)
     except BaseException:
         _abandon(thread)
         raise
@@ -206,8 +206,8 @@ def method(value: object, name: str) -> Callable[..., Any] | None:
         return None
     if isinstance(static, types.FunctionType | classmethod | staticmethod):
         return getattr(value, name)
-    found = guarded(lambda: getattr(value, name)).value  # a property: code of its own
-    return found if callable(found) else None
+    attribute = guarded(lambda: getattr(value, name)).value  # a property: code of its own
+    return attribute if callable(attribute) else None
 
 
 def is_installed(filename: str) -> bool:

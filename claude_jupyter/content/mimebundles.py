@@ -36,18 +36,18 @@ def ai_repr(
     if outcome.failure:
         return None, f"its _ai_repr_() {outcome.failure}; shown as usual instead"
     try:
-        found = attachments(outcome.value, label, rules)
+        converted = attachments(outcome.value, label, rules)
     except AttachmentError as error:
         return (
             None,
             f"its _ai_repr_() returned an image that cannot be sent ({error.message}); shown as usual instead",
         )
-    if not found:
+    if not converted:
         return None, "its _ai_repr_() returned neither text nor a mimebundle; shown as usual instead"
     if rules.row_limit == 0:
         note = "from its own _ai_repr_(), to which --rows none does not apply"
-        found = tuple(replace(a, notes=(*a.notes, note)) for a in found)
-    return found, ""
+        converted = tuple(replace(a, notes=(*a.notes, note)) for a in converted)
+    return converted, ""
 
 
 def _finished(returned: Any) -> Any:

@@ -79,10 +79,10 @@ class Agents:
             JSON: `tool`, `arguments`, and `until` when nobody waits for it anymore, in seconds since 1970.
         """
         try:
-            given = json.loads(request)
-            if time.time() > given["until"]:
+            message = json.loads(request)
+            if time.time() > message["until"]:
                 return AgentReply({"error": "No one is waiting for this anymore."})
-            tool, arguments = str(given["tool"]), given["arguments"]
+            tool, arguments = str(message["tool"]), message["arguments"]
             if tool == RUN_CELL:
                 return AgentReply(self._propose(arguments))
             if tool == OUTCOME:
@@ -157,8 +157,8 @@ class _Below:
 
     def run(self, step: Step) -> None:
         """Put it there."""
-        gone = self.env.layout().deleted
-        last = next((c.id for c in reversed(self.env.records()) if c.id and c.id not in gone), "")
+        deleted = self.env.layout().deleted
+        last = next((c.id for c in reversed(self.env.records()) if c.id and c.id not in deleted), "")
         if not self.env.page.propose(step, last):
             self.put(step.proposal.source)
 
@@ -185,7 +185,7 @@ def _looked(env: Environment, name: str, arguments: Mapping[str, Any]) -> dict[s
 
 def _rules(env: Environment) -> Rules:
     # Which model the agent is nobody says: pictures are made for the one that takes the smallest.
-    return rules_for(env, Options(), min(MODELS, key=lambda known: known.image_tokens).id, ())
+    return rules_for(env, Options(), min(MODELS, key=lambda model: model.image_tokens).id, ())
 
 
 def _text(text: str) -> dict[str, str]:

@@ -12,8 +12,7 @@ from typing import Any, Final
 from claude_jupyter.answer.model import Answer, Receipt, Status, View
 from claude_jupyter.conversation import history
 from claude_jupyter.conversation.ask.context_window import SUMMARY, summarized
-from claude_jupyter.conversation.ask.prepare import QuestionInput as Request
-from claude_jupyter.conversation.ask.prepare import follow, prepare
+from claude_jupyter.conversation.ask.prepare import QuestionInput, follow, prepare
 from claude_jupyter.conversation.ask.receipts import receipt
 from claude_jupyter.conversation.ask.run import Exchange
 from claude_jupyter.conversation.chat import Chat
@@ -71,9 +70,9 @@ class Asker:
             state = replace(state, turns=state.turns[: at + 1])
         if chat.afresh and not options.once:
             options = replace(options, new=True)
-        request = Request(prompt or "", tuple(values), options, labels, results, number, place, step, work)
+        ask = QuestionInput(prompt or "", tuple(values), options, labels, results, number, place, step, work)
         try:
-            exchange = prepare(self._env, state, request, keep_events=keep_events)
+            exchange = prepare(self._env, state, ask, keep_events=keep_events)
         except KeyboardInterrupt:
             raise StoppedError("Stopped; nothing was sent.") from None
         exchange.count = chat.count

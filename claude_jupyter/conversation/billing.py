@@ -197,15 +197,15 @@ class Bill:
             "geo": self.params.get("inference_geo"),
             "overrides": self.billing.settings.prices,
         }
-        told = bool(usage) or reply.silent
-        billed = told and not _declined(reply) and self.call.provider != "replay"
+        reported = bool(usage) or reply.silent
+        billed = reported and not _declined(reply) and self.call.provider != "replay"
         cost = (
             prices.price(usage, self.call.model, estimated=not reply.complete, **terms) if billed else Cost()
         )
         outcome = CallOutcome(
             usage=counted,
             cost=cost,
-            estimated=not reply.complete and told,
+            estimated=not reply.complete and reported,
             complete=reply.complete,
             stop_reason=self.mark or _reason(reply),
             ttft=reply.ttft,

@@ -93,11 +93,11 @@ class Changing:
         if stream is not None:
             stream.stop()
 
-    def _error(self, cell: str, source: str, shown: Any, *, values: bool) -> str:
+    def _error(self, cell: str, source: str, on_page: Any, *, values: bool) -> str:
         """The error that the cell shows, if it ran last as it is there; the page tells of one that ran before we did."""
         record = next((r for r in reversed(self.env.records()) if r.id == cell), None)
-        if record is None and isinstance(shown, Mapping):
-            name, text = str(shown.get("name")), str(shown.get("text"))
+        if record is None and isinstance(on_page, Mapping):
+            name, text = str(on_page.get("name")), str(on_page.get("text"))
             return clip(f"{name}: {text}" if text and values else name, _ERROR)
         if record is None or not record.error or record.source.strip() != source.strip():
             return ""

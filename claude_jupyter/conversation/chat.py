@@ -194,8 +194,8 @@ class Chat:
             )
             if history.overtaken(self.turns, turn):
                 return answer
-            gone = history.replaced(self.turns, turn)
-            if gone and not answer.complete:
+            replaced = history.replaced(self.turns, turn)
+            if replaced and not answer.complete:
                 self.broken = turn
                 return answer
             self.commit(turn, key)
@@ -203,8 +203,8 @@ class Chat:
                 entry = CacheEntry(exchange.request, question, answer, exchange.place.cell)
                 if why := self._keep_warm.begin(entry):
                     answer = _with_note(answer, why)
-            if gone:
-                answer = _with_note(answer, _replacing(answer, gone))
+            if replaced:
+                answer = _with_note(answer, _replacing(answer, replaced))
             if hint:
                 answer = _with_note(answer, hint)
             self.last = answer
@@ -406,8 +406,8 @@ class Chat:
             self._add_cost(answer.cost, billed=answer.billed)
 
 
-def _replacing(answer: Answer, gone: int) -> str:
-    what = "the earlier one" if gone == 1 else f"the {gone} earlier ones"
+def _replacing(answer: Answer, count: int) -> str:
+    what = "the earlier one" if count == 1 else f"the {count} earlier ones"
     return f"Answer {answer.turn} replaces {what} of this cell; `claude.undo()` brings it back."
 
 

@@ -172,8 +172,8 @@ class Conversation:
         ClaudeError
             Says what happened and what to do next; what had arrived is kept in `claude.last`.
         """
-        results, given = options.pop("tool_results", None), Options.of(**options)
-        return self.question(prompt, values, given, results=results, finished=partial(self._deliver, given))
+        results, parsed = options.pop("tool_results", None), Options.of(**options)
+        return self.question(prompt, values, parsed, results=results, finished=partial(self._deliver, parsed))
 
     def _deliver(self, options: Options, answer: Answer) -> None:
         """What `out` and `code` ask for."""
@@ -208,27 +208,20 @@ class Conversation:
         asker, chat = chosen._asker, chosen._chat
 
         def ask(
-            given: Options,
+            options: Options,
             results: Mapping[str, Any] | None = results,
             opening: Sequence[Block] = (),
             work: Sequence[str] = (),
         ) -> Any:
             exchange = asker.prepared(
-                prompt, values, given, labels=labels, results=results, after=after, work=work
+                prompt, values, options, labels=labels, results=results, after=after, work=work
             )
             exchange.open_with(opening)
             return asker.answered(exchange, finished)
 
         if options.dry_run or options.once or results is not None:
             return ask(options)
-        if after is not None:
-            broken_off = driver.broken_off(self._env, chat)
-            return ask(options) if broken_off is None else driver.resumed(broken_off, ask, options)
-        if options.do:
-            return driver.begin(self._env, asker, chat, ask, options)
-        if driver.waits(self._env, chat) and not options.new and not options.background:
-            return driver.in_words(self._env, chat, ask, options, prompt or "")
-        return ask(options)
+        return driver.answered(self._env, asker, chat, ask, options, prompt, after)
 
     def stream(
         self, prompt: str | None = None, *values: Any, events: bool = False, **options: Any
@@ -242,26 +235,26 @@ class Conversation:
         ClaudeError
             While iterating.
         """
-        results, given = (
+        results, parsed = (
             options.pop("tool_results", None),
             _without(_NOT_IN_STREAMS, "stream", Options.of(**options)),
         )
-        asker = self._chosen(given)._asker
-        exchange = asker.prepared(prompt, values, given, results=results, keep_events=events)
+        asker = self._chosen(parsed)._asker
+        exchange = asker.prepared(prompt, values, parsed, results=results, keep_events=events)
         return TextStream(exchange, asker.finish, events=events)
 
     async def aask(self, prompt: str | None = None, *values: Any, **options: Any) -> Answer:
         """`ask` for asyncio: several can run at once, each shown in its own output. Parameters and errors as for `ask`."""
-        results, given = (
+        results, parsed = (
             options.pop("tool_results", None),
             _without(_NOT_AWAITED, "aask", Options.of(**options)),
         )
-        asker = self._chosen(given)._asker
-        exchange = asker.prepared(prompt, values, given, results=results)
+        asker = self._chosen(parsed)._asker
+        exchange = asker.prepared(prompt, values, parsed, results=results)
         view = asker.view(exchange)
         exchange.toolbox.confirm = on_loop(self._env.frontend.confirm, exchange.stop)
         answer = await in_thread(lambda: asker.run(exchange, view), exchange.stop.request)
-        self._deliver(given, answer)
+        self._deliver(parsed, answer)
         return answer
 
     def astream(
@@ -278,8 +271,8 @@ class Conversation:
         ClaudeError
             As for `ask`, if something is wrong with the question.
         """
-        given = _without(("background", "out", "code"), "count", Options.of(**{**options, "dry_run": True}))
-        exchange = self._chosen(given)._asker.prepared(prompt, values, given)
+        parsed = _without(("background", "out", "code"), "count", Options.of(**{**options, "dry_run": True}))
+        exchange = self._chosen(parsed)._asker.prepared(prompt, values, parsed)
         return counted(self._env, exchange.question, exchange.request_to_send()[0])
 
     def resume(self, **options: Any) -> Any:
@@ -292,11 +285,11 @@ class Conversation:
         """
         if chat := options.pop("chat", None):
             return self.chat(chat).resume(**options)
-        given = _without(("new", "once"), "resume", Options.of(**options))
+        parsed = _without(("new", "once"), "resume", Options.of(**options))
         work = driver.broken_off(self._env, self._chat)
         if work is not None and all(t.answer.id != work.answers[-1] for t in self._chat.turns):
             return driver.told_again(work)
-        return self.question(RESUME, (), given, after=self._asker.resumable())
+        return self.question(RESUME, (), parsed, after=self._asker.resumable())
 
     @in_one_line("Stopped. What was answered is kept; run the cell again for the rest.")
     def map(
@@ -335,9 +328,9 @@ class Conversation:
         ClaudeError
             If no row could be answered, a budget is used up, or it is stopped. What is done is kept; the next run pays only for the rest.
         """
-        given = Options.of(**options, returns=returns)
-        number, state = self._chat.next_question(given.model)
-        plan = planned(self._env, state, number, values, prompt, given)
+        parsed = Options.of(**options, returns=returns)
+        number, state = self._chat.next_question(parsed.model)
+        plan = planned(self._env, state, number, values, prompt, parsed)
         if batch:
             return submit(plan, self._chat.count)
         return Mapper(plan, self._chat.count, limit).run()
@@ -509,13 +502,8 @@ class Conversation:
         StorageError
             If the file cannot be written.
         """
-        file = storage.path_of(path)
         data, _ = self._env.transcript(self.name, self.turns, self.usage, self.cost, file=True)
-        try:
-            file.write_text(data["text/markdown"] + "\n", encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise StorageError(f"{file.name} cannot be written: {error.strerror}.") from None
-        return file
+        return storage.export(path, data["text/markdown"])
 
     def restore(self) -> Self:
         """Restore the open notebook's conversation from its saved answers, with full turns from the journal.

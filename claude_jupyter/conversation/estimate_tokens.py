@@ -22,8 +22,8 @@ def tokens_of(messages: Iterable[Message], attachments: Iterable[Attachment] = (
     attachments
         What is in them: pictures and documents are taken at the tokens known for them.
     """
-    known = [a for a in attachments if a.kind in ("image", "document")]
-    seen = sum(a.tokens for a in known)
+    attached = [a for a in attachments if a.kind in ("image", "document")]
+    attached_tokens = sum(a.tokens for a in attached)
     media = 0
     texts = 0
     for message in messages:
@@ -32,8 +32,8 @@ def tokens_of(messages: Iterable[Message], attachments: Iterable[Attachment] = (
             count, pictures = _block(block)
             texts += count
             media += pictures
-    unknown = max(0, media - len(known))
-    return texts + seen + unknown * _IMAGE
+    unknown = max(0, media - len(attached))
+    return texts + attached_tokens + unknown * _IMAGE
 
 
 def tokens_of_json(value: Any) -> int:

@@ -38,8 +38,8 @@ def arranged(turns: Turns, layout: Layout) -> Turns:
 def _places(turns: Turns, layout: Layout) -> dict[str, int]:
     """Where cells are, from the top; merged ones are where they went until that cell has asked something itself."""
     places = {cell: at for at, cell in enumerate(layout.order)}
-    asked = {turn.cell for turn in turns}
-    merged = {old: places[new] for old, new in layout.merged if new in places and new not in asked}
+    cells = {turn.cell for turn in turns}
+    merged = {old: places[new] for old, new in layout.merged if new in places and new not in cells}
     return merged | places
 
 
@@ -78,12 +78,12 @@ def before(turns: Turns, place: Place, layout: Layout = _NO_PAGE, work: Containe
     work
         Ids of the answers of the work that is told what came of its step.
     """
-    found = _before(turns, place, layout)
-    asked = sorted((t for t in turns if t.answer.id in work and not t.hidden), key=lambda t: t.answer.turn)
-    own = [replace(t, deleted=False) for t in asked]
-    if [t.answer.id for t in live(found) if t.answer.id in work] == [t.answer.id for t in own]:
-        return found
-    rest = (t for t in found if t.answer.id not in work)
+    preceding = _before(turns, place, layout)
+    in_work = sorted((t for t in turns if t.answer.id in work and not t.hidden), key=lambda t: t.answer.turn)
+    own = [replace(t, deleted=False) for t in in_work]
+    if [t.answer.id for t in live(preceding) if t.answer.id in work] == [t.answer.id for t in own]:
+        return preceding
+    rest = (t for t in preceding if t.answer.id not in work)
     return (*rest, *own)
 
 
@@ -289,11 +289,11 @@ def open_calls(messages: Sequence[Message]) -> tuple[str, ...]:
 
 def answering(content: Sequence[Block], calls: Sequence[str]) -> Sequence[Block]:
     """The user's blocks with a result first for each open call and none for others; `content` itself where that is so."""
-    given = {b["tool_use_id"]: b for b in content if b["type"] == "tool_result"}
-    if set(given) == set(calls):
+    by_call = {b["tool_use_id"]: b for b in content if b["type"] == "tool_result"}
+    if set(by_call) == set(calls):
         return content
     rest = [b for b in content if b["type"] != "tool_result"]
-    results = [given.get(c) or unanswered(c) for c in calls]
+    results = [by_call.get(c) or unanswered(c) for c in calls]
     return [*results, *rest] or [{"type": "text", "text": "(Results of tools stood here.)"}]
 
 

@@ -43,41 +43,48 @@ class Budgets:
     def limits(self, spent: Spent) -> list[Limit]:
         """Those that are set, the nearest to its end first."""
         limits = [
-            Limit("this kernel has", "its", "budget", spent.kernel, self.kernel, spent.held[0]),
+            Limit("this kernel has", "its", "budget", spent.kernel, self.kernel, spent.reserved[0]),
             Limit(
-                "this notebook has", "its", "notebook_budget", spent.notebook, self.notebook, spent.held[1]
+                "this notebook has",
+                "its",
+                "notebook_budget",
+                spent.notebook,
+                self.notebook,
+                spent.reserved[1],
             ),
-            Limit("you have", "today's", "daily_budget", spent.day, self.day, spent.held[2]),
+            Limit("you have", "today's", "daily_budget", spent.day, self.day, spent.reserved[2]),
         ]
-        return sorted((one for one in limits if one.usd is not None), key=lambda one: one.left)
+        return sorted((one for one in limits if one.usd is not None), key=lambda one: one.remaining)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One budget, and how it stands; `held` is the part of `spent` that is only set aside for requests in progress."""
+    """One budget, and how it stands; `reserved` is the part of `spent` that is only set aside for requests in progress."""
 
     who: str
     whose: str
     setting: str
     spent: Decimal
     usd: Decimal | None
-    held: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
 
     @property
-    def left(self) -> Decimal:
+    def remaining(self) -> Decimal:
         """Dollars left; negative where more was spent."""
         return (self.usd or Decimal(0)) - self.spent
 
     @property
     def share(self) -> Decimal:
         """The part spent."""
-        return (self.spent - self.held) / self.usd if self.usd else Decimal(1)
+        return (self.spent - self.reserved) / self.usd if self.usd else Decimal(1)
 
     def __str__(self) -> str:
-        text = (
-            f"{self.who} spent {dollars(self.spent - self.held)} of {self.whose} {dollars(self.usd)} budget"
+        text = f"{self.who} spent {dollars(self.spent - self.reserved)} of {self.whose} {dollars(self.usd)} budget"
+        return (
+            f"{text}, and {dollars(self.reserved)} is reserved for requests in progress"
+            if self.reserved
+            else text
         )
-        return f"{text}, and {dollars(self.held)} is reserved for requests in progress" if self.held else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +194,11 @@ def check(spent: Spent, budgets: Budgets, estimated: Estimate, *, overrides: Pri
         )
     shortest = min(SHORTEST, estimated.max_tokens)
     needed = estimated.input + estimated.each * shortest
-    if needed > tight.left:
+    if needed > tight.remaining:
         raise BudgetError(_refusal(tight, estimated, needed, shortest, overrides))
     if estimated.each == 0:
         return estimated.max_tokens
-    return min(estimated.max_tokens, max(shortest, int((tight.left - estimated.input) / estimated.each)))
+    return min(estimated.max_tokens, max(shortest, int((tight.remaining - estimated.input) / estimated.each)))
 
 
 def admit(
@@ -261,7 +268,7 @@ def _refusal(
     tight: Limit, estimated: Estimate, needed: Decimal, shortest: int, overrides: Prices | None
 ) -> str:
     raised = round_up(max(tight.spent + needed, (tight.usd or Decimal(0)) * Decimal("1.25")))
-    ways = ["wait until those have finished"] if tight.held else []
+    ways = ["wait until those have finished"] if tight.reserved else []
     ways.append(f"raise it with `%config ClaudeMagics.{tight.setting} = {raised}`")
     if cheaper := _cheaper(tight, estimated, shortest, overrides):
         ways.append(cheaper)
@@ -271,7 +278,7 @@ def _refusal(
         ways.append("wait until tomorrow")
     first, *others = ways
     return (
-        f"Not sent: {tight}; {dollars(max(tight.left, Decimal(0)))} is left, and this needs at least {dollars(needed)} "
+        f"Not sent: {tight}; {dollars(max(tight.remaining, Decimal(0)))} is left, and this needs at least {dollars(needed)} "
         f"({dollars(estimated.input)} to read {estimated.prompt.prompt:,} tokens, the rest for an answer of {shortest:,}).\n"
         f"{first[0].upper()}{', or '.join([first, *others])[1:]}."
     )
@@ -284,7 +291,7 @@ def _cheaper(tight: Limit, estimated: Estimate, shortest: int, overrides: Prices
         if rates is None or model == estimated.model:
             continue
         needed = (estimated.prompt.prompt * rates.input + shortest * rates.output) / 1_000_000
-        if needed <= tight.left:
+        if needed <= tight.remaining:
             return f"ask {line} instead with `-m {line}` ({dollars(needed)})"
     return None
 

@@ -235,14 +235,13 @@ def _look_up(model: str, day: date, fast: bool) -> Any:
 
     def ask(context: dict[str, str]) -> Any:
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-        found = calc_price(
+        return calc_price(
             Asked(input_tokens=0, output_tokens=0),
             model,
             provider_id=_PROVIDER,
             genai_request_timestamp=noon,
             price_context=context,
-        )
-        return found.model_price
+        ).model_price
 
     try:
         standard = ask({})

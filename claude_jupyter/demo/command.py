@@ -168,9 +168,9 @@ def answering(folder: Path) -> tuple[dict[str, str], str]:
         return environ, "The embedded offline demo model answers (CLAUDE_JUPYTER_PROVIDER=demo)."
     if provider and provider != "anthropic":
         return environ, f"{provider} answers (CLAUDE_JUPYTER_PROVIDER)."
-    found = credential(environ, folder)
-    if found is not None:
-        return environ, f"Claude answers; the key: {found.where}."
+    credentials = credential(environ, folder)
+    if credentials is not None:
+        return environ, f"Claude answers; the key: {credentials.where}."
     environ["CLAUDE_JUPYTER_PROVIDER"] = "demo"
     return environ, (
         "No Anthropic key was found, so the embedded offline demo model answers, and nothing is billed "

@@ -296,7 +296,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_paced(self, script: Script, frames: Iterator[tuple[bytes, float]], pending: bytearray) -> None:
         """Send frames when they are due, as few writes as the pace allows; what is left is in `pending`."""
-        left = limit = min((n for n in (script.cut, script.end) if n is not None), default=None)
+        remaining = limit = min((n for n in (script.cut, script.end) if n is not None), default=None)
         start = time.monotonic()
         due = 0.0
         for data, delay in frames:
@@ -306,10 +306,10 @@ class Handler(BaseHTTPRequestHandler):
                 self._chunk(pending)
                 pending.clear()
                 self._pause(late)
-            if left is not None and len(data) >= left:
-                pending += data[:left]
+            if remaining is not None and len(data) >= remaining:
+                pending += data[:remaining]
                 raise sse.Broken(clean=script.end == limit)
-            left = None if left is None else left - len(data)
+            remaining = None if remaining is None else remaining - len(data)
             pending += data
             if len(pending) >= _BUFFER:
                 self._chunk(pending)
@@ -322,12 +322,12 @@ class Handler(BaseHTTPRequestHandler):
     def _pause(self, seconds: float) -> None:
         """Wait, and notice at once when the client leaves."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self.connection.settimeout(left)
+        while (remaining := until - time.monotonic()) > 0:
+            self.connection.settimeout(remaining)
             try:
                 if not self.connection.recv(1, socket.MSG_PEEK):
                     raise Gone("left")
-                time.sleep(min(left, 0.05))  # a next request already: it has to wait for its turn
+                time.sleep(min(remaining, 0.05))  # a next request already: it has to wait for its turn
             except TimeoutError:
                 return
             finally:

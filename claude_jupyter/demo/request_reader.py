@@ -146,21 +146,21 @@ def _attached(
 
 
 def _media(blocks: Sequence[Mapping[str, Any]], model: str) -> list[Media]:
-    found: list[Media] = []
+    media: list[Media] = []
     label = ""
     for block in blocks:
         match = _ATTACHMENT.search(block["text"]) if block.get("type") == "text" else None
         if match:
             label = unescape(match[1] or match[2] or "") if match[3] != figure_text.KIND else ""
         elif block.get("type") == "image":
-            name = label or f"picture {len(found) + 1}"
-            found.append(Media(name, "image", _image(block, model), _data(block)))
+            name = label or f"picture {len(media) + 1}"
+            media.append(Media(name, "image", _image(block, model), _data(block)))
             label = ""
         elif block.get("type") == "document":
-            name = block.get("title") or label or f"document {len(found) + 1}"
-            found.append(Media(name, "document", _document(block)))
+            name = block.get("title") or label or f"document {len(media) + 1}"
+            media.append(Media(name, "document", _document(block)))
             label = ""
-    return found
+    return media
 
 
 def _data(block: Mapping[str, Any]) -> str:

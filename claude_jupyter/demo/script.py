@@ -178,8 +178,8 @@ def chooser(replies: Replies) -> Callable[[Body], Script]:
     if isinstance(replies, Script | str):
         only = _script(replies)
         return lambda body: only
-    left = [_script(reply) for reply in replies]
-    return lambda body: left.pop(0) if len(left) > 1 else left[0]
+    remaining = [_script(reply) for reply in replies]
+    return lambda body: remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
 
 def _script(reply: Script | str) -> Script:

@@ -40,10 +40,10 @@ class Step:
     @property
     def error(self) -> str:
         """The error it ended with; empty if it ran through."""
-        found = (_ERROR.findall(self.outcome) if "Traceback (most recent" in self.outcome else []) or (
+        errors = (_ERROR.findall(self.outcome) if "Traceback (most recent" in self.outcome else []) or (
             _WITHHELD_ERROR.findall(self.outcome)
         )
-        return str(found[-1]) if found else ""
+        return str(errors[-1]) if errors else ""
 
     @property
     def skipped(self) -> bool:
@@ -99,10 +99,10 @@ class Plan:
     @property
     def measures(self) -> list[Column]:
         """The number columns to compare, the one that the question names first."""
-        found = [c for c in self.columns if c.is_number and not c.name.lower().endswith("id")]
-        found.sort(key=lambda c: not named_in(c.name, self.prompt))
-        wide = sum(len(c.name) for c in found[:_COLUMNS]) > 50
-        return found[: 2 if wide else _COLUMNS]
+        numbers = [c for c in self.columns if c.is_number and not c.name.lower().endswith("id")]
+        numbers.sort(key=lambda c: not named_in(c.name, self.prompt))
+        wide = sum(len(c.name) for c in numbers[:_COLUMNS]) > 50
+        return numbers[: 2 if wide else _COLUMNS]
 
     @property
     def time(self) -> Column | None:
@@ -137,11 +137,11 @@ def reply(body: Body, who: str) -> Sequence[Piece] | None:
         The line that says who answered.
     """
     question, steps, seen = _so_far(body)
-    table, frame, taken = _subject(seen, question)
+    table, frame, in_use = _subject(seen, question)
     if not table:
         return None
     columns = _columns(steps, frame)
-    names = _free(f"{table if table.isidentifier() else 'table'}_clean", taken), _free("means", taken)
+    names = _free(f"{table if table.isidentifier() else 'table'}_clean", in_use), _free("means", in_use)
     plan = Plan(table, columns, question, *names)
     words, cell = _next(plan, steps)
     if cell is None:
@@ -195,8 +195,8 @@ def _correctable(plan: Plan, steps: Sequence[Step]) -> bool:
 
 def _other_statistic(plan: Plan, last: Step) -> tuple[str, tuple[str, str]] | None:
     """The comparison again with the statistic that the user asked for in words."""
-    found = _SAYS.search(last.outcome)
-    word = re.search(r"\b(median|max|min|sum|std)\b", found[1]) if found else None
+    match = _SAYS.search(last.outcome)
+    word = re.search(r"\b(median|max|min|sum|std)\b", match[1]) if match else None
     if word is None or not last.title.startswith(_COMPARE) or not plan.measures:
         return None
     title, source = _compare(plan, whole=False)
@@ -280,10 +280,10 @@ def _about_cleaning(plan: Plan) -> str:
 
 
 def _about_rows(step: Step) -> str:
-    found = re.search(r"([\d,]+) rows before, ([\d,]+) after", step.outcome)
-    if found is None:
+    match = re.search(r"([\d,]+) rows before, ([\d,]+) after", step.outcome)
+    if match is None:
         return "The copy is ready."
-    before, after = found[1], found[2]
+    before, after = match[1], match[2]
     return f"All {before} rows are kept." if before == after else f"{after} of {before} rows are left."
 
 
@@ -315,8 +315,8 @@ def _conclusion(plan: Plan, steps: Sequence[Step]) -> str:
     compared = next((s for s in reversed(steps) if s.title.startswith(_COMPARE) and s.ran), None)
     cleaned = next((s for s in reversed(steps) if s.title.startswith(_CLEAN) and s.ran), None)
     parts = [_about_rows(cleaned)] if cleaned else []
-    found = _extremes(plan, compared, 3) if compared else ""
-    parts.append(found or "What the cells showed contains no numbers that the demo can read back.")
+    extremes = _extremes(plan, compared, 3) if compared else ""
+    parts.append(extremes or "What the cells showed contains no numbers that the demo can read back.")
     names = [n for n, step in ((plan.clean, cleaned), (plan.means, compared)) if step]
     if names:
         parts.append(
@@ -359,32 +359,32 @@ def _text(block: Mapping[str, Any]) -> str:
 def _subject(seen: Seen, question: str) -> tuple[str, Frame | None, set[str]]:
     """The dataframe to work on, its profile if it was sent, and the names that are taken."""
     known = [k for k in looking.known(seen) if k.is_frame and k.kind.startswith("pandas DataFrame")]
-    taken = {k.name for k in looking.known(seen)}
+    in_use = {k.name for k in looking.known(seen)}
     for frame in (*seen.frames, *seen.before):
         if (
             frame.library == "pandas"
             and "DataFrame" in frame.title
             and re.fullmatch(r"[^\W\d]\w*", frame.label)
         ):
-            return frame.label, frame, taken
+            return frame.label, frame, in_use
     words = set(re.findall(r"\w+", question))
     named = next((k for k in known if k.name in words), known[0] if known else None)
-    return (named.name if named else ""), None, taken
+    return (named.name if named else ""), None, in_use
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(name: str, in_use: set[str]) -> str:
     """The name, numbered where it is taken."""
-    return next(n for n in (name, *(f"{name}_{k}" for k in range(2, 1000))) if n not in taken)
+    return next(n for n in (name, *(f"{name}_{k}" for k in range(2, 1000))) if n not in in_use)
 
 
 def _columns(steps: Sequence[Step], frame: Frame | None) -> tuple[Column, ...]:
     look = next((s for s in steps if s.title.startswith(_LOOK) and s.ran), None)
     rows = [line.rsplit(None, 3) for line in look.outcome.splitlines()] if look else []
-    found = [
+    columns = [
         Column(r[0].strip(), r[1], int(r[2]), int(r[3]))
         for r in rows
         if len(r) == 4 and r[2].isdigit() and r[3].isdigit()
     ]
-    if not found and frame is not None:
-        found = [Column(c.name, c.dtype, c.nulls, c.distinct) for c in frame.columns]
-    return tuple(found)
+    if not columns and frame is not None:
+        columns = [Column(c.name, c.dtype, c.nulls, c.distinct) for c in frame.columns]
+    return tuple(columns)

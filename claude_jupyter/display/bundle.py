@@ -197,9 +197,9 @@ def step_line(block: Block) -> str:
         "removed": changed.get("removed"),
     }
     parts += [
-        f"{word}: {', '.join(map(str, list(found)[:6]))}"
-        for word, found in names.items()
-        if found and isinstance(found, Mapping | list)
+        f"{word}: {', '.join(map(str, list(values)[:6]))}"
+        for word, values in names.items()
+        if values and isinstance(values, Mapping | list)
     ]
     parts += [f"failed: {block['error']}"] if block.get("error") else []
     return " · ".join(filter(None, parts))

@@ -17,7 +17,7 @@ _PLAIN: Final = "text/plain"
 def formatted(display_formatter: Any, value: Any) -> Mapping[str, Any] | None:
     """What the registered functions make of the value, by media type; None if none is registered for its class."""
     formatters: Mapping[str, Any] = getattr(display_formatter, "formatters", None) or {}
-    found: dict[str, Any] = {}
+    by_type: dict[str, Any] = {}
     for media_type, formatter in formatters.items():
         function = _registered(formatter, value)
         if function is None or not getattr(formatter, "enabled", True):
@@ -26,8 +26,8 @@ def formatted(display_formatter: Any, value: Any) -> Mapping[str, Any] | None:
         if isinstance(bundle, tuple) and len(bundle) == 2:
             bundle = bundle[0]  # (data, metadata)
         if bundle:
-            found[media_type] = bundle
-    return found or None
+            by_type[media_type] = bundle
+    return by_type or None
 
 
 def _registered(formatter: Any, value: Any) -> Callable[..., Any] | None:

@@ -35,7 +35,7 @@ class FrontendFacts:
     stdin: bool
 
 
-def frontend(seen: FrontendFacts, widget: str, modules: Mapping[str, Any] = sys.modules) -> Frontend:
+def frontend(facts: FrontendFacts, widget: str, modules: Mapping[str, Any] = sys.modules) -> Frontend:
     """Who shows the answer.
 
     Parameters
@@ -43,9 +43,9 @@ def frontend(seen: FrontendFacts, widget: str, modules: Mapping[str, Any] = sys.
     widget
         The setting: `on` trusts that widgets are shown, `off` uses updates of the output.
     """
-    if not seen.kernel:
+    if not facts.kernel:
         return "terminal"
-    if seen.cell is None and not seen.stdin:
+    if facts.cell is None and not facts.stdin:
         return "none"  # nbclient, papermill, nbconvert: a widget would stay in the file, updates are ignored by nbval
     if widget == "off" or (widget == "auto" and "google.colab" in modules and not _colab_widgets(modules)):
         return "updates"

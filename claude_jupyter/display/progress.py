@@ -33,7 +33,7 @@ class ProgressLine:
         if now - self._drawn >= _EVERY:
             self._drawn = now
             bar = f'<progress value="{done}" max="{self._total}" style="width: 12em; vertical-align: middle"></progress>'
-            self._draw(f"{done:,} of {self._total:,} rows{self._left(now)}", bar)
+            self._draw(f"{done:,} of {self._total:,} rows{self._time_left(now)}", bar)
 
     def close(self) -> None:
         """Replace it with one line that says what was done."""
@@ -42,10 +42,10 @@ class ProgressLine:
             done = f"{self._done:,} of {self._total:,}" if self._done < self._total else f"{self._total:,}"
             self._draw(f"{done} rows{took}", "")
 
-    def _left(self, now: float) -> str:
-        asked = self._done - self._before
-        left = (self._total - self._done) * (now - self._began) / asked if asked else 0
-        return f" · about {left:.0f} s left" if left >= 1 else ""
+    def _time_left(self, now: float) -> str:
+        done = self._done - self._before
+        seconds = (self._total - self._done) * (now - self._began) / done if done else 0
+        return f" · about {seconds:.0f} s left" if seconds >= 1 else ""
 
     def _draw(self, text: str, bar: str) -> None:
         line = " · ".join(filter(None, (text, self._words)))

@@ -33,6 +33,8 @@ class Proposals:
 
     def _after_cell(self, _result: Any) -> None:
         self._waiting = [(source, missing) for source, missing in self._waiting if missing()]
-        taken = [p for p in self._ip.payload_manager.read_payload() if p.get("source") == "set_next_input"]
-        if self._waiting and not taken:
+        next_inputs = [
+            p for p in self._ip.payload_manager.read_payload() if p.get("source") == "set_next_input"
+        ]
+        if self._waiting and not next_inputs:
             self._ip.set_next_input(self._waiting.pop(0)[0], replace=False)

@@ -63,8 +63,8 @@ class Shell:
     def notebook_cell(self) -> str | None:
         """Id of the cell that runs, if it is in a notebook: a console of JupyterLab gives its cells ids as well."""
         cell, metadata = self.place().cell, self._parent().get("metadata") or {}
-        told = "deletedCells" in metadata or "claude_jupyter" in metadata
-        return cell if told or cell in self.layout.order else None
+        in_notebook = "deletedCells" in metadata or "claude_jupyter" in metadata
+        return cell if in_notebook or cell in self.layout.order else None
 
     def page_settings(self) -> Any:
         """The settings that the page sent with the execution that runs; None if it sent none."""
@@ -81,7 +81,7 @@ class Shell:
         cell = self.place().cell
         return cell_hash(cell) if cell else None
 
-    def _seen(self) -> FrontendFacts:
+    def _facts(self) -> FrontendFacts:
         kernel = getattr(self._ip, "kernel", None)
         stdin = bool(getattr(kernel, "_allow_stdin", False))
         return FrontendFacts(kernel is not None, self.place().cell, stdin)
@@ -93,7 +93,7 @@ class Shell:
         if self._ip is None:
             return view_for("terminal", answer_id, None, background=background)
         self._displayed.add(answer_id)
-        who = frontend(self._seen(), self._settings.widget)
+        who = frontend(self._facts(), self._settings.widget)
         view = view_for(
             who,
             answer_id,
@@ -179,8 +179,8 @@ class Shell:
         """Whether somebody can answer a question here."""
         if self._ip is None:
             return bool(sys.stdin and sys.stdin.isatty())
-        seen = self._seen()
-        return seen.stdin or not seen.kernel
+        facts = self._facts()
+        return facts.stdin or not facts.kernel
 
     def confirm(self, question: str) -> bool | None:
         """Ask yes or no in the cell; None if nobody can answer."""
@@ -220,8 +220,8 @@ class Shell:
     @property
     def has_cells(self) -> bool:
         """Whether somebody can run a cell that is put below: not under nbclient, papermill and similar tools."""
-        seen = self._seen()
-        return not seen.kernel or seen.cell is not None or seen.stdin
+        facts = self._facts()
+        return not facts.kernel or facts.cell is not None or facts.stdin
 
     # -- IPython --------------------------------------------------------------------------------------------------------
 

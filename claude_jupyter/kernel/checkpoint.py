@@ -205,7 +205,7 @@ class _Keeper:
     """Walks through values and keeps each mutable object in them once."""
 
     def __init__(self, limit: int, before: Mapping[int, Saved]) -> None:
-        self.left = limit
+        self.remaining = limit
         self._before = before
         self.items = _MOST_ITEMS
         self.saved: dict[int, Saved] = {}
@@ -238,9 +238,9 @@ class _Keeper:
         if how is None:
             return False
         size, save = how
-        self.left -= size
-        if self.left < 0:
-            self.left += size
+        self.remaining -= size
+        if self.remaining < 0:
+            self.remaining += size
             return False
         if isinstance(value, list | dict | set | tuple | collections.deque):
             self.items -= len(value)

@@ -63,10 +63,10 @@ def _awaits(code: str) -> bool:
 
 
 def _on_own_loop(ip: Any, code: str) -> Any:
-    found: list[Any] = []
+    results: list[Any] = []
 
     def run() -> None:
-        found.append(
+        results.append(
             asyncio.run(
                 ip.run_cell_async(code, store_history=False, transformed_cell=ip.transform_cell(code))
             )
@@ -76,7 +76,7 @@ def _on_own_loop(ip: Any, code: str) -> Any:
     started(thread)
     while thread.is_alive():
         thread.join(0.1)
-    return found[0]
+    return results[0]
 
 
 def _longest_run(text: str) -> int:

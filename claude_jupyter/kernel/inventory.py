@@ -25,13 +25,13 @@ _ASSIGNED: Final = re.compile(
 
 def inventory(here: Here) -> Attachment:
     """The page as an attachment of at most 1,500 tokens: newest and largest first, what is left out is counted."""
-    found = variables(here.namespace)
+    everything = variables(here.namespace)
     cells = [cell for cell in here.cells if not cell.asks]
     cell_lines = _cells(cells, values=here.rules.row_limit != 0)
     room = TOKENS - _FENCE - tokens_of_text("\n".join(cell_lines))
-    lines = _variables(_ordered(found, cells), room)
+    lines = _variables(_ordered(everything, cells), room)
     text = "\n".join([*lines, *cell_lines])
-    count = len(found)
+    count = len(everything)
     return text_attachment(
         text,
         "this notebook",
@@ -41,34 +41,34 @@ def inventory(here: Here) -> Attachment:
     )
 
 
-def _variables(found: Sequence[Variable], room: int) -> list[str]:
-    if not found:
+def _variables(variables: Sequence[Variable], room: int) -> list[str]:
+    if not variables:
         return ["no variables yet"]
     lines = ["variables, newest and largest first:"]
     used = tokens_of_text(lines[0]) + 20
-    for at, one in enumerate(found):
+    for at, one in enumerate(variables):
         line = one.line(_COLUMNS)
         used += tokens_of_text(line + "\n")
         if used > room:
-            more = len(found) - at
+            more = len(variables) - at
             lines.append(f"[{more:,} more variable{'' if more == 1 else 's'}: the tool variables lists them]")
             break
         lines.append(line)
     return lines
 
 
-def _ordered(found: Sequence[Variable], cells: Sequence[Cell]) -> list[Variable]:
+def _ordered(variables: Sequence[Variable], cells: Sequence[Cell]) -> list[Variable]:
     """By the better of two ranks: how recently a cell assigned it, and how large it is."""
     assigned: dict[str, int] = {}
     for at, cell in enumerate(cells):
         for match in _ASSIGNED.finditer(cell.source[:20_000]):
             assigned.update((name, at) for name in match.groups() if name)
-    by_age = sorted(range(len(found)), key=lambda i: (-assigned.get(found[i].name, -1), -i))
+    by_age = sorted(range(len(variables)), key=lambda i: (-assigned.get(variables[i].name, -1), -i))
     age = {i: place for place, i in enumerate(by_age)}
-    sizes = sorted({one.weight for one in found}, reverse=True)
+    sizes = sorted({one.weight for one in variables}, reverse=True)
     size = {weight: place for place, weight in enumerate(sizes)}
-    places = [(age[i], size[one.weight] if one.weight else len(found)) for i, one in enumerate(found)]
-    return [found[i] for i in sorted(age, key=lambda i: (min(places[i]), sum(places[i]), age[i]))]
+    places = [(age[i], size[one.weight] if one.weight else len(variables)) for i, one in enumerate(variables)]
+    return [variables[i] for i in sorted(age, key=lambda i: (min(places[i]), sum(places[i]), age[i]))]
 
 
 def _cells(cells: Sequence[Cell], *, values: bool) -> list[str]:

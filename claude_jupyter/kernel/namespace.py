@@ -61,11 +61,11 @@ def names(namespace: Mapping[str, Any]) -> list[str]:
 
 def variables(namespace: Mapping[str, Any]) -> list[Variable]:
     """The user's own variables; where one of them takes too long to describe itself, all by their types alone."""
-    held = [(name, namespace[name]) for name in names(namespace) if name in namespace]
-    found = guarded(lambda: [variable(name, value) for name, value in held]).value
-    if found is not None:
-        return found
-    return [Variable(name, type_name(type(value))) for name, value in held]
+    items = [(name, namespace[name]) for name in names(namespace) if name in namespace]
+    listed = guarded(lambda: [variable(name, value) for name, value in items]).value
+    if listed is not None:
+        return listed
+    return [Variable(name, type_name(type(value))) for name, value in items]
 
 
 def variable(name: str, value: Any) -> Variable:
@@ -82,8 +82,8 @@ def variable(name: str, value: Any) -> Variable:
         return Variable(name, f"{kind.__name__} of {len(value):,}{unit}", weight=len(value))
     if isinstance(value, types.FunctionType):
         code = value.__code__
-        given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        return Variable(name, f"function({', '.join(given)})")
+        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return Variable(name, f"function({', '.join(parameters)})")
     if isinstance(value, type):
         return Variable(name, "class")
     return Variable(name, type_name(kind))
@@ -104,8 +104,8 @@ def _frame(name: str, value: Any) -> Variable:
         kind = f"{kind} {' × '.join(f'{n:,}' for n in shape)}"
     if short in _SERIES:
         dtype = _guarded(lambda: str(value.dtype if hasattr(value, "dtype") else value.type)) or ""
-        kept = dtype.partition("(")[0] if "categories=" in dtype else dtype  # categories are values
-        words = f"{kind} {kept}" if kept and len(kept) < 40 else kind
+        dtype_name = dtype.partition("(")[0] if "categories=" in dtype else dtype  # categories are values
+        words = f"{kind} {dtype_name}" if dtype_name and len(dtype_name) < 40 else kind
         return Variable(name, words, weight=_product(shape or ()))
     columns = _guarded(lambda: _columns(value)) or []
     return Variable(name, kind, tuple(columns), _product(shape) if shape else _UNKNOWN)
@@ -120,10 +120,10 @@ def _guarded(work: Callable[[], T]) -> T | None:
 
 
 def _has_shape(value: Any) -> bool:
-    found = libraries(value)
-    if "polars" in found:
+    packages = libraries(value)
+    if "polars" in packages:
         return type_name(type(value), short=True) in ("DataFrame", "Series")
-    return bool(found & {"pandas", "pyarrow", "modin"})
+    return bool(packages & {"pandas", "pyarrow", "modin"})
 
 
 def _columns(value: Any) -> list[str]:
@@ -133,10 +133,10 @@ def _columns(value: Any) -> list[str]:
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(value, polars.LazyFrame):
         return list(value.collect_schema().names())
-    found = getattr(value, "column_names", None) if "pyarrow" in libraries(value) else None
-    if found is None:
-        found = getattr(value, "columns", ())
-    return [column_name(column) for column in list(found)[:10_000]]
+    columns = getattr(value, "column_names", None) if "pyarrow" in libraries(value) else None
+    if columns is None:
+        columns = getattr(value, "columns", ())
+    return [column_name(column) for column in list(columns)[:10_000]]
 
 
 def _product(shape: tuple[int, ...]) -> int:

@@ -26,31 +26,31 @@ class PageLayout:
     def hear(self, metadata: Mapping[str, Any]) -> None:
         """Take in the metadata of an execute request."""
         order, deleted, returned, merged = self.layout
-        gone = set(deleted | _ids(metadata.get("deletedCells")))
+        missing = set(deleted | _ids(metadata.get("deletedCells")))
         reported = metadata.get(KEY)
         if isinstance(reported, Mapping) and (cells := _ids(reported.get("cells"))):
             notebook = str(reported.get("notebook"))
             before = self._cells.get(notebook, ())
-            gone |= set(before) - cells
-            gone -= cells
+            missing |= set(before) - cells
+            missing -= cells
             self._cells[notebook] = order = tuple(dict.fromkeys(reported["cells"]))
             merged = _with_merged(merged, before, order, _ids(reported.get("merged")))
-        if (cell := metadata.get("cellId")) in gone:
-            gone.discard(cell)  # its deletion was undone
+        if (cell := metadata.get("cellId")) in missing:
+            missing.discard(cell)  # its deletion was undone
             returned |= {cell}
-        layout = Layout(order, frozenset(gone), returned - gone, merged)
+        layout = Layout(order, frozenset(missing), returned - missing, merged)
         if layout != self.layout:
             self.layout = layout
 
 
 def _with_merged(
-    known: tuple[tuple[str, str], ...],
+    merged_before: tuple[tuple[str, str], ...],
     before: tuple[str, ...],
     order: tuple[str, ...],
     results: frozenset[str],
 ) -> tuple[tuple[str, str], ...]:
     """Which cell went into which: into a new one that is a merge's result went the cells that was between its neighbors."""
-    merged = dict(known)
+    merged = dict(merged_before)
     places = {cell: at for at, cell in enumerate(before)}
     for at, cell in enumerate(order):
         if cell in results and cell not in places:

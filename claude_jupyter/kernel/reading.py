@@ -68,11 +68,11 @@ class Reader:
         values: list[T] = []
         errors: list[BaseException] = []
         done = SafeEvent()
-        taken = threading.Lock()  # by whoever comes first: the loop that begins, or the wait that is over
+        claim = threading.Lock()  # by whoever comes first: the loop that begins, or the wait that is over
 
         def here() -> None:
             try:
-                if taken.acquire(blocking=False):
+                if claim.acquire(blocking=False):
                     values.append(work())
             except BaseException as error:  # an interrupt out of a callback would end the kernel's loop
                 errors.append(error)
@@ -85,7 +85,7 @@ class Reader:
         until = time.monotonic() + self._wait
         with stop.ringing(done):
             while not (values or errors):
-                if (stop.requested or time.monotonic() > until) and taken.acquire(blocking=False):
+                if (stop.requested or time.monotonic() > until) and claim.acquire(blocking=False):
                     raise UsageError(_BUSY)
                 done.wait(_STEP)
                 if stop.requested:

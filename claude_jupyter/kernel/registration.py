@@ -82,15 +82,15 @@ def register(data: Path) -> Path | None:
 
 def registered(data: Path) -> Iterator[Registration]:
     """The kernels that run now, newest first; files of others are removed."""
-    found: list[Registration] = []
+    registrations: list[Registration] = []
     for path in sorted((data / FOLDER).glob("*.json")):
         try:
             one = Registration(**json.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError):
             continue
         if one.alive and Path(one.connection).is_file():
-            found.append(one)
+            registrations.append(one)
         else:
             with contextlib.suppress(OSError):
                 path.unlink()
-    yield from sorted(found, key=lambda one: one.loaded, reverse=True)
+    yield from sorted(registrations, key=lambda one: one.loaded, reverse=True)

@@ -38,14 +38,14 @@ def run(line: str, extension: Host) -> str:
     McpError
         For a server that does not exist, is not allowed, or cannot be started.
     """
-    given = [unquoted(word.text) for word in words(line)]
-    if given[:1] in (["--help"], ["-h"], ["help"]):
+    arguments = [unquoted(word.text) for word in words(line)]
+    if arguments[:1] in (["--help"], ["-h"], ["help"]):
         return USAGE
     servers = extension.env.mcp
     assert servers is not None
-    if not given or given == ["list"]:
+    if not arguments or arguments == ["list"]:
         return _list(servers)
-    word, *names = given
+    word, *names = arguments
     if word not in COMMANDS:
         raise UsageError(f"%claude_mcp has no {word!r}{did_you_mean(word, WORDS) or f', only {_WORDS}'}")
     if len(names) != 1:
@@ -54,12 +54,12 @@ def run(line: str, extension: Host) -> str:
 
 
 def _list(servers: Servers) -> str:
-    found = servers.entries()
-    if not found:
+    entries = servers.entries()
+    if not entries:
         return "No MCP servers: the setting mcp is empty, and there is no .mcp.json next to the notebook."
-    width = max(map(len, found))
+    width = max(map(len, entries))
     lines: list[str] = []
-    for name, entry in found.items():
+    for name, entry in entries.items():
         state = (
             "running"
             if servers.running(name)

@@ -44,7 +44,7 @@ def cost(line: str, extension: Host) -> None:
     if options.reprice:
         print(repriced(billing.accounts, settings.prices))  # noqa: T201
     limit = settings.daily_budget
-    found = report(
+    result = report(
         billing.accounts,
         by=options.by,
         since=options.since,
@@ -56,12 +56,12 @@ def cost(line: str, extension: Host) -> None:
         everything=options.csv is not None,
         **_scope(options, billing.accounts, billing.owner),
     )
-    extension.shell.publish(dict(table.mimebundle(found)), {})
-    if options.plot and not found.empty:
-        extension.shell.publish(dict(chart.mimebundle(found)), {})
+    extension.shell.publish(dict(table.mimebundle(result)), {})
+    if options.plot and not result.empty:
+        extension.shell.publish(dict(chart.mimebundle(result)), {})
     if options.csv is not None:
         confirm = extension.shell.confirm if extension.shell.answers else None
-        done = write_csv(found, options.csv, confirm)
+        done = write_csv(result, options.csv, confirm)
         print(f"Written to {options.csv.name}." if done else f"{options.csv.name} was left unchanged.")  # noqa: T201
 
 

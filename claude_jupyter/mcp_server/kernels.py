@@ -51,13 +51,13 @@ def chosen(data: Path, name: str | None) -> Registration:
                 f"No running kernel of this user has loaded the extension: open a notebook and {_LOAD}."
             )
         raise UsageError(f"There are {len(running)} kernels: name one. {'; '.join(map(described, running))}")
-    found = [k for k in running if k.id == name] or [
+    matches = [k for k in running if k.id == name] or [
         k for k in running if k.id.startswith(name) or k.notebook == name
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"{name!r} matches {len(found)} kernels: {'; '.join(map(described, found))}")
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"{name!r} matches {len(matches)} kernels: {'; '.join(map(described, matches))}")
     if _runs_without(name):
         raise UsageError(f"The kernel {name} has not loaded the extension, or was restarted since: {_LOAD}.")
     there = f" There are: {'; '.join(map(described, running))}" if running else ""
@@ -127,11 +127,11 @@ def outcome(
     client.load_connection_file(kernel.connection)
     client.start_channels(shell=False, iopub=True, stdin=False, hb=False, control=False)
     try:
-        while (left := until - time.monotonic()) > 0 and not closed():
+        while (remaining := until - time.monotonic()) > 0 and not closed():
             with contextlib.suppress(_BusyError):
-                found = ask(kernel, OUTCOME, {"proposal": proposal}, min(left, WAIT))
-                if "waits" not in found:
-                    return found
+                reply = ask(kernel, OUTCOME, {"proposal": proposal}, min(remaining, WAIT))
+                if "waits" not in reply:
+                    return reply
             _news(client, kernel, until, closed)
     finally:
         client.stop_channels()
@@ -140,9 +140,9 @@ def outcome(
 
 def _news(client: Any, kernel: Registration, until: float, closed: Callable[[], bool]) -> None:
     """Wait until the kernel has done something that we did not ask for."""
-    while (left := until - time.monotonic()) > 0 and not closed():
+    while (remaining := until - time.monotonic()) > 0 and not closed():
         try:
-            message = client.get_iopub_msg(timeout=min(left, _OFTEN))
+            message = client.get_iopub_msg(timeout=min(remaining, _OFTEN))
         except Empty:
             if not kernel.alive:
                 raise _ended(kernel) from None
@@ -157,9 +157,9 @@ def _ended(kernel: Registration) -> KernelError:
 
 
 def _reply(client: Any, message: str, kernel: Registration, until: float, wait: float) -> Mapping[str, Any]:
-    while (left := until - time.monotonic()) > 0:
+    while (remaining := until - time.monotonic()) > 0:
         try:
-            reply = client.get_shell_msg(timeout=min(left, _SOON))
+            reply = client.get_shell_msg(timeout=min(remaining, _SOON))
         except Empty:
             if not kernel.alive:
                 raise _ended(kernel) from None
@@ -173,9 +173,9 @@ def _reply(client: Any, message: str, kernel: Registration, until: float, wait: 
 
 
 def _read(content: Mapping[str, Any], kernel: Registration) -> dict[str, Any]:
-    found = content.get("user_expressions", {}).get("reply", {})
-    data = found.get("data", {}).get("application/json")
-    if found.get("status") != "ok" or not isinstance(data, dict) or data.get("pid") != kernel.pid:
+    expression = content.get("user_expressions", {}).get("reply", {})
+    data = expression.get("data", {}).get("application/json")
+    if expression.get("status") != "ok" or not isinstance(data, dict) or data.get("pid") != kernel.pid:
         raise KernelError(
             f"The kernel {described(kernel)} no longer has the extension loaded; {_LOAD} again."
         )

@@ -77,13 +77,13 @@ def called(
     closed
         Whether the agent has gone, so that nobody waits for the user.
     """
-    given = dict(arguments)
+    rest = dict(arguments)
     try:
         if name == "kernels":
             return [_text(_listed(data))], False
-        kernel = chosen(data, given.pop("kernel", None))
-        patience = _seconds(given.pop("wait", _PATIENCE)) if name == RUN_CELL else 0
-        reply = ask(kernel, name, given)
+        kernel = chosen(data, rest.pop("kernel", None))
+        patience = _seconds(rest.pop("wait", _PATIENCE)) if name == RUN_CELL else 0
+        reply = ask(kernel, name, rest)
         if "proposal" in reply:
             reply = outcome(kernel, reply["proposal"], patience, closed) or reply
     except ClaudeError as error:
@@ -102,11 +102,11 @@ def _seconds(wait: object) -> float:
 
 
 def _listed(data: Path) -> str:
-    found = [
+    lines = [
         f"{k.id}  {k.notebook or '(no notebook known)'}  Python {k.python}, loaded {k.loaded}"
         for k in registered(data)
     ]
-    return "\n".join(found) or (
+    return "\n".join(lines) or (
         "No running kernel of this user has loaded the extension: open a notebook and run %load_ext claude_jupyter in it."
     )
 

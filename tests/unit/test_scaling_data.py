@@ -36,7 +36,7 @@ from claude_jupyter.costs.usage import Usage
 from claude_jupyter.kernel.inventory import inventory
 from claude_jupyter.kernel.look.tool import Here
 from claude_jupyter.kernel.namespace import variable
-from claude_jupyter.magics.completion.complete import KnownNames, offer
+from claude_jupyter.magics.completion.complete import Scope, offer
 from claude_jupyter.options import Options
 
 MODEL = "claude-sonnet-5-5"
@@ -120,7 +120,7 @@ def test_completion_among_many_variables() -> None:
     sizes = upto(20_000, 2)
     spaces = {n: {f"variable_{k}": k for k in range(n)} for n in sizes}
     for marked in ("%%claude var", "%%claude\nWhat of {var"):
-        known = {n: KnownNames(spaces[n], {}, lambda: ("main",)) for n in sizes}
+        known = {n: Scope(spaces[n], {}, lambda: ("main",)) for n in sizes}
         judge(
             f"Tab among n variables: {marked!r}", "calls", sizes,
             lambda n, marked=marked, known=known: calls(lambda: offer(marked, len(marked), known[n])),

@@ -182,15 +182,15 @@ class Connection:
             self._ready.set()
 
     async def _listed(self) -> tuple[ServedTool, ...]:
-        found: list[ServedTool] = []
+        tools: list[ServedTool] = []
         cursor: str | None = None
-        while len(found) < TOOLS:
+        while len(tools) < TOOLS:
             page = await self._client.list_tools(cursor=cursor)
-            found += [_served(tool) for tool in page.tools]
+            tools += [_served(tool) for tool in page.tools]
             cursor = page.next_cursor
             if not cursor or not page.tools:
                 break
-        return tuple(found[:TOOLS])
+        return tuple(tools[:TOOLS])
 
     # -- waiting --------------------------------------------------------------------------------------------------------
 

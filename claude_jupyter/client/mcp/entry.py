@@ -109,19 +109,19 @@ def entries(config: Mapping[str, Any], source: str, folder: Path, *, trusted: bo
     servers = config.get("mcpServers", config)
     if not isinstance(servers, Mapping):
         raise McpError(f"mcpServers in {source} must be an object that maps names to entries.")
-    found: dict[str, ServerEntry] = {}
-    for name, given in cast("Mapping[Any, Any]", servers).items():
-        problem = _problem(given)
+    by_name: dict[str, ServerEntry] = {}
+    for name, entry in cast("Mapping[Any, Any]", servers).items():
+        problem = _problem(entry)
         if problem:
             raise McpError(f"The MCP server {name} in {source}: {problem}.")
-        found[str(name)] = ServerEntry(str(name), dict(given), source, folder, trusted)
-    return found
+        by_name[str(name)] = ServerEntry(str(name), dict(entry), source, folder, trusted)
+    return by_name
 
 
-def _problem(given: Any) -> str:
-    if not isinstance(given, Mapping):
+def _problem(value: Any) -> str:
+    if not isinstance(value, Mapping):
         return 'an entry must be an object with "command" or "url"'
-    config = cast("Mapping[str, Any]", given)
+    config = cast("Mapping[str, Any]", value)
     if ("command" in config) == ("url" in config):
         return 'an entry must have either "command" (a program to start) or "url" (a server to contact)'
     for name in _TEXTS:

@@ -29,8 +29,8 @@ class Unfinished:
         Called when it is too long.
     """
 
-    def __init__(self, told: Callable[[], None]) -> None:
-        self._too_long = told
+    def __init__(self, too_long: Callable[[], None]) -> None:
+        self._too_long = too_long
         self._bytes = 0
 
     def takes(self, data: bytes) -> bool:

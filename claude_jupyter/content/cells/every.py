@@ -65,12 +65,12 @@ def _in_short(cells: Sequence[Cell], rules: Rules, tokens: int) -> Attachment:
     redactor = Redactor(rules)
     room = max(tokens - FENCE_TOKENS, FENCE_TOKENS)
     lines = [_summary(cell, _LEVELS[-1], rules, redactor) for cell in cells]
-    left = room - sum(map(_cost, lines))
+    remaining = room - sum(map(_cost, lines))
     summaries: list[str] = []
     for cell, line in zip(reversed(cells), reversed(lines), strict=True):
-        fuller = (_summary(cell, level, rules, redactor) for level in _LEVELS[:-1]) if left > 0 else ()
-        text = next((text for text in fuller if _cost(text) - _cost(line) <= left), line)
-        left -= _cost(text) - _cost(line)
+        fuller = (_summary(cell, level, rules, redactor) for level in _LEVELS[:-1]) if remaining > 0 else ()
+        text = next((text for text in fuller if _cost(text) - _cost(line) <= remaining), line)
+        remaining -= _cost(text) - _cost(line)
         summaries.insert(0, text)
     text = _newest(summaries, room)
     label = cells[0].label if len(cells) == 1 else f"{cells[0].label} to {cells[-1].label}"

@@ -29,8 +29,8 @@ class Origin:
 
     def figure(self) -> Any:
         """The figure; None if it is gone or no longer what was shown."""
-        found = self.reference()
-        return found if found is not None and _marks(found) == self.marks else None
+        figure = self.reference()
+        return figure if figure is not None and _marks(figure) == self.marks else None
 
 
 def origin_of(value: Any) -> Origin | None:

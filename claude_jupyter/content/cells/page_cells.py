@@ -94,9 +94,9 @@ def read(data: Mapping[str, Any]) -> Cell | None:
             error_name = _text(output.get("ename")) or "Error"
             error = _error(output, error_name)
         else:
-            found = _outputs(output, value=kind == "execute_result")
-            layout.append(Output(len(collected) if found else None))
-            collected += found
+            entries = _outputs(output, value=kind == "execute_result")
+            layout.append(Output(len(collected) if entries else None))
+            collected += entries
     return Cell(
         source=source,
         id=data["id"],

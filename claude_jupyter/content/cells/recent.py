@@ -36,11 +36,11 @@ def last_cells(cells: Sequence[Cell], rules: Rules) -> tuple[Attachment, ...]:
         raise UsageError(
             "there is no earlier cell to show: -l points at cells run after %load_ext claude_jupyter."
         )
-    found: list[Attachment] = []
+    attachments: list[Attachment] = []
     for cell in cells:
-        drawn = list(pictures(cell, rules, sum(a.kind == "image" for a in found)))
-        found += [_cell(cell, drawn, rules), *(p for p in drawn if isinstance(p, Attachment))]
-    return tuple(found)
+        drawn = list(pictures(cell, rules, sum(a.kind == "image" for a in attachments)))
+        attachments += [_cell(cell, drawn, rules), *(p for p in drawn if isinstance(p, Attachment))]
+    return tuple(attachments)
 
 
 def plots(images: Sequence[tuple[Cell, CellOutput]], count: int, rules: Rules) -> tuple[Attachment, ...]:
@@ -53,10 +53,10 @@ def plots(images: Sequence[tuple[Cell, CellOutput]], count: int, rules: Rules) -
     """
     if not images:
         return _open_figures(count, rules)
-    found: list[Attachment] = []
+    attachments: list[Attachment] = []
     for cell, picture in images:
-        found.append(_picture(picture, _name(cell, picture), _after(rules, len(found))))
-    return tuple(found)
+        attachments.append(_picture(picture, _name(cell, picture), _after(rules, len(attachments))))
+    return tuple(attachments)
 
 
 def pointed(cell: Cell, number: int | None, rules: Rules) -> tuple[Attachment, ...]:
@@ -158,20 +158,20 @@ def _picture(output: CellOutput, label: str, rules: Rules) -> Attachment:
     return image if figure is None else with_numbers(image, figure, rules)
 
 
-def _image(shown: CellOutput, label: str, rules: Rules) -> Attachment:
-    data = shown.data
-    if not shown.media_type.startswith("image/"):
+def _image(output: CellOutput, label: str, rules: Rules) -> Attachment:
+    data = output.data
+    if not output.media_type.startswith("image/"):
         from claude_jupyter.content.figures import render
 
-        return render.from_output(shown.media_type, data, label, rules)
-    if shown.media_type == "image/svg+xml":
+        return render.from_output(output.media_type, data, label, rules)
+    if output.media_type == "image/svg+xml":
         return convert.from_svg(
             data if isinstance(data, str) else bytes(data).decode("utf-8", "replace"), label, rules
         )
-    found = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else decode(_text(data))
-    if found is None:
+    image = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else decode(_text(data))
+    if image is None:
         raise AttachmentError(f"{label} is not an image that can be read.")
-    return convert.from_bytes(found, label, rules, media_type=shown.media_type)
+    return convert.from_bytes(image, label, rules, media_type=output.media_type)
 
 
 def _text(data: Any) -> str:

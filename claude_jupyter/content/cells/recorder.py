@@ -107,15 +107,15 @@ class _Layout:
             spans.append((start, end))
 
     def outputs(self, printed: _Printed, dropped: int) -> tuple[Output, ...]:
-        found: list[Output] = []
+        outputs: list[Output] = []
         for entry in self.entries:
             if isinstance(entry, dict):
                 for stream in sorted(entry, reverse=True):  # stdout is flushed before stderr
                     spans = [printed.span(start, end) for start, end in entry[stream]]
-                    found.append(Output(spans=tuple((a, b) for a, b in spans if a < b)))
+                    outputs.append(Output(spans=tuple((a, b) for a, b in spans if a < b)))
             else:
-                found.append(Output(entry - dropped if entry is not None and entry >= dropped else None))
-        return tuple(found)
+                outputs.append(Output(entry - dropped if entry is not None and entry >= dropped else None))
+        return tuple(outputs)
 
 
 class _Running:
@@ -213,8 +213,8 @@ class Recorder:
 
     def cells(self, n: int | None = None, *, asking: bool = False) -> tuple[Cell, ...]:
         """The newest `n` finished cells (all), oldest first; those that ask Claude only if `asking`."""
-        found = [cell for cell in self._cells if asking or not cell.asks]
-        return tuple(found[-n:] if n else found if n is None else ())
+        cells = [cell for cell in self._cells if asking or not cell.asks]
+        return tuple(cells[-n:] if n else cells if n is None else ())
 
     @property
     def running(self) -> bool:
@@ -226,8 +226,8 @@ class Recorder:
         cells = list(self._cells)
         if self._running is not None:
             cells.append(self._finished(self._running))
-        found = [(cell, image) for cell in cells for image in cell.images]
-        return tuple(found[-n:] if n else found if n is None else ())
+        images = [(cell, image) for cell in cells for image in cell.images]
+        return tuple(images[-n:] if n else images if n is None else ())
 
     def error(self) -> BaseException | None:
         """The last error, held by Python and IPython themselves (`sys.last_value`); None if there was none."""
@@ -472,12 +472,12 @@ class Recorder:
 
         return formats
 
-    def _from_figure(self, data: Any, shown: tuple[CellOutput, ...]) -> tuple[CellOutput, ...]:
+    def _from_figure(self, data: Any, outputs: tuple[CellOutput, ...]) -> tuple[CellOutput, ...]:
         """What is shown, with the figure that it was created from; an earlier picture of that figure is then out of date."""
         (created, origin), self._formatted = self._formatted, (None, None)
-        if created is not data or origin is None or not shown:
-            return shown
-        new = replace(shown[0], origin=origin)
+        if created is not data or origin is None or not outputs:
+            return outputs
+        new = replace(outputs[0], origin=origin)
 
         def outdated(old: CellOutput) -> bool:
             return old.origin is not None and old.origin.is_of(origin) and old.data != new.data
@@ -490,7 +490,7 @@ class Recorder:
         for place, cell in enumerate(self._cells):
             if any(map(outdated, cell.displayed)):
                 self._cells[place] = replace(cell, displayed=tuple(map(current, cell.displayed)))
-        return (new, *shown[1:])
+        return (new, *outputs[1:])
 
     def _hold(self, stream: str, running: _Running) -> Callable[[], None]:
         ip, displayhook = self._ip, self._ip.displayhook
@@ -516,17 +516,17 @@ class Recorder:
             self._streams.pop()()
 
 
-def _with_origins(shown: Cell, recorded: Cell) -> Cell:
+def _with_origins(cell: Cell, recorded: Cell) -> Cell:
     """A cell as a page shows it, its images with the figures that they were drawn from."""
     origins = {_bytes(s.data): s.origin for s in recorded.images if s.origin is not None}
-    pictures = (replace(s, origin=origins.get(_bytes(s.data))) if s.is_image else s for s in shown.displayed)
-    return replace(shown, displayed=tuple(pictures)) if origins else shown
+    pictures = (replace(s, origin=origins.get(_bytes(s.data))) if s.is_image else s for s in cell.displayed)
+    return replace(cell, displayed=tuple(pictures)) if origins else cell
 
 
 def _bytes(data: Any) -> bytes:
     """A picture's bytes, whether they came as such or as a page has them; of anything else none."""
-    found = decode(data) if isinstance(data, str) else data
-    return bytes(found) if isinstance(found, bytes | bytearray | memoryview) else b""
+    image = decode(data) if isinstance(data, str) else data
+    return bytes(image) if isinstance(image, bytes | bytearray | memoryview) else b""
 
 
 def _under_way() -> Any:
@@ -565,8 +565,8 @@ def _matching(reference: str, cells: Sequence[Cell]) -> Cell | None:
     """The newest of the cells with that count or id; by the beginning of an id only where no other cell's begins so."""
     newest = tuple(reversed(cells))
     exact = (c for c in newest if reference in (c.id, str(c.count)))
-    if (found := next(exact, None)) is not None:
-        return found
+    if (cell := next(exact, None)) is not None:
+        return cell
     near = (
         [c for c in newest if c.id is not None and c.id.startswith(reference)] if len(reference) > 5 else []
     )

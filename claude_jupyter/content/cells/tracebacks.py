@@ -97,18 +97,18 @@ def _near_frames(error: BaseException) -> bool:
 
 def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
     """The error and its causes, the oldest first."""
-    found: list[tuple[BaseException, str]] = []
+    chain: list[tuple[BaseException, str]] = []
     current: BaseException | None = error
     how = ""
-    while current is not None and len(found) < CHAINED and all(current is not e for e, _ in found):
-        found.append((current, how))
+    while current is not None and len(chain) < CHAINED and all(current is not e for e, _ in chain):
+        chain.append((current, how))
         if current.__cause__ is not None:
             current, how = current.__cause__, "which directly caused:"
         elif not current.__suppress_context__:
             current, how = current.__context__, "during the handling of which this happened:"
         else:
             break
-    return found[::-1]
+    return chain[::-1]
 
 
 def _one(error: BaseException, how: str, values: bool, redactor: Redactor, *, last: bool) -> str:
@@ -244,21 +244,21 @@ def _masked(text: str, allowed: frozenset[str]) -> str:
     """The message without anything that could be a cell value: words that are neither of `WORDS` nor column names become `…`."""
 
     def word(match: re.Match[str]) -> str:
-        found = match[0]
-        known = (
-            found.lower() in WORDS or found in allowed or re.fullmatch(r"(u?int|float)(8|16|32|64)", found)
+        text = match[0]
+        may_leave = (
+            text.lower() in WORDS or text in allowed or re.fullmatch(r"(u?int|float)(8|16|32|64)", text)
         )
-        return found if known else "…"
+        return text if may_leave else "…"
 
     masked = re.sub(r"[^\s'\"\[\](){},:;=<>`]+", lambda m: _word(m[0], word), text)
     return re.sub(r"…(?:['\"]?[\s,]+['\"]?…)+", "…", masked)
 
 
-def _word(found: str, word: Any) -> str:
-    core = found.strip(".!?")
+def _word(text: str, word: Any) -> str:
+    core = text.strip(".!?")
     if not core:
-        return found
-    return found.replace(core, re.sub(r".+", word, core, flags=re.DOTALL), 1)
+        return text
+    return text.replace(core, re.sub(r".+", word, core, flags=re.DOTALL), 1)
 
 
 def _statement_names(error: BaseException, frame: types.FrameType) -> list[str]:
@@ -272,8 +272,8 @@ def _statement_names(error: BaseException, frame: types.FrameType) -> list[str]:
     if failing is None:
         return []
     try:
-        found = Source.executing(failing)
-        nodes: list[Any] = [found.node, *found.statements]
+        executing = Source.executing(failing)
+        nodes: list[Any] = [executing.node, *executing.statements]
     except Exception:  # the source has changed since, or was never text
         return []
     # For a loop or `with`, only its head can have failed: its body fails as separate statements.

@@ -52,8 +52,8 @@ def _attribute_names(frame: Any) -> Iterator[str]:
 
 
 def _attributes(frame: Any) -> Iterator[str]:
-    for key, held in list(frame.attrs.items())[:ATTRIBUTES]:
-        yield f"attrs[{line(key, 40)}] = {line(held, 2000)}"
+    for key, value in list(frame.attrs.items())[:ATTRIBUTES]:
+        yield f"attrs[{line(key, 40)}] = {line(value, 2000)}"
 
 
 def _some(names: Any) -> list[Any]:

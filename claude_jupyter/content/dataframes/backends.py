@@ -21,8 +21,8 @@ from claude_jupyter.encodable import encodable, encodable_repr
 
 def table(value: Any) -> Table | None:
     """An eager frame, series or array of any library as a `Table`; None for what is lazy."""
-    found = libraries(value)
-    if "narwhals" in found:
+    packages = libraries(value)
+    if "narwhals" in packages:
         return table(value.to_native())
     library = library_of(value)
     adapter = adapter_of(value)
@@ -32,7 +32,7 @@ def table(value: Any) -> Table | None:
         return _pyarrow(value)
     if library is not None and not library.tables:
         return None
-    if "polars" in found and _named(value, "GroupBy"):
+    if "polars" in packages and _named(value, "GroupBy"):
         return _polars_groups(value)
     return _eager(value, _title(value))
 
@@ -235,12 +235,12 @@ def _eager(value: Any, title: str, names: Sequence[str] | None = None) -> Table 
     """Whatever narwhals takes for an eager frame or series."""
     import narwhals as nw
 
-    found: Any = nw.from_native(value, pass_through=True, allow_series=True)
-    if isinstance(found, nw.Series):
-        found = found.to_frame()
-    if not isinstance(found, nw.DataFrame):
+    eager: Any = nw.from_native(value, pass_through=True, allow_series=True)
+    if isinstance(eager, nw.Series):
+        eager = eager.to_frame()
+    if not isinstance(eager, nw.DataFrame):
         return None
-    frame: Any = found
+    frame: Any = eager
     schema = frame.schema
     keys = list(schema)
     return Table(
@@ -277,8 +277,8 @@ def _polars_groups(value: Any) -> Table | None:
     def with_values() -> list[str]:
         if sizes is None:
             return list(frame.cell_facts())
-        found = sorted(sizes.rows(), key=lambda row: (-row[-1], str(row[:-1])))
-        sizes_of = annotations.group_sizes([(row[:-1], row[-1]) for row in found])
+        rows = sorted(sizes.rows(), key=lambda row: (-row[-1], str(row[:-1])))
+        sizes_of = annotations.group_sizes([(row[:-1], row[-1]) for row in rows])
         return [*frame.cell_facts(), sizes_of]
 
     return replace(frame, facts=[*frame.facts, *facts], cell_facts=with_values)

@@ -81,12 +81,12 @@ def _columns(summary: Summary, level: Level, cell: CellText) -> str:
     lines = [f"{summary['title']}: {rows} × {width:,} {'column' if width == 1 else 'columns'}"]
     lines += [clip(fact, 300) for fact in summary["facts"]]
     every = summary["columns"]
-    positions, left = choose([c["name"] for c in every], [c["dtype"] for c in every], level.columns)
+    positions, rest = choose([c["name"] for c in every], [c["dtype"] for c in every], level.columns)
     columns = [every[p] for p in positions]
     if columns:
         lines += ["", "column | dtype | " + "what is in it"]
         lines += [_column(column, level, cell) for column in columns]
-    lines += _others(merged([*left, *summary["others"]]))
+    lines += _others(merged([*rest, *summary["others"]]))
     return "\n".join(lines) + "\n"
 
 

@@ -33,10 +33,10 @@ def attach(value: Any, label: str, rules: Rules) -> Attachment:
     """Schema and first rows of a lazy frame; with `--rows none` nothing is executed at all."""
     title = f"{root_module(type(value))} {type_name(type(value), short=True)}"
     frame = _frame(value)
-    found = guarded(lambda: _schema(frame), HEAD_SECONDS)
-    if found.value is None:
-        raise AttachmentError(f"{label} cannot be read: {found.reason or f'its schema {found.failure}'}")
-    names, dtypes = list(found.value), list(found.value.values())
+    schema = guarded(lambda: _schema(frame), HEAD_SECONDS)
+    if schema.value is None:
+        raise AttachmentError(f"{label} cannot be read: {schema.reason or f'its schema {schema.failure}'}")
+    names, dtypes = list(schema.value), list(schema.value.values())
     if rules.row_limit == 0 and not _is_table(value):
         names = [WITHHELD_NAME] * len(names)
     chosen, others = choose(names, dtypes, COLUMNS_IN_DETAIL)

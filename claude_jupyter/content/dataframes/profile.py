@@ -140,8 +140,8 @@ def merged(others: Sequence[Others]) -> list[Others]:
     groups: dict[tuple[str, str], Others] = {}
     for other in others:
         key = (_pattern(other["names"][0]), other["dtype"])
-        known = groups.get(key)
-        names = other["names"] if known is None else [*known["names"], *other["names"]]
+        group = groups.get(key)
+        names = other["names"] if group is None else [*group["names"], *other["names"]]
         groups[key] = Others(names=names, dtype=other["dtype"])
     return list(groups.values())
 

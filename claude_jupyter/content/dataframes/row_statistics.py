@@ -60,10 +60,10 @@ def correlations(part: Any, columns: Sequence[Column]) -> list[str]:
     chosen = [(key, c) for (key, dtype), c in pairs if c.get("std") and dtype.is_numeric()][:CORRELATED]
     if numpy is None or len(chosen) < 2 or len(part) < 3:
         return []
-    found = attempted(lambda: _strongest(part, chosen))
-    if not found:
+    strongest = attempted(lambda: _strongest(part, chosen))
+    if not strongest:
         return []
-    return ["strongest correlations: " + ", ".join(f"{a} ~ {b} {rounded(r)}" for a, b, r in found)]
+    return ["strongest correlations: " + ", ".join(f"{a} ~ {b} {rounded(r)}" for a, b, r in strongest)]
 
 
 def _strongest(part: Any, chosen: Sequence[tuple[str, Column]]) -> list[tuple[str, str, float]]:

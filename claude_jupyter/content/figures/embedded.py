@@ -41,16 +41,16 @@ def chart_in(html: str) -> tuple[str, dict[str, Any]] | None:
 
 def bokeh_page(script: str, resources: str) -> str | None:
     """A page that shows what a Bokeh script would show in a notebook, with the library in `resources`."""
-    found = [_bokeh_part(name, script)[1] for name in ("docs_json", "render_items")]
-    if not all(found):
+    parts = [_bokeh_part(name, script)[1] for name in ("docs_json", "render_items")]
+    if not all(parts):
         return None
     roots: dict[str, str] = {}
-    for item in json.loads(found[1]):
+    for item in json.loads(parts[1]):
         roots.update(item.get("roots") or {})
     if not roots or not all(re.fullmatch(r"[\w-]+", word) for pair in roots.items() for word in pair):
         return None
     places = "".join(f'<div id="{place}" data-root-id="{root}"></div>' for root, place in roots.items())
-    docs, items = (text.replace("</", "<\\/") for text in found)
+    docs, items = (text.replace("</", "<\\/") for text in parts)
     return (
         f"<!DOCTYPE html><html><head>{resources}<style>body {{ margin: 0 }}</style></head><body>{places}"
         f"<script>Bokeh.embed.embed_items({docs}, {items})</script></body></html>"

@@ -67,12 +67,12 @@ def from_output(media_type: str, data: Any, label: str, rules: Rules) -> Attachm
     if media_type == embedded.BOKEH:
         return _bokeh_script(data, label, rules)
     if media_type == embedded.PAGE:
-        found = embedded.chart_in(data)
-        if found is None:
+        chart = embedded.chart_in(data)
+        if chart is None:
             raise AttachmentError(
                 f"{label} is a chart that only the browser can draw: name the figure instead."
             )
-        media_type, data = found
+        media_type, data = chart
     image = _drawn_from_json(media_type, data, label, rules)
     return (
         with_text(image, guarded(lambda: data_in_output(media_type, data)).value, rules)

@@ -81,16 +81,16 @@ def _from_cell(name: str, rules: Rules) -> Attachment:
 
 def _glob(name: str, pattern: Path, rules: Rules) -> tuple[Attachment, ...]:
     names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
-    found = sorted(path for path in map(Path, names) if path.is_file())
-    if not found:
+    paths = sorted(path for path in map(Path, names) if path.is_file())
+    if not paths:
         raise AttachmentError(f"no file matches {_readable(name)}")
     attachments: list[Attachment] = []
-    for path in found[:FILES]:
-        same = sum(path.name == earlier.name for earlier in found[: found.index(path)])
+    for path in paths[:FILES]:
+        same = sum(path.name == earlier.name for earlier in paths[: paths.index(path)])
         attachments.append(from_path(path, rules, label=f"{path.name} ({same + 1})" if same else path.name))
-    if len(found) > FILES:
-        left_out = len(found) - FILES
-        text = f"{len(found):,} files match {Path(name).name}; the first {FILES} by name are shown, {left_out:,} are not"
+    if len(paths) > FILES:
+        left_out = len(paths) - FILES
+        text = f"{len(paths):,} files match {Path(name).name}; the first {FILES} by name are shown, {left_out:,} are not"
         attachments.append(
             text_attachment(
                 text, Path(name).name, "files", rules, sent=f"{left_out:,} files not shown", notes=(text,)

@@ -118,15 +118,15 @@ def _checked(url: str, host: str, port: int, allowed: Origin | None) -> list[Any
     PrivateAddressError
         If one is.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     own = allowed is not None and _origin(url) == allowed
-    for info in found:
+    for info in addresses:
         address = ipaddress.ip_address(str(info[4][0]).partition("%")[0])
         if not _public(address) and not (own and not address.is_link_local):
             kind = "link-local" if address.is_link_local else "loopback" if address.is_loopback else "private"
             name = "" if host.strip("[]") == str(address) else f" ({host})"
             raise PrivateAddressError(f"The URL leads to the {kind} address {address}{name}")
-    return found
+    return addresses
 
 
 def _connect(

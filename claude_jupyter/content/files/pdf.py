@@ -79,14 +79,14 @@ def page_count(data: bytes) -> int | None:
 
 
 def _object_streams(data: bytes) -> Iterator[bytes]:
-    left = UNPACKED
+    remaining = UNPACKED
     for match in re.finditer(rb"/ObjStm\b", data):
         start = _STREAM.search(data, match.end(), match.end() + 4096)
-        if start is None or left <= 0:
+        if start is None or remaining <= 0:
             continue
         try:
-            unpacked = zlib.decompressobj().decompress(data[start.end() :], left)
+            unpacked = zlib.decompressobj().decompress(data[start.end() :], remaining)
         except zlib.error:
             continue
-        left -= len(unpacked)
+        remaining -= len(unpacked)
         yield unpacked

@@ -86,12 +86,12 @@ def fill(
     """
     resolver = _Resolver(namespace, seconds, withhold)
     text = _resolved(prompt, resolver) if "{" in prompt else prompt
-    known = {*named, *resolver.attached}
+    pointed_at = {*named, *resolver.attached}
     return Filled(
         text,
         tuple(resolver.attached.items()),
         tuple(resolver.values.items()),
-        _hints(prompt, namespace, known),
+        _hints(prompt, namespace, pointed_at),
     )
 
 
@@ -161,10 +161,10 @@ class _Resolver:
         return self._texts[key]
 
     def _text(self, source: str, conversion: str | None, spec: str | None) -> str | None:
-        found = self._look_up(source)
-        if found is None:
+        result = self._look_up(source)
+        if result is None:
             return None
-        value = found[0]
+        value = result[0]
         if self.withhold and _holds_rows(source, value):
             self.attached.setdefault(source, value)
             return source
@@ -250,22 +250,22 @@ def _is_the_shells(name: str, value: Any) -> bool:
     return name in _SHELL and isinstance(module, str) and module.partition(".")[0] in _SHELL_MODULES
 
 
-def _hints(prompt: str, namespace: Mapping[str, Any], known: set[str]) -> tuple[str, ...]:
+def _hints(prompt: str, namespace: Mapping[str, Any], pointed_at: set[str]) -> tuple[str, ...]:
     """About names outside fenced code, in the first 100,000 characters; three at most."""
-    taken = {re.split(r"\W", name, maxsplit=1)[0] for name in known}
+    roots = {re.split(r"\W", name, maxsplit=1)[0] for name in pointed_at}
     sorts = {
         name: sort
         for name, value in list(namespace.items())
-        if not name.startswith("_") and name not in taken and name.isidentifier() and (sort := sort_of(value))
+        if not name.startswith("_") and name not in roots and name.isidentifier() and (sort := sort_of(value))
     }
     if not sorts:
         return ()
     prose = _prose(prompt[:100_000])
     anyone = "|".join(sorted(map(re.escape, sorts), key=len, reverse=True))
-    found = re.findall(rf"(?<![\w.{{\\$])(?:{anyone})(?![\w}}])", prose)
+    matches = re.findall(rf"(?<![\w.{{\\$])(?:{anyone})(?![\w}}])", prose)
     return tuple(
         f"`{name}` is a {sorts[name]} here; write {{{name}}} to show it"
-        for name in list(dict.fromkeys(found))[:3]
+        for name in list(dict.fromkeys(matches))[:3]
     )
 
 

@@ -215,10 +215,10 @@ def keys(text: str) -> Iterator[Found]:
         for match in shape.pattern.finditer(text):
             start, end = match.span("key") if "key" in shape.pattern.groupindex else match.span()
             if shape.before is not None:
-                found = shape.before.search(text, max(0, start - _REACH), start)
-                if found is None:
+                before = shape.before.search(text, max(0, start - _REACH), start)
+                if before is None:
                     continue
-                start = found.start()
+                start = before.start()
             if shape.sure(text[start:end]):
                 yield start, end, shape.name
     if "PRIVATE KEY" in text:

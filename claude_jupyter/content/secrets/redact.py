@@ -38,8 +38,8 @@ class SecretRemover:
     def __call__(self, text: str) -> tuple[str, tuple[str, ...]]:
         if not self.enabled or len(text) < _SHORTEST:
             return text, ()
-        found = [*self._values(text), *keys(text)]
-        return _without(text, found) if found else (text, ())
+        secrets = [*self._values(text), *keys(text)]
+        return _without(text, secrets) if secrets else (text, ())
 
     def _values(self, text: str) -> Iterator[tuple[int, int, str]]:
         for value, name in self.secrets:
@@ -49,12 +49,12 @@ class SecretRemover:
                 at = text.find(value, at + len(value))
 
 
-def _without(text: str, found: list[tuple[int, int, str]]) -> tuple[str, tuple[str, ...]]:
-    found.sort(key=lambda item: (item[0], -item[1]))
+def _without(text: str, secrets: list[tuple[int, int, str]]) -> tuple[str, tuple[str, ...]]:
+    secrets.sort(key=lambda item: (item[0], -item[1]))
     parts: list[str] = []
     names: dict[str, None] = {}
     done = 0
-    for start, end, name in found:
+    for start, end, name in secrets:
         if end <= done:
             continue
         if start >= done:

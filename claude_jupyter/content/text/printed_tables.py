@@ -76,19 +76,19 @@ def _first(body: list[str], rows: int | None) -> list[str]:
 
 
 def _tables(lines: Sequence[str]) -> list[Span]:
-    found: list[Span] = []
+    tables: list[Span] = []
     at = 0
     while at < len(lines):
         span = _drawn(lines, at) or _aligned(lines, at) or _arrow(lines, at)
         if span is None and _SERIES_ENDS.match(lines[at]):
-            start = _series_begins(lines, at, found[-1].end if found else 0)
+            start = _series_begins(lines, at, tables[-1].end if tables else 0)
             span = Span(start, start, at) if start < at else None
         if span is None:
             at += 1
         else:
-            found.append(span)
+            tables.append(span)
             at = max(span.end, at + 1)
-    return found
+    return tables
 
 
 def _drawn(lines: Sequence[str], at: int) -> Span | None:

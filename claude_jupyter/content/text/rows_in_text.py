@@ -30,12 +30,12 @@ def parsed(text: str) -> Any:
     if start[:1] not in ("[", "{", "("):
         return None
     try:
-        found = json.loads(start)
+        data = json.loads(start)
     except (ValueError, RecursionError):
-        found = _lines(start)
-        if found is None and len(start) <= LITERAL:
-            found = _literal(start)
-    return found if isinstance(found, list | dict | tuple | set) else None
+        data = _lines(start)
+        if data is None and len(start) <= LITERAL:
+            data = _literal(start)
+    return data if isinstance(data, list | dict | tuple | set) else None
 
 
 def _lines(text: str) -> list[Any] | None:

@@ -26,12 +26,12 @@ VARIABLES: Final = 60
 
 def is_array(value: Any) -> bool:
     """Whether the value is an array or tensor, determined by its classes alone."""
-    found = libraries(value)
-    if "numpy" in found:
+    packages = libraries(value)
+    if "numpy" in packages:
         return any(type_name(kind, short=True) == "ndarray" for kind in mro(value))
-    if "xarray" in found:
+    if "xarray" in packages:
         return True
-    return bool(found & TENSORS) and _has_shape(value)
+    return bool(packages & TENSORS) and _has_shape(value)
 
 
 def of_objects(value: Any) -> bool:
@@ -175,12 +175,13 @@ def _labeled(value: Any, values: bool, redact: Redact) -> list[str]:
         return [*lines, f"dtype {value.dtype}"]
     lines.append("coordinates:")
     lines.extend(
-        _variable(name, held, values, redact) for name, held in list(value.coords.items())[:VARIABLES]
+        _variable(name, variable, values, redact) for name, variable in list(value.coords.items())[:VARIABLES]
     )
     if kind == "Dataset":
         lines.append("variables:")
         lines.extend(
-            _variable(name, held, values, redact) for name, held in list(value.data_vars.items())[:VARIABLES]
+            _variable(name, variable, values, redact)
+            for name, variable in list(value.data_vars.items())[:VARIABLES]
         )
     elif kind == "DataArray":
         lines.append(_variable("values", value, values, redact))
@@ -188,21 +189,19 @@ def _labeled(value: Any, values: bool, redact: Redact) -> list[str]:
     return lines
 
 
-def _variable(name: Any, held: Any, values: bool, redact: Redact) -> str:
-    text = f"  {name} ({', '.join(map(str, held.dims))}) {held.dtype}"
-    data = held.variable._data if hasattr(held, "variable") else None
+def _variable(name: Any, variable: Any, values: bool, redact: Redact) -> str:
+    text = f"  {name} ({', '.join(map(str, variable.dims))}) {variable.dtype}"
+    data = variable.variable._data if hasattr(variable, "variable") else None
     loaded = "numpy" in libraries(data) or type_name(type(data), short=True) == "PandasIndexingAdapter"
     if not loaded:
         return text + ", not loaded"
-    if values and held.size:
-        array = held.values
+    if values and variable.size:
+        array = variable.values
         if array.dtype.kind in "biuf":
             text += "".join(f": {words}" for words in _statistics(array))
         elif array.ndim == 1:
-            text += (
-                f": {line(held.values[0], 40, redact=redact)} … {line(held.values[-1], 40, redact=redact)}"
-            )
-    units = held.attrs.get("units")
+            text += f": {line(variable.values[0], 40, redact=redact)} … {line(variable.values[-1], 40, redact=redact)}"
+    units = variable.attrs.get("units")
     return text + (f" [{clip(str(units), 40)}]" if values and units is not None else "")
 
 
@@ -213,5 +212,5 @@ def _attributes(attrs: Any, values: bool, redact: Redact) -> Sequence[str]:
         return ["attributes: " + ", ".join(map(str, list(attrs)[:20]))]
     return [
         "attributes:",
-        *(f"  {name}: {line(held, 120, redact=redact)}" for name, held in list(attrs.items())[:20]),
+        *(f"  {name}: {line(value, 120, redact=redact)}" for name, value in list(attrs.items())[:20]),
     ]

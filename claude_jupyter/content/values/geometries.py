@@ -64,12 +64,12 @@ def _points(value: Any) -> int:
 def _measures(value: Any) -> list[str]:
     if guarded(lambda: bool(value.is_empty)).value is not False:
         return []
-    found: list[str] = []
+    lines: list[str] = []
     bounds = guarded(lambda: [float(x) for x in value.bounds]).value
     if bounds:
-        found.append("bounds: " + ", ".join(line(x, 30) for x in bounds))
+        lines.append("bounds: " + ", ".join(line(x, 30) for x in bounds))
     for name in ("length", "area"):
         measure = guarded(lambda name=name: float(getattr(value, name))).value
         if measure:
-            found.append(f"{name}: {line(measure, 30)}")
-    return found
+            lines.append(f"{name}: {line(measure, 30)}")
+    return lines

@@ -104,35 +104,35 @@ def frames_inside(value: Any) -> list[str]:
     """Frames and arrays that a value holds, by shape alone, found without running any of its code."""
     from claude_jupyter.content.values.arrays import is_array
 
-    found: list[str] = []
-    pending: deque[tuple[Any, int]] = deque([(value, 0), *((held, 1) for held in _named_by_repr(value))])
+    shapes: list[str] = []
+    pending: deque[tuple[Any, int]] = deque([(value, 0), *((inner, 1) for inner in _named_by_repr(value))])
     seen: set[int] = set()
-    while pending and len(seen) < LOOKED_AT and len(found) < 5:
+    while pending and len(seen) < LOOKED_AT and len(shapes) < 5:
         current, hops = pending.popleft()
         if isinstance(current, PLAIN) or id(current) in seen:
             continue
         seen.add(id(current))
         shape = kinds.shape_of(current) or (f"<{type_name(type(current))}>" if is_array(current) else None)
         if shape is not None:
-            found.append(shape)
+            shapes.append(shape)
         elif hops < HOPS:
-            pending.extend((held, hops + 1) for held in _held(current))
-    return found
+            pending.extend((inner, hops + 1) for inner in _referents(current))
+    return shapes
 
 
 def _named_by_repr(value: Any) -> list[Any]:
     """What the repr of a user's class takes from its module: a frame that is not an attribute but a global."""
-    found: list[Any] = []
+    values: list[Any] = []
     for name in ("__repr__", "__str__"):
         function = next((kind.__dict__[name] for kind in mro(value) if name in kind.__dict__), None)
         if isinstance(function, types.FunctionType):
             names = function.__code__.co_names
-            found.extend(function.__globals__[n] for n in names if n in function.__globals__)
-            found.extend(_held(function))
-    return found
+            values.extend(function.__globals__[n] for n in names if n in function.__globals__)
+            values.extend(_referents(function))
+    return values
 
 
-def _held(value: Any) -> Sequence[Any]:
+def _referents(value: Any) -> Sequence[Any]:
     """What an object refers to; of a function what it closes over and its defaults, not the module it lives in."""
     if isinstance(value, types.FunctionType):
         return (
@@ -180,18 +180,18 @@ def _own_words(value: Any) -> tuple[str, bool] | None:
 
     Markdown goes before the repr; LaTeX, HTML and JSON stand for a repr that says nothing, and words in HTML that the repr lacks follow it.
     """
-    found = _own_bundle(value)
-    if not found:
+    bundle = _own_bundle(value)
+    if not bundle:
         return None
     own_text = own_repr(value, LINE_WIDTH * 20)
     says_nothing = SAYS_NOTHING.fullmatch(own_text) is not None
-    html = found.get("text/html", "")
-    data = found.get(JSON, "")
-    tabular = any(markup.has_table(text) for text in found.values()) or bool(data and outlines.of_text(data))
-    if "text/markdown" in found:
-        return without_base64(found["text/markdown"]), tabular
+    html = bundle.get("text/html", "")
+    data = bundle.get(JSON, "")
+    tabular = any(markup.has_table(text) for text in bundle.values()) or bool(data and outlines.of_text(data))
+    if "text/markdown" in bundle:
+        return without_base64(bundle["text/markdown"]), tabular
     if says_nothing:
-        text = found.get("text/latex") or markup.words(html) or data or found.get("text/plain", "")
+        text = bundle.get("text/latex") or markup.words(html) or data or bundle.get("text/plain", "")
         return (without_base64(text), tabular) if text.strip() else None
     words = without_base64(markup.words(html))
     return (f"{own_text}\n{words}", tabular) if len(words) > len(own_text) else None
@@ -199,28 +199,28 @@ def _own_words(value: Any) -> tuple[str, bool] | None:
 
 def _own_bundle(value: Any) -> dict[str, str]:
     """The texts of `_repr_mimebundle_` and the like; each may come with metadata, as `(data, metadata)`."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for kind in ("markdown", "latex", "html"):
         function = method(value, f"_repr_{kind}_")
         text = _without_metadata(guarded(function).value) if function is not None else None
         if isinstance(text, str) and text.strip():
-            found[f"text/{kind}"] = text
+            texts[f"text/{kind}"] = text
     function = method(value, "_repr_json_")
     if function is not None and (data := _as_json(_without_metadata(guarded(function).value))) is not None:
-        found[JSON] = data
+        texts[JSON] = data
     function = method(value, "_repr_mimebundle_")
     bundle = guarded(lambda: _called(function)).value if function is not None else None
     bundle = _without_metadata(bundle)
     if isinstance(bundle, Mapping):
-        texts: dict[str, Any] = {str(kind).partition(";")[0]: _joined(text) for kind, text in bundle.items()}
-        found |= {
+        whole: dict[str, Any] = {str(kind).partition(";")[0]: _joined(text) for kind, text in bundle.items()}
+        texts |= {
             kind: text
-            for kind, text in texts.items()
+            for kind, text in whole.items()
             if kind in TEXTS and isinstance(text, str) and text.strip()
         }
-        if (data := _as_json(texts.get(JSON))) is not None:
-            found[JSON] = data
-    return found
+        if (data := _as_json(whole.get(JSON))) is not None:
+            texts[JSON] = data
+    return texts
 
 
 def _as_json(data: Any) -> str | None:
@@ -320,8 +320,8 @@ def _attributes(value: Any, redact: Redact) -> list[str]:
     except Exception:
         return []
     return [
-        f"  .{name} = {line(held, LINE_WIDTH, redact=redact)}"
-        for name, held in list(inside.items())[:30]
+        f"  .{name} = {line(attribute, LINE_WIDTH, redact=redact)}"
+        for name, attribute in list(inside.items())[:30]
         if name[:1] != "_"
     ]
 

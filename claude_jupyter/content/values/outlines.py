@@ -82,10 +82,10 @@ def outline(value: Any, depth: int = 0) -> str:
     some = list(islice(iter(value), LOOKED_AT))
     records = [_as_record(element) for element in some]
     if all(record is not None for record in records):
-        found = [record for record in records if record is not None]
+        rows = [record for record in records if record is not None]
         names_of = Counter(type_name(type(e)) for e in some if not isinstance(e, Mapping))
         of = f" of {', '.join(names_of)}" if names_of else ""
-        return f"{kind} of {_count(count, 'record')}{of}\n{_fields(found)}"
+        return f"{kind} of {_count(count, 'record')}{of}\n{_fields(rows)}"
     if all(_is_row(element) for element in some):
         widths = {len(row) for row in some}
         wide = f"{min(widths)} to {max(widths)}" if len(widths) > 1 else f"{widths.pop()}"
@@ -95,9 +95,9 @@ def outline(value: Any, depth: int = 0) -> str:
 
 def of_text(text: str) -> str:
     """What a text holds that writes down rows or records; empty for any other text."""
-    found = rows_in_text.parsed(text)
-    if found is not None and is_collection(found):
-        return f"text of a {outline(found)}"
+    data = rows_in_text.parsed(text)
+    if data is not None and is_collection(data):
+        return f"text of a {outline(data)}"
     if not rows_in_text.holds_rows(text):
         return ""
     return f"text with a table, {_count(len(text.splitlines()), 'line')}"
@@ -106,18 +106,18 @@ def of_text(text: str) -> str:
 def _of_mapping(value: Mapping[Any, Any], depth: int) -> str:
     kind = type_name(type(value), short=True)
     items = list(islice(value.items(), LOOKED_AT))
-    held = [element for _, element in items]
+    elements = [element for _, element in items]
     columns, data = value.get("columns"), value.get("data")
     if isinstance(columns, list | tuple) and isinstance(data, list | tuple) and {"index"} >= set(value) - {
         "columns", "data", "index_names", "column_names",
     }:  # fmt: skip
         named = ", ".join(clip(str(name), NAME) for name in columns[:FIELDS])
         return f"{kind} of a table split in columns and rows: {_count(len(data), 'row')}\ncolumns: {named}"
-    if all(_is_row(element) for element in held) and len({len(element) for element in held}) == 1:
+    if all(_is_row(element) for element in elements) and len({len(element) for element in elements}) == 1:
         return _of_columns(kind, items, len(value))
-    if all(isinstance(element, Mapping) for element in held):
+    if all(isinstance(element, Mapping) for element in elements):
         return _of_mappings(kind, items, len(value))
-    return f"{kind} of {_count(len(value), 'value')}, keys withheld\nvalues: {_kinds(held)}{_inside(held, depth)}"
+    return f"{kind} of {_count(len(value), 'value')}, keys withheld\nvalues: {_kinds(elements)}{_inside(elements, depth)}"
 
 
 def _of_columns(kind: str, columns: Sequence[tuple[Any, Sequence[Any]]], count: int) -> str:
@@ -195,8 +195,8 @@ def _inside(values: Sequence[Any], depth: int) -> str:
     """The outlines of collections within, each kind of outline once."""
     if depth >= DEPTH:
         return ""
-    found = dict.fromkeys(outline(value, depth + 1) for value in values[:20] if is_collection(value))
-    return "".join(f"\nwithin: {text}" for text in islice(found, 5))
+    outlines = dict.fromkeys(outline(value, depth + 1) for value in values[:20] if is_collection(value))
+    return "".join(f"\nwithin: {text}" for text in islice(outlines, 5))
 
 
 def _count(count: int, noun: str) -> str:

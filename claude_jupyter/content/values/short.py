@@ -106,10 +106,10 @@ def line(value: Any, width: int, depth: int = 0, redact: Redact = unredacted) ->
     if is_dataclass(value) and not isinstance(value, type) and kind.__repr__ is not object.__repr__:
         pairs = ((f.name, _attribute(value, f.name)) for f in fields(value) if f.repr)
         return clip(_named(type_name(kind, short=True), pairs, width, depth, redact), width)
-    found = libraries(value)
-    if "numpy" in found:
+    packages = libraries(value)
+    if "numpy" in packages:
         return _numpy(value, width, depth, redact)
-    if found & PLAIN_LIBRARIES or "pandas" in found:
+    if packages & PLAIN_LIBRARIES or "pandas" in packages:
         return clip(redact(_library_scalar(value)), width)
     return own_repr(value, width, redact)
 

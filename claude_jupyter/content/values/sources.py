@@ -21,12 +21,12 @@ def of_class(kind: type) -> str | None:
         if f"class {path[-1]}" not in text:
             continue
         try:
-            found = _defined(ast.parse(text).body, path)
+            node = _defined(ast.parse(text).body, path)
         except (SyntaxError, ValueError, RecursionError):
             continue
-        if found is not None and _fits(found, kind):
-            first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
-            return "".join(lines[first - 1 : found.end_lineno])
+        if node is not None and _fits(node, kind):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            return "".join(lines[first - 1 : node.end_lineno])
     return None
 
 
@@ -48,15 +48,15 @@ def _is_cell(name: str) -> bool:
 
 def _defined(body: Sequence[ast.stmt], path: Sequence[str]) -> ast.ClassDef | None:
     """The last definition of the class in these statements, also one behind an `if` or `try`."""
-    found = None
+    node = None
     for statement in body:
         if isinstance(statement, ast.ClassDef):
             if statement.name == path[0]:
-                found = statement if len(path) == 1 else _defined(statement.body, path[1:])
+                node = statement if len(path) == 1 else _defined(statement.body, path[1:])
         elif isinstance(statement, ast.If | ast.Try | ast.With | ast.For):
             inner = [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)]
-            found = _defined(inner, path) or found
-    return found
+            node = _defined(inner, path) or node
+    return node
 
 
 def _fits(defined: ast.ClassDef, kind: type) -> bool:

@@ -39,7 +39,7 @@ class Blocks:
         self._since: dict[int, float] = {}
         self._sources: dict[str, int] = {}
         self._quoted: int | None = None  # the text block that holds claims with quotes
-        self._held = ""  # its newest letters, until it is known whether they begin a paragraph
+        self._pending = ""  # its newest letters, until it is known whether they begin a paragraph
         self._last_kind: str | None = None
         self.letters = 0
 
@@ -53,7 +53,7 @@ class Blocks:
         for i, pieces in self._texts.items():
             text = "".join(pieces)
             pieces[:] = [text]
-            self._blocks[i]["text"] = text + (self._held if i == self._quoted else "")
+            self._blocks[i]["text"] = text + (self._pending if i == self._quoted else "")
         return tuple(dict(b) for b in self._blocks if b["type"] not in ("text",) or b["text"])
 
     def put(self, block: dict[str, Any]) -> Put:
@@ -160,30 +160,30 @@ class Blocks:
         """Text that arrived, of an answer's text or of thinking."""
         block = self._here[at]
         if block == self._quoted:
-            self._held += text
+            self._pending += text
             return self._settle(at)
         self._texts[block].append(text)
         return [Add(block, text)]
 
     def _settle(self, at: int, *, ended: bool = False) -> list[Part]:
         """Show what is held of a text with quotes; a new paragraph begins a block of its own, so that the quotes are above it."""
-        block, held = self._here[at], self._held
-        boundary = _PARAGRAPH.search(held)
+        block, pending = self._here[at], self._pending
+        boundary = _PARAGRAPH.search(pending)
         if boundary is None:
-            tail = len(held) - len(held.rstrip("\n"))
-            return self._add(block, held[: len(held) - tail], held[len(held) - tail :])
-        before, after = held[: boundary.start()], held[boundary.end() :]
+            tail = len(pending) - len(pending.rstrip("\n"))
+            return self._add(block, pending[: len(pending) - tail], pending[len(pending) - tail :])
+        before, after = pending[: boundary.start()], pending[boundary.end() :]
         if not ended and len(after) < _ENOUGH:
-            return self._add(block, before, held[boundary.start() :])
+            return self._add(block, before, pending[boundary.start() :])
         if not _divides("".join(self._texts[block]) + before, after):
             end = boundary.end()
-            return [*self._add(block, held[:end], after), *self._settle(at, ended=ended)]
+            return [*self._add(block, pending[:end], after), *self._settle(at, ended=ended)]
         parts = self._add(block, before, "")
         self._quoted = None
         return [*parts, self._begin(at, {"type": "text", "text": after}, after, counted=True)]
 
-    def _add(self, block: int, text: str, held: str) -> list[Part]:
-        self._held = held
+    def _add(self, block: int, text: str, pending: str) -> list[Part]:
+        self._pending = pending
         if not text:
             return []
         self._texts[block].append(text)
@@ -192,7 +192,7 @@ class Blocks:
     def release(self) -> list[Part]:
         """Show what is held: another block begins, or the answer is over."""
         block, self._quoted = self._quoted, None
-        return self._add(block, self._held, "") if block is not None else []
+        return self._add(block, self._pending, "") if block is not None else []
 
     def _cite(self, here: int, citation: dict[str, Any]) -> Put:
         url = citation.get("url") or ""

@@ -112,8 +112,8 @@ def summarized(answer: Answer, live: Turns) -> Turn:
     """The turn that replaces all turns before it: a new start with their summary."""
     if any(a.rows for t in live for a in t.answer.attachments):
         # The summary may hold cell values: `--rows none` must continue refusing this chat.
-        held = Attachment("earlier turns", "text", (), "condensed", 0, rows=True)
-        answer = replace(answer, attachments=(held,))
+        earlier = Attachment("earlier turns", "text", (), "condensed", 0, rows=True)
+        answer = replace(answer, attachments=(earlier,))
     # The response counts the whole conversation, and the gauge reads the last one's count.
     answer = replace(answer, message=None)
     messages = (
@@ -145,8 +145,8 @@ def _newest(turns: Turns, room: int, step: int) -> Turns:
     if total <= room:
         return turns
     starts = [0, *accumulate(t.tokens for t in turns)][:-1]
-    gone = -(-(total - room) // step) * step
-    cuts = [i for i, t in enumerate(turns) if starts[i] >= gone and not _answers_calls(t)]
+    cut = -(-(total - room) // step) * step
+    cuts = [i for i, t in enumerate(turns) if starts[i] >= cut and not _answers_calls(t)]
     if cuts:
         return turns[cuts[0] :]
     # The last turns alone are larger than a step: as many as fit.

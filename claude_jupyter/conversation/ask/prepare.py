@@ -370,25 +370,25 @@ def attached(env: Environment, ask: QuestionInput, rules: Rules, earlier: Turns)
     """
     if rules.rows == "none" and any(a.rows for t in earlier for a in t.answer.attachments):
         raise UsageError("--rows none, but earlier turns of this chat contain rows: use -n or --once.")
-    found = pointed_at(env, ask, rules)
-    if rules.room is not None and sum(a.tokens for a in found) > rules.room:
-        found = pointed_at(env, ask, replace(rules, room=share_of_text(found, rules.room)))
-    return hold(_once(found), (m for t in earlier for m in t.messages), rules)
+    attachments = pointed_at(env, ask, rules)
+    if rules.room is not None and sum(a.tokens for a in attachments) > rules.room:
+        attachments = pointed_at(env, ask, replace(rules, room=share_of_text(attachments, rules.room)))
+    return hold(_once(attachments), (m for t in earlier for m in t.messages), rules)
 
 
-def _once(found: Sequence[Attachment]) -> list[Attachment]:
+def _once(attachments: Sequence[Attachment]) -> list[Attachment]:
     """The attachments without repetition; what has a second name (`df` and `table`, `fig` and `ax`) is named again, not sent again.
 
     Members of one list stay as they are: how many there are is told by them.
     """
     once: list[Attachment] = []
     contents: list[tuple[Attachment, list[Block]]] = []
-    for a in found:
+    for a in attachments:
         if any(a.blocks == k.blocks for k in once):
             continue
         content = _unlabeled(a)
         same = next(
-            (k for k, known in contents if known == content and not _siblings(k.label, a.label)), None
+            (k for k, earlier in contents if earlier == content and not _siblings(k.label, a.label)), None
         )
         text = fenced(f"The same as {same.label}.", a.label, a.kind) if same is not None else ""
         if same is None or tokens_of_text(text) >= a.tokens:
@@ -411,15 +411,15 @@ def _unlabeled(attachment: Attachment) -> list[Block]:
     return [{**b, "text": _LABEL.sub("", b["text"])} if b["type"] == "text" else b for b in attachment.blocks]
 
 
-def share_of_text(found: Sequence[Attachment], room: int) -> int:
+def share_of_text(attachments: Sequence[Attachment], room: int) -> int:
     """The most tokens of one text so that all of the attachments fit: short texts stay whole, the long ones share what is left."""
-    texts = sorted(a.tokens for a in found if _is_text(a))
-    left = max(room - sum(a.tokens for a in found) + sum(texts), 0)
+    texts = sorted(a.tokens for a in attachments if _is_text(a))
+    remaining = max(room - sum(a.tokens for a in attachments) + sum(texts), 0)
     for position, tokens in enumerate(texts):
-        share = left // (len(texts) - position)
+        share = remaining // (len(texts) - position)
         if tokens > share:
             return max(share, 100)
-        left -= tokens
+        remaining -= tokens
     return room
 
 
@@ -439,29 +439,29 @@ def pointed_at(env: Environment, ask: QuestionInput, rules: Rules) -> list[Attac
         For what cannot be shown.
     """
     options = ask.options
-    found: list[Attachment] = []
+    attachments: list[Attachment] = []
     for i, value in enumerate(ask.values):
         if isinstance(value, Attachment):
-            found.append(value)
+            attachments.append(value)
             continue
         label = ask.labels[i] if ask.labels is not None else _label(value, env.namespace(), i)
-        found.extend(content.attach(value, label, rules))
+        attachments.extend(content.attach(value, label, rules))
     for path in options.file:
-        found.extend(attach_file(path, rules))
+        attachments.extend(attach_file(path, rules))
     cells = env.cells
     if cells is None and (options.plots or options.last or options.error or options.cell):
         raise UsageError(
             "there are no cells to point at: --plots, --last, --cell and --error need %load_ext claude_jupyter first"
         )
     if cells is not None:
-        found.extend(cells.plots(options.plots, rules) if options.plots else ())
+        attachments.extend(cells.plots(options.plots, rules) if options.plots else ())
         if options.last == "all":
-            found.extend(cells.every_cell(rules, env.settings.context_tokens))
+            attachments.extend(cells.every_cell(rules, env.settings.context_tokens))
         elif options.last:
-            found.extend(cells.last_cells(options.last, rules))
-        found.extend(cells.pointed(options.cell, rules) if options.cell else ())
-        found.extend(cells.last_error(rules) if options.error else ())
-    return found
+            attachments.extend(cells.last_cells(options.last, rules))
+        attachments.extend(cells.pointed(options.cell, rules) if options.cell else ())
+        attachments.extend(cells.last_error(rules) if options.error else ())
+    return attachments
 
 
 def answered_calls(earlier: Turns, results: Mapping[str, Any] | None, toolbox: Toolbox) -> list[Block]:
@@ -475,14 +475,14 @@ def answered_calls(earlier: Turns, results: Mapping[str, Any] | None, toolbox: T
     calls = history.open_calls(earlier[-1].messages) if earlier else ()
     if results is not None and not isinstance(results, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError("tool_results must be a dict with the result of each call by its id: {id: value}")
-    given = dict(results or {})
-    unknown = sorted(map(str, set(given) - set(calls)))
+    by_call = dict(results or {})
+    unknown = sorted(map(str, set(by_call) - set(calls)))
     if unknown:
         raise UsageError(f"no tool call with this id is waiting for a result: {unknown[0]!r}")
     ran = {b["id"]: b for b in earlier[-1].answer.tools if b.get("result") is not None} if calls else {}
     return [
-        toolbox.by_hand(call, given[call])
-        if call in given
+        toolbox.by_hand(call, by_call[call])
+        if call in by_call
         else _ran(ran[call])
         if call in ran
         else history.unanswered(call)

@@ -47,8 +47,8 @@ def recording(env: Environment, question: Question, request: Request) -> Mapping
         )
     if mode == "off" or question.options.no_replay:
         return None
-    found = recordings(env).find(identity(request))
-    if found is None and mode == "only":
+    recorded = recordings(env).find(identity(request))
+    if recorded is None and mode == "only":
         if question.step:
             raise ReplayError(
                 f'The outcome of {question.step} differs from the recording, and replay = "only" never uses the network. '
@@ -59,7 +59,7 @@ def recording(env: Environment, question: Question, request: Request) -> Mapping
             f'There is no recording of "{words}", and replay = "only" never uses the network. '
             'Record it once with replay = "auto".'
         )
-    return found
+    return recorded
 
 
 def departure(env: Environment, chat: str, step: str) -> str:

@@ -37,16 +37,16 @@ class Repeats:
     """
 
     earlier: Callable[[], Iterable[tuple[str, Decimal]]] = tuple
-    _known: dict[str, Decimal] | None = field(default=None, init=False)
+    _paid: dict[str, Decimal] | None = field(default=None, init=False)
     _hinted: bool = field(default=False, init=False)
 
     def hint(self, key: str, answer: Answer) -> str | None:
         """Take note of an answer; a line if the same question was paid for before, once."""
-        if self._known is None:
-            self._known = dict(self.earlier())
-        before = self._known.get(key)
+        if self._paid is None:
+            self._paid = dict(self.earlier())
+        before = self._paid.get(key)
         if answer.complete and answer.billed and answer.cost is not None:
-            self._known[key] = Decimal(answer.cost)
+            self._paid[key] = Decimal(answer.cost)
         if before is None or self._hinted or not answer.billed or not answer.complete:
             return None
         self._hinted = True

@@ -203,7 +203,7 @@ class Exchange:
                 except KeyboardInterrupt:
                     self.stop.request()
         except GeneratorExit:
-            reply = surely(lambda: self._left(events))
+            reply = surely(lambda: self._drain(events))
             raise
         finally:
             surely(partial(self._over, events, bill, reply))
@@ -231,7 +231,7 @@ class Exchange:
             usage = self._usage + self._so_far(event.usage)
             yield Meter(usage, self.env.billing.price(usage, self.question))
 
-    def _left(self, events: Iterable[Event] | None) -> Reply | None:
+    def _drain(self, events: Iterable[Event] | None) -> Reply | None:
         """The end of a request that nobody reads on: what arrived is kept, and was billed."""
         self.stop.request()
         for event in events or ():
@@ -371,7 +371,7 @@ class Exchange:
             self.answer,
             blocks=self._blocks.frozen(),
             # What tools gave has left, too: it is said, and rows among it are remembered.
-            attachments=(*self.answer.attachments, *self.toolbox.seen),
+            attachments=(*self.answer.attachments, *self.toolbox.attachments),
             usage=self._usage,
             cost=self._cost(),
             estimated=bool(self._costs) and not (reply is not None and reply.complete),
@@ -402,8 +402,8 @@ class Exchange:
 
     def _cost(self) -> Cost | None:
         """The price of all requests; None if one of them has none."""
-        known = [cost for cost in self._costs if cost is not None]
-        return Cost.total(known) if len(known) == len(self._costs) else None
+        costs = [cost for cost in self._costs if cost is not None]
+        return Cost.total(costs) if len(costs) == len(self._costs) else None
 
     def _notices(self, reason: str | None, complete: bool) -> Iterator[Notice]:
         if isinstance(self.error, StoppedError):

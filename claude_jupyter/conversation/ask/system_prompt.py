@@ -33,7 +33,7 @@ _VERSIONS: Final = re.compile(rf"\A{re.escape(_WHERE_SHOWN)} Python [^\n]*")
 def auto(modules: Mapping[str, Any] = sys.modules) -> str:
     """About 100 tokens, to be made once for a chat: what is imported later does not change it, so that the cache holds."""
     used = [name for name in _LIBRARIES if name in modules and name not in engines.imported]
-    libraries = [f"{name} {found}" for name in used if (found := _version(name))]
+    libraries = [f"{name} {version}" for name in used if (version := _version(name))]
     libraries = libraries[:_MOST]
     using = f" with {', '.join(libraries)}" if libraries else ""
     return f"{_WHERE_SHOWN} Python {platform.python_version()}{using}."
@@ -48,8 +48,8 @@ def _version(name: str) -> str | None:
     try:
         return version("scikit-learn" if name == "sklearn" else name)
     except PackageNotFoundError:
-        found = getattr(sys.modules.get(name), "__version__", None)
-        return found if isinstance(found, str) else None
+        number = getattr(sys.modules.get(name), "__version__", None)
+        return number if isinstance(number, str) else None
 
 
 def instructions(folder: Path) -> str:

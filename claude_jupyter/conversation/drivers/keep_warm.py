@@ -67,7 +67,7 @@ class KeepWarm:
         self._cancel: Callable[[], None] = lambda: None
         self._entry: CacheEntry | None = None
         self._last_question = self._read = 0.0
-        self._left = 0
+        self._remaining = 0
         self._ttl: TTL = "5m"
         self._warned = False
 
@@ -83,7 +83,7 @@ class KeepWarm:
             warned, self._warned = self._warned, True
             return "" if warned else _BUDGETED
         self._ttl = entry.question.ttl or "5m"
-        self._left = reads_worth(entry.question.model, self._ttl, self._env.settings.prices)
+        self._remaining = reads_worth(entry.question.model, self._ttl, self._env.settings.prices)
         self._entry = entry
         self._last_question = self._read = time.time()
         self._again()
@@ -101,7 +101,7 @@ class KeepWarm:
 
     def _again(self) -> None:
         pause = READ_EVERY[self._ttl]
-        if self._left > 0 and self._read + pause - self._last_question <= LONGEST:
+        if self._remaining > 0 and self._read + pause - self._last_question <= LONGEST:
             self._cancel = self._env.later(pause, self._beat)
 
     def _beat(self) -> None:
@@ -115,7 +115,7 @@ class KeepWarm:
         except ClaudeError:  # a budget, the network: the next question pays for the entry, as without this
             return
         self._count(usage, Cost.total([cost]))
-        self._left -= 1
+        self._remaining -= 1
         if usage.cache_read and self._entry is entry:
             self._read = time.time()
             self._again()

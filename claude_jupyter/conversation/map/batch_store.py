@@ -106,13 +106,13 @@ class Record:
         """With the id that the service gave to one more part."""
         return replace(self, parts=(*self.parts, part))
 
-    def with_results(self, taken: Sequence[str], problems: Mapping[str, str], cost: Cost) -> Record:
+    def with_results(self, hashes: Sequence[str], problems: Mapping[str, str], cost: Cost) -> Record:
         """With some results of a part, by their hashes."""
         names = {*self.spent, *cost.parts}
         spent = {n: str(Decimal(self.spent.get(n, "0")) + cost.parts.get(n, Decimal(0))) for n in names}
         return replace(
             self,
-            taken=(*self.taken, *taken),
+            taken=(*self.taken, *hashes),
             problems={**self.problems, **problems},
             spent=spent,
             unknown=self.unknown + cost.unknown,
@@ -144,13 +144,13 @@ class Records:
 
     def all(self) -> list[Record]:
         """Every record, newest first."""
-        found = dict(self._session)
+        by_id = dict(self._session)
         if self._folder is not None and self._folder.is_dir():
             for path in self._folder.glob("*.json"):
                 record = _read(path)
                 if record is not None:
-                    found[record.id] = record
-        return sorted(found.values(), key=lambda r: r.at, reverse=True)
+                    by_id[record.id] = record
+        return sorted(by_id.values(), key=lambda r: r.at, reverse=True)
 
     def newest(self, record: Record) -> Record:
         """The record as another kernel may have left it, for rows in this one's order."""

@@ -103,9 +103,9 @@ class Batch:
             self._wait()
         elif self.record.parts and not self.record.collected and self.status != "ended":
             counts = self.counts
-            left = counts.get("processing", 0)
+            remaining = counts.get("processing", 0)
             raise UsageError(
-                f"{self.id} is not done: {left:,} of {sum(counts.values()):,} requests are left. collect(wait=True) waits; "
+                f"{self.id} is not done: {remaining:,} of {sum(counts.values()):,} requests are left. collect(wait=True) waits; "
                 "claude.batches lists it, also in another kernel."
             )
         results = Results(self.env.journal, self.record.kind)
@@ -221,13 +221,13 @@ class _Taking:
         self._batch = batch
         self._billed = billed
         self._results = results
-        self._taken: list[str] = []
+        self._hashes: list[str] = []
         self._problems: dict[str, str] = {}
         self.cost = Cost()
 
     def take(self, line: message_batches.ResultLine) -> None:
         """Take in one result."""
-        self._taken.append(line.id)
+        self._hashes.append(line.id)
         if line.message is None:
             self._problems[line.id] = line.problem or "No result."
             return
@@ -242,7 +242,7 @@ class _Taking:
     @property
     def record(self) -> Record:
         """The batch's record with what was taken in."""
-        return self._batch.record.with_results(self._taken, self._problems, self.cost)
+        return self._batch.record.with_results(self._hashes, self._problems, self.cost)
 
 
 class Batches(tuple[Batch, ...]):
@@ -358,12 +358,12 @@ def _text_of(message: Mapping[str, Any]) -> tuple[str, str | None]:
 def _plainly(results: Results, key: str, record: Record, kind: Returns | None) -> tuple[Any, str | None]:
     if key not in results:
         return None, record.problems.get(key, "Not asked.")
-    found = results[key]
-    problem = "Cut off at max_tokens." if found.cut else None
+    result = results[key]
+    problem = "Cut off at max_tokens." if result.cut else None
     try:
         if kind is not None:
-            return kind.value(found.text), problem
-        return (_unwrapped(json.loads(found.text)) if record.structured else found.text), problem
+            return kind.value(result.text), problem
+        return (_unwrapped(json.loads(result.text)) if record.structured else result.text), problem
     except (ReturnsError, ValueError) as error:
         return None, problem or str(error)
 

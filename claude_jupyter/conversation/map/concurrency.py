@@ -49,7 +49,7 @@ class Throttle:
     _shrunk: float = field(default=-1e9, init=False)
     _before: float = field(default=0.0, init=False)
     _slow: bool = field(default=False, init=False)
-    _left: float | None = field(default=None, init=False)
+    _remaining: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.limit = min(self.limit, self.ceiling)
@@ -58,7 +58,7 @@ class Throttle:
         """Whether another request may be sent now."""
         if self.clock() < self._rest_until:
             return False
-        if self._left is not None and self._left < 1 and self.running:
+        if self._remaining is not None and self._remaining < 1 and self.running:
             return False
         return self.running < int(self.limit)
 
@@ -69,8 +69,8 @@ class Throttle:
     def start(self) -> None:
         """One was sent."""
         self.running += 1
-        if self._left is not None:
-            self._left -= 1
+        if self._remaining is not None:
+            self._remaining -= 1
 
     def end(self) -> None:
         """One is over, however it ended."""
@@ -82,12 +82,11 @@ class Throttle:
             self.limit += 1
         else:
             self.limit += _BACK if self.limit < 0.9 * self._before else 1 / max(1.0, self.limit)
-        left = _left(headers)
-        self._left = left
-        if left is not None:
-            if left < 1:
+        remaining = self._remaining = _remaining_in(headers)
+        if remaining is not None:
+            if remaining < 1:
                 self._rest_until = max(self._rest_until, self.clock() + _until_reset(headers))
-            elif not self._slow and left >= self.ceiling:
+            elif not self._slow and remaining >= self.ceiling:
                 self.limit = self.ceiling  # the service says itself that there is room for all
         self.limit = min(self.limit, self.ceiling)
 
@@ -107,15 +106,14 @@ class Throttle:
         self._slow = True
 
 
-def _left(headers: Mapping[str, str]) -> float | None:
+def _remaining_in(headers: Mapping[str, str]) -> float | None:
     """How many more requests the headers leave until they are renewed; None if they do not say."""
     counts = [_number(headers.get(_HEADER.format("requests", "remaining")))]
     for kind in ("tokens", "input-tokens", "output-tokens"):
         remaining = _number(headers.get(_HEADER.format(kind, "remaining")))
         if remaining is not None and remaining <= 0:
             counts.append(0.0)
-    known = [c for c in counts if c is not None]
-    return min(known) if known else None
+    return min((c for c in counts if c is not None), default=None)
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:

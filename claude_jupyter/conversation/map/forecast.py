@@ -107,8 +107,8 @@ def expected(plan: Plan, backlog: Backlog, paid: Sequence[Paid], waiting: Iterab
     keys = list(waiting)
     by_number = sum(sum(p.cost.parts.get(n, Decimal(0)) for n in ("output", "web_searches")) for p in paid)
     by_length = sum(sum(p.cost.parts.get(n, Decimal(0)) for n in _READ) for p in read)
-    left = sum(backlog.sizes[key] for key in keys)
-    return Decimal(by_length) * left / tokens + Decimal(by_number) * len(keys) / len(paid)
+    remaining = sum(backlog.sizes[key] for key in keys)
+    return Decimal(by_length) * remaining / tokens + Decimal(by_number) * len(keys) / len(paid)
 
 
 _READ: Final = ("input", "cache_read", "cache_write")

@@ -383,10 +383,10 @@ def read(
     for key in keys:
         value, problem = None, problems.get(key)
         if problem is None and key in results:
-            found = results[key]
-            problem = _CUT if found.cut else None
+            result = results[key]
+            problem = _CUT if result.cut else None
             try:
-                value = plan.returns.value(found.text) if plan.returns is not None else found.text
+                value = plan.returns.value(result.text) if plan.returns is not None else result.text
             except ReturnsError as error:
                 problem = problem or error.message
         values.append(value)

@@ -104,12 +104,12 @@ class Plan:
 
     def rows_of(self, backlog: Backlog, keys: Iterable[str]) -> Iterator[Row]:
         """The rows with these keys, equal requests once; questions are made when needed, so that none is held."""
-        left = set(keys)
+        remaining = set(keys)
         for at, row in enumerate(self.rows.each()):
-            if not left:
+            if not remaining:
                 break
-            if (key := backlog.keys[at]) in left:
-                left.remove(key)
+            if (key := backlog.keys[at]) in remaining:
+                remaining.remove(key)
                 yield Row(at, key, self._question(row))
 
     def results(self, *, afresh: bool = False) -> Results:

@@ -38,11 +38,11 @@ class Results:
         self.kind = kind
         self._journal = journal
         self._path = journal.folder / FOLDER / f"{kind}.jsonl" if journal.folder is not None else None
-        self._found: dict[str, StoredResult] = journal.memory.setdefault(f"{FOLDER}/{kind}", {})
+        self._results: dict[str, StoredResult] = journal.memory.setdefault(f"{FOLDER}/{kind}", {})
         self._failed = False
         self._touched = False
         if afresh:
-            self._found.clear()
+            self._results.clear()
         elif self._writes and self._path is not None:
             self._read(self._path)
 
@@ -51,26 +51,26 @@ class Results:
         return self._path is not None and self._journal.mode() != "off"
 
     def __contains__(self, key: str) -> bool:
-        return key in self._found
+        return key in self._results
 
     def __getitem__(self, key: str) -> StoredResult:
-        return self._found[key]
+        return self._results[key]
 
     def release(self) -> None:
         """Take them out of memory, if they are on disk."""
         if self._writes and not self._failed:
             self._journal.memory.pop(f"{FOLDER}/{self.kind}", None)
 
-    def keep(self, key: str, found: StoredResult) -> None:
+    def keep(self, key: str, result: StoredResult) -> None:
         """Keep an answer; where the disk fails, in memory and with one warning."""
-        self._found[key] = found
+        self._results[key] = result
         if not self._writes or self._path is None:
             return
         try:
             if not self._touched:
                 private_folder(self._path.parent)
                 self._touched = True
-            append_line(self._path, {"version": 1, "hash": key, **found._asdict()})
+            append_line(self._path, {"version": 1, "hash": key, **result._asdict()})
         except OSError as error:
             self._failed = True
             self._journal.say_once("Results cannot be kept on disk", error, "them")
@@ -79,4 +79,4 @@ class Results:
         for data in json_lines(path):
             with contextlib.suppress(KeyError):
                 if data["version"] == 1:
-                    self._found[str(data["hash"])] = StoredResult(str(data["text"]), bool(data["cut"]))
+                    self._results[str(data["hash"])] = StoredResult(str(data["text"]), bool(data["cut"]))

@@ -132,10 +132,10 @@ class Rows:
         UsageError
             Naming it.
         """
-        taken = [f for f in (fields or (ANSWER,)) if f in self.names] if self.kind == "frame" else []
-        if taken:
+        clashes = [f for f in (fields or (ANSWER,)) if f in self.names] if self.kind == "frame" else []
+        if clashes:
             raise UsageError(
-                f"the frame has a column {taken[0]!r}, and the results would overwrite it: drop or rename it first"
+                f"the frame has a column {clashes[0]!r}, and the results would overwrite it: drop or rename it first"
             )
 
     def refuse_slips(self, prompt: str) -> None:

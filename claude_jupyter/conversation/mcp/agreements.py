@@ -39,7 +39,7 @@ class Agreements:
 
     def _stored(self) -> set[str]:
         try:
-            found = json.loads((self._folder() / FILE).read_bytes())
+            keys = json.loads((self._folder() / FILE).read_bytes())
         except (OSError, ValueError, RecursionError):
             return set()
-        return {key for key in found if isinstance(key, str)} if isinstance(found, list) else set()
+        return {key for key in keys if isinstance(key, str)} if isinstance(keys, list) else set()

@@ -50,11 +50,11 @@ class Servers:
         McpError
             For a file or entry that cannot be read.
         """
-        found = self._beside()
-        given: Any = self._settings.mcp
-        if isinstance(given, str):
-            return found | (self._file(given) if given else {})
-        return found | entries(given, "the setting mcp", self._folder, trusted=True)
+        beside = self._beside()
+        setting: Any = self._settings.mcp
+        if isinstance(setting, str):
+            return beside | (self._file(setting) if setting else {})
+        return beside | entries(setting, "the setting mcp", self._folder, trusted=True)
 
     def names(self) -> list[str]:
         """Names of the servers there are, for completion: none where they cannot be read."""
@@ -71,14 +71,14 @@ class Servers:
         McpError
             If there is none, naming the nearest.
         """
-        found = self.entries()
-        if name in found:
-            return found[name]
-        if not found:
+        by_name = self.entries()
+        if name in by_name:
+            return by_name[name]
+        if not by_name:
             raise McpError(
                 f"There is no MCP server {name!r}: the setting mcp is empty, and there is no {BESIDE} next to the notebook."
             )
-        near = did_you_mean(name, found) or f"; there are {', '.join(found)}."
+        near = did_you_mean(name, by_name) or f"; there are {', '.join(by_name)}."
         raise McpError(f"There is no MCP server {name!r}{near}")
 
     def words(self, entry: ServerEntry) -> str:
@@ -138,15 +138,15 @@ class Servers:
 
     def running(self, name: str) -> bool:
         """Whether this server runs now."""
-        found = self._connections.get(name)
-        return found is not None and found.alive
+        connection = self._connections.get(name)
+        return connection is not None and connection.alive
 
     def stop(self, name: str) -> bool:
         """End a server; whether it ran."""
-        found = self._connections.pop(name, None)
-        if found is None:
+        connection = self._connections.pop(name, None)
+        if connection is None:
             return False
-        found.close()
+        connection.close()
         return True
 
     def _beside(self) -> dict[str, ServerEntry]:

@@ -42,21 +42,21 @@ def restored(notebook: Path | None, chat: str, journalled: Iterable[Turn | Edit]
                 "There is nothing to restore: this notebook has no journal, and its file was not found."
             )
         return journal.turns
-    found: dict[str, Turn] = {}
+    by_id: dict[str, Turn] = {}
     for cell in cells:
         for answer in _answers(cell, chat):
             # What was said before a refusal is not sent again (platform.claude.com, "Handling stop reasons").
-            if answer.text.strip() and answer.stop_reason != "refusal" and answer.id not in journal.gone:
+            if answer.text.strip() and answer.stop_reason != "refusal" and answer.id not in journal.removed:
                 for turn in _turns_of(cell, answer, journal):
-                    found.setdefault(turn.answer.id, turn)  # an answer may be shown again in another cell
-    if not found:
+                    by_id.setdefault(turn.answer.id, turn)  # an answer may be shown again in another cell
+    if not by_id:
         return journal.turns
     saved, there = notebook.stat().st_mtime, {cell.get("id") for cell in cells}
-    turns: Turns = tuple(found.values())
+    turns: Turns = tuple(by_id.values())
     for turn in journal.turns:
         # No output can show what a stream received, however often the notebook was saved since.
         unseen = turn.unseen and turn.cell in (None, *there)
-        if turn.answer.id not in found and (unseen or _ended(turn.answer) > saved):
+        if turn.answer.id not in by_id and (unseen or _ended(turn.answer) > saved):
             turns = _with(turns, turn)
     return turns
 
@@ -65,23 +65,23 @@ class _Journalled(NamedTuple):
     """What the journal says: the history, every turn of it by its answer's id, and the ids that were taken out."""
 
     turns: Turns = ()
-    known: Mapping[str, Turn] = MappingProxyType({})
-    gone: frozenset[str] = frozenset()
+    by_id: Mapping[str, Turn] = MappingProxyType({})
+    removed: frozenset[str] = frozenset()
 
 
 def _replayed(journalled: Iterable[Turn | Edit]) -> _Journalled:
-    known: dict[str, Turn] = {}
+    by_id: dict[str, Turn] = {}
     turns: Turns = ()
-    gone: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
     for entry in journalled:
         if isinstance(entry, Edit):
-            turns, known = _edited(turns, known, entry)
-            gone = (gone | entry.gone) - frozenset(entry.kept)
+            turns, by_id = _edited(turns, by_id, entry)
+            removed = (removed | entry.gone) - frozenset(entry.kept)
             continue
-        again = entry.answer.id in known and any(t.answer.id == entry.answer.id for t in turns)
-        known[entry.answer.id] = entry
+        again = entry.answer.id in by_id and any(t.answer.id == entry.answer.id for t in turns)
+        by_id[entry.answer.id] = entry
         turns = turns if again else _with(turns, entry)
-    return _Journalled(turns, known, gone)
+    return _Journalled(turns, by_id, removed)
 
 
 def answered_above(notebook: Path | None, chat: str, cell: str | None, own: Iterable[Turn | Edit]) -> bool:
@@ -102,14 +102,14 @@ def answered_above(notebook: Path | None, chat: str, cell: str | None, own: Iter
     if cell is not None and any(True for c in above for _ in _answers(c, chat)):
         return True
     saved = notebook.stat().st_mtime if notebook is not None and cells is not None else 0.0
-    asked = [t.cell for t in _replayed(own).turns if _ended(t.answer) > saved]
-    return bool(asked[: asked.index(cell)] if cell is not None and cell in asked else asked)
+    asking = [t.cell for t in _replayed(own).turns if _ended(t.answer) > saved]
+    return bool(asking[: asking.index(cell)] if cell is not None and cell in asking else asking)
 
 
 def _turns_of(cell: Mapping[str, Any], answer: Answer, journal: _Journalled) -> Turns:
     """The turns that an answer in a cell stands for: that of a re-run which broke off replaced none of its cell's."""
-    if answer.id in journal.known:
-        return (journal.known[answer.id],)
+    if answer.id in journal.by_id:
+        return (journal.by_id[answer.id],)
     before = tuple(t for t in journal.turns if t.cell is not None and t.cell == cell.get("id"))
     return before if before and not answer.complete else (_rebuilt(cell, answer),)
 
@@ -119,13 +119,13 @@ def _with(turns: Turns, turn: Turn) -> Turns:
     return history.placed(turns, turn) if turn.cell is not None else (*turns, turn)
 
 
-def _edited(turns: Turns, known: dict[str, Turn], edit: Edit) -> tuple[Turns, dict[str, Turn]]:
+def _edited(turns: Turns, by_id: dict[str, Turn], edit: Edit) -> tuple[Turns, dict[str, Turn]]:
     """The turns after a change; turns of other kernels, which it does not mention, all stay."""
-    known = {
-        name: replace(t, hidden=name in edit.hidden) if name in edit.kept else t for name, t in known.items()
+    by_id = {
+        name: replace(t, hidden=name in edit.hidden) if name in edit.kept else t for name, t in by_id.items()
     }
     others = tuple(t for t in turns if t.answer.id not in edit.gone and t.answer.id not in edit.kept)
-    return (*others, *(known[name] for name in edit.kept if name in known)), known
+    return (*others, *(by_id[name] for name in edit.kept if name in by_id)), by_id
 
 
 def _ended(answer: Answer) -> float:
@@ -154,8 +154,8 @@ def _rebuilt(cell: Mapping[str, Any], answer: Answer) -> Turn:
     lines = joined(cell.get("source")).splitlines()
     start = next((i for i, line in enumerate(lines) if line.lstrip().startswith("%%claude")), None)
     prompt = "\n".join(lines[start + 1 :] if start is not None else lines).strip() or "(question not kept)"
-    gone = [a.label for a in answer.attachments]
-    note = f"[{', '.join(gone)}: attached then, no longer available]\n\n" if gone else ""
+    labels = [a.label for a in answer.attachments]
+    note = f"[{', '.join(labels)}: attached then, no longer available]\n\n" if labels else ""
     return with_digests(
         Turn(
             messages=(

@@ -74,6 +74,22 @@ def save(
         raise StorageError(f"{target.name} cannot be written: {error.strerror}.") from None
 
 
+def export(path: str | os.PathLike[str], markdown: str) -> Path:
+    """Write a transcript.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    target = path_of(path)
+    try:
+        target.write_text(markdown + "\n", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise StorageError(f"{target.name} cannot be written: {error.strerror}.") from None
+    return target
+
+
 def load(path: str | os.PathLike[str]) -> Saved:
     """Read a conversation: its turns, name, model and system prompt.
 

@@ -40,7 +40,7 @@ def _run(look: LookTool, here: Callable[[], Here], read: Reader) -> Run:
                 return result.attachments(place.rules)
 
         try:
-            found = read(work, stop)
+            attachments = read(work, stop)
         except ClaudeError as error:
             return ToolOutcome.of_text(error.message, error=True)
         except Exception as error:
@@ -50,6 +50,6 @@ def _run(look: LookTool, here: Callable[[], Here], read: Reader) -> Run:
             return ToolOutcome.of_text(
                 f"It failed with {kind}; its message is withheld (--rows none).", error=True
             )
-        return outcome_of(found) if found else ToolOutcome.of_text("(nothing)")
+        return outcome_of(attachments) if attachments else ToolOutcome.of_text("(nothing)")
 
     return run

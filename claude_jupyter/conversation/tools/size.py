@@ -37,18 +37,18 @@ def sized(run: Run, tokens: int, shorter: Mapping[str, str]) -> Run:
 
 def _within(blocks: tuple[Block, ...], tokens: int, shorter: str) -> tuple[Block, ...]:
     fitting: list[Block] = []
-    left = tokens
+    remaining = tokens
     for block in blocks:
         if block.get("type") != "text":
             fitting.append(block)
             continue
         text = block["text"]
         used = tokens_of_text(text)
-        if used > left:
-            text = _shortened(text, max(left, 50), shorter)
+        if used > remaining:
+            text = _shortened(text, max(remaining, 50), shorter)
             used = tokens_of_text(text)
         fitting.append({**block, "text": text})
-        left = max(left - used, 0)
+        remaining = max(remaining - used, 0)
     return tuple(fitting)
 
 
@@ -58,8 +58,8 @@ def _shortened(text: str, tokens: int, shorter: str) -> str:
     ratio = len(text) / max(tokens_of_text(text), 1)
     room = max(int(min(characters_of(tokens), tokens * min(ratio, CHARACTERS_PER_TOKEN))) - 160, 40)
     head, tail = text[: room * 4 // 5], text[len(text) - room // 5 :]
-    gone = text[len(head) : len(text) - len(tail)]
+    omitted = text[len(head) : len(text) - len(tail)]
     before = sum(
-        int(count.replace(",", "")) for count in _LEFT_OUT.findall(gone)
+        int(count.replace(",", "")) for count in _LEFT_OUT.findall(omitted)
     )  # by a limit of the text itself
-    return f"{head}\n[… {len(gone) + before:,} of {len(text) + before:,} characters left out; {shorter} …]\n{tail}"
+    return f"{head}\n[… {len(omitted) + before:,} of {len(text) + before:,} characters left out; {shorter} …]\n{tail}"

@@ -77,8 +77,8 @@ class Tool:
     @property
     def name(self) -> str:
         """Its name for Claude."""
-        given = self.definition
-        return str(given.get("name") or given.get("mcp_server_name") or given.get("type"))
+        definition = self.definition
+        return str(definition.get("name") or definition.get("mcp_server_name") or definition.get("type"))
 
     @classmethod
     def of(cls, value: Any) -> Tool:
@@ -100,11 +100,11 @@ class Tool:
         return cls(_checked(definition(value)), value, bool(getattr(value, "claude_confirm", False)))
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
+def _checked(definition: dict[str, Any]) -> dict[str, Any]:
     """A tool's definition, checked here with clearer messages than the service gives."""
-    if "type" in given and given["type"] != "custom":
-        return given
-    name, schema = given["name"], given["input_schema"]
+    if "type" in definition and definition["type"] != "custom":
+        return definition
+    name, schema = definition["name"], definition["input_schema"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is not a tool name: use letters, digits, _ and -, at most 128")
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
@@ -113,7 +113,7 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
         json.dumps(schema)
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"the input_schema of {name} is not JSON: {error}") from None
-    return given
+    return definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Toolbox:
         How many rows may leave.
     price
         Prompt tokens → their list price as text; empty if it is not known.
-    seen
+    attachments
         What of the kernel the results held.
     """
 
@@ -164,7 +164,7 @@ class Toolbox:
     redact: Callable[[str], str] = str
     rules: Rules = field(default_factory=lambda: Rules(rows="all"))
     price: Callable[[int], str] = _no_price
-    seen: list[Attachment] = field(default_factory=list[Attachment])
+    attachments: list[Attachment] = field(default_factory=list[Attachment])
 
     def __post_init__(self) -> None:
         names = [t.name for t in self.tools]
@@ -190,11 +190,11 @@ class Toolbox:
         except Exception as error:
             outcome = _failed(error)
 
-        def given(_call: ToolCall, _stop: Stop) -> ToolOutcome:
+        def result(_call: ToolCall, _stop: Stop) -> ToolOutcome:
             return outcome
 
-        run = sized(redacted(limited(given, self.rules), self.redact), _TOKENS, {})
-        return _block(call, audited(run, self.seen.extend)(ToolCall("", {}), Stop()))
+        run = sized(redacted(limited(result, self.rules), self.redact), _TOKENS, {})
+        return _block(call, audited(run, self.attachments.extend)(ToolCall("", {}), Stop()))
 
     def run(
         self,
@@ -233,7 +233,7 @@ class Toolbox:
         run = limited(run, self.rules)
         run = redacted(run, self.redact)
         run = sized(run, tool.tokens, {tool.name: tool.shorter})
-        run = audited(run, self.seen.extend)
+        run = audited(run, self.attachments.extend)
         run = priced(run, _tokens, self.price)
         otherwise = "" if tool.server else ", or offer the tool without confirm=True"
         return approved(run, self.confirm, otherwise) if tool.confirm else run
@@ -306,13 +306,13 @@ class _LeftError(Exception):
     """Raised in a tool that nobody waits for anymore."""
 
 
-def _called(function: Callable[..., Any], given: Mapping[str, Any], stop: Stop) -> Any:
+def _called(function: Callable[..., Any], arguments: Mapping[str, Any], stop: Stop) -> Any:
     """Call a tool. On the main thread an interrupt ends it; elsewhere none arrives, so that it is left alone when stopped."""
     from claude_jupyter.client.tool_definitions import call
 
     if not inspect.iscoroutinefunction(function) and threading.current_thread() is threading.main_thread():
-        return call(function, given)
-    return _apart(lambda: call(function, given), stop)
+        return call(function, arguments)
+    return _apart(lambda: call(function, arguments), stop)
 
 
 def _apart(work: Callable[[], Any], stop: Stop) -> Any:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from claude_jupyter.answer.model import Answer, Attachment, Block
 from claude_jupyter.conversation import history
@@ -33,16 +33,47 @@ _COPY: Final = "The cell that Claude proposed is still waiting; this copy of it 
 _ELSEWHERE: Final = "The work that this cell was proposed for has ended, so it ran as an ordinary cell."
 
 
-def begin(
-    env: Environment, asker: Asker, chat: Chat, first: Callable[[Options], Answer], options: Options
+class _Ask(Protocol):
+    """Asks a question with these options and results, after the work's answers with these ids; its answer begins with these blocks."""
+
+    def __call__(
+        self,
+        options: Options,
+        results: Mapping[str, Any] | None = ...,
+        opening: Sequence[Block] = ...,
+        work: Sequence[str] = ...,
+        /,
+    ) -> Answer: ...
+
+
+def answered(
+    env: Environment,
+    asker: Asker,
+    chat: Chat,
+    ask: _Ask,
+    options: Options,
+    prompt: str | None,
+    after: str | None,
 ) -> Answer:
-    """Ask with `run_cell` offered, and handle the answer's proposals.
+    """The answer to a question that extends the history: as part of a work, where it begins one or one waits for it.
 
     Parameters
     ----------
-    first
-        Asks the question itself with these options.
+    after
+        As in `Asker.prepared`: it continues this answer.
     """
+    if after is not None:
+        work = broken_off(env, chat)
+        return ask(options) if work is None else _resumed(work, ask, options)
+    if options.do:
+        return _begin(env, asker, chat, ask, options)
+    if _waits(env, chat) and not options.new and not options.background:
+        return _in_words(env, chat, ask, options, prompt or "")
+    return ask(options)
+
+
+def _begin(env: Environment, asker: Asker, chat: Chat, ask: _Ask, options: Options) -> Answer:
+    """Ask with `run_cell` offered, and handle the answer's proposals."""
     options = replace(options, look=True)
     before = env.works.get(chat.name)
     if before is not None and not before.over:
@@ -59,35 +90,20 @@ def begin(
         options=_later(options),
     )
     env.works[chat.name] = work
-    answer = first(options)
+    answer = ask(options)
     work.advance(answer)
     return answer
 
 
-def in_words(
-    env: Environment,
-    chat: Chat,
-    ask: Callable[[Options, Mapping[str, Any], Sequence[Block], Sequence[str]], Answer],
-    options: Options,
-    prompt: str,
-) -> Answer:
-    """An answer to a waiting cell in words: Claude is told them instead of an outcome.
-
-    Parameters
-    ----------
-    ask
-        Asks the question with these options and results, after the work's answers with these ids; its answer begins with these
-        blocks.
-    options
-        As given with the words; otherwise those of the work hold.
-    """
+def _in_words(env: Environment, chat: Chat, ask: _Ask, options: Options, prompt: str) -> Answer:
+    """An answer to a waiting cell in words: Claude is told them instead of an outcome."""
     work = env.works[chat.name]
     reply = work.skipped(prompt)
     open_calls = _open_calls(env, chat, work)
     results = {call: text for call, text in reply.results.items() if call in open_calls}
-    given = _continued(work, options)
+    continued = _continued(work, options)
     try:
-        answer = work.told(reply, lambda _: ask(given, results, reply.opening, work.answers))
+        answer = work.tell(reply, lambda _: ask(continued, results, reply.opening, work.answers))
     except ClaudeError:
         if set(reply.results) & set(_open_calls(env, chat, work)):  # nothing of an answer is kept
             work.waits_again()
@@ -105,31 +121,29 @@ def broken_off(env: Environment, chat: Chat) -> Work | None:
 def told_again(work: Work) -> Answer:
     """Tell Claude once more what it gave no answer to, in the cell that runs."""
     assert work.unanswered is not None
-    answer = work.told(work.unanswered, work.ask)
+    answer = work.tell(work.unanswered, work.ask)
     work.advance(answer)
     return answer
 
 
-def resumed(
-    work: Work,
-    ask: Callable[[Options, Mapping[str, Any], Sequence[Block], Sequence[str]], Answer],
-    options: Options,
-) -> Answer:
-    """Go on from the answer to a step that broke off, and with the work; parameters as for `in_words`."""
+def _resumed(work: Work, ask: _Ask, options: Options) -> Answer:
+    """Go on from the answer to a step that broke off, and with the work."""
     assert work.unanswered is not None
-    answer = work.told(work.unanswered, lambda _: ask(_continued(work, options), {}, (), work.answers))
+    answer = work.tell(work.unanswered, lambda _: ask(_continued(work, options), {}, (), work.answers))
     work.advance(answer)
     return answer
 
 
-def _continued(work: Work, given: Options) -> Options:
+def _continued(work: Work, options: Options) -> Options:
     """The options of a work, among them what may be sent of rows, where a question that continues with it does not say otherwise."""
     names = (field.name for field in fields(Options))
-    said = {name: getattr(given, name) for name in names if getattr(given, name) != getattr(Options(), name)}
-    return replace(work.options, **said)
+    changes = {
+        name: getattr(options, name) for name in names if getattr(options, name) != getattr(Options(), name)
+    }
+    return replace(work.options, **changes)
 
 
-def waits(env: Environment, chat: Chat) -> bool:
+def _waits(env: Environment, chat: Chat) -> bool:
     """Whether a proposed cell of this chat is waiting to be run."""
     work = env.works.get(chat.name)
     return work is not None and work.pending is not None and not work.over
@@ -154,14 +168,14 @@ def _tell(env: Environment, asker: Asker, chat: Chat, work: Work, reply: Reply) 
         for call, text in reply.results.items()
     }
     calls = _open_calls(env, chat, work)
-    known = {call: result for call, result in results.items() if call in calls}
+    answers = {call: result for call, result in results.items() if call in calls}
     late = [result for call, result in results.items() if call not in calls]
     title = next((b["title"] for b in reply.opening), "")
     prompt = _LATE.format(title=title) if late else None
     step = f"step {reply.number} ({title})" if title else ""
     labels = ["outcome"] * len(late)
     exchange = asker.prepared(
-        prompt, late, options, labels=labels, results=known or None, step=step, work=tuple(work.answers)
+        prompt, late, options, labels=labels, results=answers or None, step=step, work=tuple(work.answers)
     )
     exchange.open_with(reply.opening)
     work.answers.append(exchange.answer.id)
@@ -357,5 +371,7 @@ def undo(env: Environment, chat: Chat, work: Work, steps: int | None) -> str:
     env.page.gone.extend([*cells, *waiting])
     names = [*changes.added, *changes.changed, *changes.removed]
     took = ", ".join(names) if names else "no variable had changed"
-    taken = f" and {len(cells)} cell{'' if len(cells) == 1 else 's'}" if cells else ""
-    return f"Undone: {took}{taken}." + (f" Cannot be undone: {', '.join(remaining)}." if remaining else "")
+    and_cells = f" and {len(cells)} cell{'' if len(cells) == 1 else 's'}" if cells else ""
+    return f"Undone: {took}{and_cells}." + (
+        f" Cannot be undone: {', '.join(remaining)}." if remaining else ""
+    )

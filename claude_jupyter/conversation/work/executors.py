@@ -31,11 +31,11 @@ class Below:
         if self.page.propose(step, self.cell()):
             return
         # After a cell that failed JupyterLab takes no next input: then the correction is here to be copied.
-        given = self.next_input(step.proposal.source)
-        if given:
+        accepted = self.next_input(step.proposal.source)
+        if accepted:
             self.page.next_inputs.add((step.work, step.number))
-        shown = not given or step.replaces
-        code = f"\n\n{fenced_code(step.proposal.source)}" if shown else ""
+        show = not accepted or step.replaces
+        code = f"\n\n{fenced_code(step.proposal.source)}" if show else ""
         self.say(
             f"*Claude proposes the next cell, below: {_markdown(step.line)}. Run it, edit it first, or answer it: "
             f"`%claude no, use the median`.*{code}"

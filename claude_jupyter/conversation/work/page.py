@@ -38,8 +38,8 @@ class Page:
 
     def removed(self, cells: Iterable[str]) -> None:
         """A page has removed cells."""
-        taken = set(cells)
-        self.gone = [cell for cell in self.gone if cell not in taken]
+        removed = set(cells)
+        self.gone = [cell for cell in self.gone if cell not in removed]
 
     def to_json(self, works: Mapping[str, Work]) -> dict[str, Any]:
         """What the page is sent: the waiting cells, and those to remove; works by the name of their chat."""
@@ -80,8 +80,8 @@ def undo_json(work: Work) -> dict[str, Any] | None:
     for _, outcome in ran:
         changes = outcome.changes
         names.update(dict.fromkeys((*changes.added, *changes.changed, *changes.removed)))
-    taken = [name for name in names if name not in lost]
-    return {"cell": cells[-1], "names": taken, "cells": len(cells), "lost": list(lost)}
+    restored = [name for name in names if name not in lost]
+    return {"cell": cells[-1], "names": restored, "cells": len(cells), "lost": list(lost)}
 
 
 # -- What the page says ---------------------------------------------------------------------------------------------------

@@ -81,13 +81,13 @@ def proposed(call: Mapping[str, Any]) -> Proposal:
     ProposalError
         If the call does not propose a valid cell.
     """
-    given = call.get("input")
-    if not isinstance(given, Mapping) or "invalid_input" in call:
+    arguments = call.get("input")
+    if not isinstance(arguments, Mapping) or "invalid_input" in call:
         raise ProposalError("The arguments were not valid JSON. Call run_cell again with title and code.")
-    unknown = sorted(set(map(str, given)) - {"title", "code"})
+    unknown = sorted(set(map(str, arguments)) - {"title", "code"})
     if unknown:
         raise ProposalError(f"run_cell takes title and code; {unknown[0]!r} is not one of them.")
-    title, code = given.get("title"), given.get("code")
+    title, code = arguments.get("title"), arguments.get("code")
     if not isinstance(title, str) or not isinstance(code, str):
         raise ProposalError("run_cell takes title and code, both as text.")
     code = _without_mark(code.strip("\n").replace("\r\n", "\n")).rstrip()

@@ -200,7 +200,7 @@ class Work:
                 return self.end(f"Claude stopped here: {_FIXES} proposals in a row could not be run.")
             if word := self.may_spend(self.cost):
                 return self.end(word)
-            answer = self.told(reply, self.ask)
+            answer = self.tell(reply, self.ask)
         return None
 
     def _proposal(self, calls: Sequence[Block]) -> Reply | None:
@@ -263,9 +263,9 @@ class Work:
             return self.end(f"Claude stopped here: {_FIXES} corrections did not help.")
         if word := self.may_spend(self.cost):
             return self.end(word)
-        return self.advance(self.told(reply, self.ask))
+        return self.advance(self.tell(reply, self.ask))
 
-    def told(self, reply: Reply, ask: Callable[[Reply], Answer]) -> Answer:
+    def tell(self, reply: Reply, ask: Callable[[Reply], Answer]) -> Answer:
         """Tell Claude; what fails without having been stopped leaves it `unanswered`."""
         self.over, self.unanswered = False, reply
         try:
@@ -338,14 +338,14 @@ class Work:
 
     def lost(self, steps: int) -> tuple[str, ...]:
         """Variables that stay as the last `steps` steps that ran left them: changed in place, and not to be copied."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         replaced: set[str] = set()
         for done, outcome in self.have_run[-steps:]:
             changes = outcome.changes
             in_place = {*done.step.effects.in_place, *(changes.changed.keys() - changes.rebound)}
-            found.update(dict.fromkeys(n for n in done.step.undoable if n in in_place - replaced))
+            names.update(dict.fromkeys(n for n in done.step.undoable if n in in_place - replaced))
             replaced |= {*changes.added, *changes.removed, *changes.rebound}
-        return tuple(found)
+        return tuple(names)
 
 
 def _calls(answer: Answer) -> list[Block]:

@@ -80,26 +80,28 @@ class Spent:
 
     Attributes
     ----------
-    held
+    reserved
         The part of each that is only set aside: what people are told they have spent is without it.
     """
 
     kernel: Decimal = Decimal(0)
     notebook: Decimal = Decimal(0)
     day: Decimal = Decimal(0)
-    held: tuple[Decimal, Decimal, Decimal] = field(
+    reserved: tuple[Decimal, Decimal, Decimal] = field(
         default=(Decimal(0), Decimal(0), Decimal(0)), compare=False
     )
 
     def __add__(self, other: Spent) -> Spent:
-        (k, n, d), (k2, n2, d2) = self.held, other.held
-        held = (k + k2, n + n2, d + d2)
-        return Spent(self.kernel + other.kernel, self.notebook + other.notebook, self.day + other.day, held)
+        (k, n, d), (k2, n2, d2) = self.reserved, other.reserved
+        reserved = (k + k2, n + n2, d + d2)
+        return Spent(
+            self.kernel + other.kernel, self.notebook + other.notebook, self.day + other.day, reserved
+        )
 
     @property
     def billed(self) -> Spent:
         """Without what is set aside."""
-        kernel, notebook, day = self.held
+        kernel, notebook, day = self.reserved
         return Spent(self.kernel - kernel, self.notebook - notebook, self.day - day)
 
 

@@ -79,7 +79,7 @@ def siblings(path: Path) -> list[Path]:
     return [path.with_name(name) for name in names if pattern.fullmatch(name) and ".damaged-" not in name]
 
 
-def set_aside(path: Path, seen: tuple[int, int] | None) -> Path | None:
+def set_aside(path: Path, expected: tuple[int, int] | None) -> Path | None:
     """Rename a damaged file, with its companions, to a name that is free.
 
     Parameters
@@ -98,7 +98,7 @@ def set_aside(path: Path, seen: tuple[int, int] | None) -> Path | None:
         If it cannot be renamed.
     """
     with exclusive(path):
-        if identity(path) != seen:
+        if identity(path) != expected:
             return None
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
         aside = path.with_name(f"{path.name}.damaged-{stamp}")

@@ -56,10 +56,10 @@ def spent_in(db: Database, kernel: str, notebook: str | None, user: str) -> Spen
     reserved = db.execute(
         "SELECT slot, user, kernel, notebook, input_pico, output_pico, process, expires FROM reserved"
     ).fetchall()
-    return spent + held_in(reserved, kernel, notebook, user)
+    return spent + reserved_in(reserved, kernel, notebook, user)
 
 
-def held_in(reserved: Iterable[Sequence[Any]], kernel: str, notebook: str | None, user: str) -> Spent:
+def reserved_in(reserved: Iterable[Sequence[Any]], kernel: str, notebook: str | None, user: str) -> Spent:
     """What reservations count for: rows of slot, user, kernel, notebook, picodollars of input and output, process, and its end."""
     spent = Spent()
     now = time.time()
@@ -72,7 +72,7 @@ def held_in(reserved: Iterable[Sequence[Any]], kernel: str, notebook: str | None
             usd if notebook is not None and notebook_ == notebook else Decimal(0),
             usd if whose == user and first <= slot < last else Decimal(0),
         )
-        spent += Spent(*parts, held=parts) if under_way else Spent(*parts)
+        spent += Spent(*parts, reserved=parts) if under_way else Spent(*parts)
     return spent
 
 
@@ -101,9 +101,9 @@ def select_sums(by: tuple[str, ...], where: Where, calls: tuple[int, int] | None
         # Grouping by an index would fetch a million rows one by one; those of a time lie nearly side by side.
         rest = "spent INDEXED BY spent_by_slot" if timed else "spent NOT INDEXED"
         table = "spent" if where.kernel or where.notebook else rest
-    more, given = _conditions(where, source, filters, calls)
+    more, arguments = _conditions(where, source, filters, calls)
     conditions += more
-    values += given
+    values += arguments
     keys = [f"{source[column]} AS k{n}" for n, column in enumerate(columns)]
     figures = [f"{sum_} AS f{n}" for n, sum_ in enumerate([*summed, *(f"sum({m})" for m in MEASURES)])]
     inner = f"SELECT {', '.join(keys + figures)} FROM {table}"
@@ -192,12 +192,12 @@ def merge_sums(by: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> list[Sum]:
         key = tuple(row[:keys])
         if day is not None:
             key = (*key[:day], day_of(key[day]), *key[day + 1 :])
-        if (found := merged.get(key)) is None:
+        if (total := merged.get(key)) is None:
             merged[key] = list(row[keys:])
         else:
-            first, began = min(found[0], row[keys]), min(found[1], row[keys + 1])
-            found[:] = map(add, found, row[keys:])
-            found[:2] = first, began
+            first, began = min(total[0], row[keys]), min(total[1], row[keys + 1])
+            total[:] = map(add, total, row[keys:])
+            total[:2] = first, began
     ordered = sorted(merged.items(), key=lambda item: item[1][:2])
     return [_sum(key, figures) for key, figures in ordered if figures[2]]
 

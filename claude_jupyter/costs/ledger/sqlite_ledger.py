@@ -218,12 +218,12 @@ class Ledger:
 
     def waiting(self, address: str, most: int = -1) -> list[tuple[str, Call, CallOutcome | None]]:
         """Requests that wait for that ledger, oldest first: row, call, and how it ended (None: not yet)."""
-        found: list[tuple[str, Call, CallOutcome | None]] = []
+        rows: list[tuple[str, Call, CallOutcome | None]] = []
         with self._mine(), self._files(strict=False) as files:
             for db in (*(db for _, db in files), *([self._memory] if self._memory else [])):
                 if db.execute(IS_WAITING).fetchone():
-                    found += map(waited, db.execute(SELECT_WAITING, (address, most)).fetchall())
-        return found
+                    rows += map(waited, db.execute(SELECT_WAITING, (address, most)).fetchall())
+        return rows
 
     def sent(self, address: str, rows: Iterable[tuple[str, bool]]) -> None:
         """Release requests that are in the other ledger now, unless they ended since: row, and whether it had ended."""
@@ -233,10 +233,10 @@ class Ledger:
                     continue
                 with transaction(db):
                     for row, ended in rows:
-                        gone = db.execute(
+                        deleted = db.execute(
                             "DELETE FROM calls WHERE id = ? AND (seconds IS NOT NULL) = ?", (row, ended)
                         )
-                        if gone.rowcount:
+                        if deleted.rowcount:
                             db.execute("DELETE FROM waiting WHERE id = ? AND address = ?", (row, address))
 
     def close(self) -> None:
@@ -336,9 +336,9 @@ class Ledger:
         self._disk = self._disk_path = self._disk_identity = None
 
     def _set_aside(self, path: Path) -> bool:
-        seen = self._disk_identity if path == self._disk_path else disk.identity(path)
+        identity = self._disk_identity if path == self._disk_path else disk.identity(path)
         try:
-            aside = disk.set_aside(path, seen)
+            aside = disk.set_aside(path, identity)
         except OSError:
             return False
         if aside is not None:
@@ -357,9 +357,9 @@ class Ledger:
     def _spent(self, db: sqlite3.Connection | None, kernel: str, notebook: str | None, user: str) -> Spent:
         """What was spent according to all files; `db` is one of them that is open in a transaction."""
         open_path = self._disk_path if self._disk is not None else None
-        known = [d for d in (self._disk, self._memory) if d is not None]
-        spent = sum((spent_in(d, kernel, notebook, user) for d in known), Spent())
-        if db is not None and db not in known:
+        databases = [d for d in (self._disk, self._memory) if d is not None]
+        spent = sum((spent_in(d, kernel, notebook, user) for d in databases), Spent())
+        if db is not None and db not in databases:
             spent += spent_in(db, kernel, notebook, user)
         with self._files(without=open_path, strict=False) as files:
             for _, other in files:

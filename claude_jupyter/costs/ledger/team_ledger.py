@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from claude_jupyter.costs.ledger import team_tables as tables
 from claude_jupyter.costs.ledger.calls import Allow, Call, CallOutcome, Reserve, Spent, Sum, Where
 from claude_jupyter.costs.ledger.process import this_process
-from claude_jupyter.costs.ledger.queries import PICO, day_slots, held_in, merge_sums, stamp
+from claude_jupyter.costs.ledger.queries import PICO, day_slots, merge_sums, reserved_in, stamp
 from claude_jupyter.costs.ledger.records import new_id, pico
 from claude_jupyter.costs.ledger.schema import COLUMNS, RefusedError
 from claude_jupyter.costs.ledger.sqlite_ledger import Ledger
@@ -84,8 +84,8 @@ class TeamLedger:
         self._may_wait = True
         self._started: dict[str, Call] = {}
         self._there: set[str] = set()
-        self._held: dict[str, Reserve] = {}
-        self._known: dict[tuple[str, str | None, str], Spent] = {}
+        self._reserves: dict[str, Reserve] = {}
+        self._billed: dict[tuple[str, str | None, str], Spent] = {}
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ class TeamLedger:
             self._there.add(row)
         except _AwayError:
             if allow is not None:
-                self._held[row] = allow(self._spent_alone(call.kernel, call.notebook, call.user))
+                self._reserves[row] = allow(self._spent_alone(call.kernel, call.notebook, call.user))
             self._wait(row, call, None)
         except BaseException:
             self._started.pop(row, None)
@@ -124,7 +124,7 @@ class TeamLedger:
     def finish(self, row: str, outcome: CallOutcome) -> None:
         """Complete a row."""
         call = self._started.pop(row, None)
-        self._held.pop(row, None)
+        self._reserves.pop(row, None)
         try:
             with self._database() as db:
                 if call is not None and row not in self._there:
@@ -145,12 +145,12 @@ class TeamLedger:
             with self._database() as db:
                 self._set_aside(db, row, call, allow)
         except _AwayError:
-            self._held[row] = allow(self._spent_alone(call.kernel, call.notebook, call.user))
+            self._reserves[row] = allow(self._spent_alone(call.kernel, call.notebook, call.user))
         return row
 
     def release(self, row: str) -> None:
         """Release it; where that cannot be written it ends by the clock."""
-        self._held.pop(row, None)
+        self._reserves.pop(row, None)
         try:
             with self._database() as db:
                 tables.release(db, row)
@@ -182,15 +182,15 @@ class TeamLedger:
     def rows(self, where: Where = _ALL) -> Iterator[dict[str, Any]]:
         """Every call as a mapping of its columns, oldest first."""
         table = tables.calls.c
-        found = select(*(table[name] for name in COLUMNS)).order_by(table.at, table.id).limit(_AT_ONCE)
+        query = select(*(table[name] for name in COLUMNS)).order_by(table.at, table.id).limit(_AT_ONCE)
         for name in ("user", "kernel", "notebook"):
             if (value := getattr(where, name)) is not None:
-                found = found.where(table[name] == value)
+                query = query.where(table[name] == value)
         if where.since is not None:
-            found = found.where(table.at >= stamp(where.since))
+            query = query.where(table.at >= stamp(where.since))
         if where.until is not None:
-            found = found.where(table.at < stamp(where.until))
-        page = found
+            query = query.where(table.at < stamp(where.until))
+        page = query
         while True:  # no transaction stays open while the rows are used
             with self._readable() as db:
                 rows = [dict(zip(COLUMNS, row, strict=True)) for row in db.execute(page)]
@@ -198,7 +198,7 @@ class TeamLedger:
             if len(rows) < _AT_ONCE:
                 return
             at, last = rows[-1]["at"], rows[-1]["id"]
-            page = found.where((table.at > at) | ((table.at == at) & (table.id > last)))
+            page = query.where((table.at > at) | ((table.at == at) & (table.id > last)))
 
     def reprice(self, prices: Iterable[tuple[str, CallOutcome]]) -> int:
         """Update the cost of past rows, keeping what was recorded; returns how many changed."""
@@ -311,10 +311,10 @@ class TeamLedger:
             return int(db.execute(tables.select_spent(user, day, **where)).scalar() or 0) * PICO
 
         billed = Spent(usd(kernel=kernel), usd(notebook=notebook) if notebook else Decimal(0), usd())
-        self._known[kernel, notebook, user] = billed
+        self._billed[kernel, notebook, user] = billed
         names = ("slot", "user", "kernel", "notebook", "input_pico", "output_pico", "process", "expires")
-        held = select(*(tables.reserved.c[n] for n in names)).where(tables.reserved.c.user == user)
-        return billed + held_in([tuple(row) for row in db.execute(held)], kernel, notebook, user)
+        query = select(*(tables.reserved.c[n] for n in names)).where(tables.reserved.c.user == user)
+        return billed + reserved_in([tuple(row) for row in db.execute(query)], kernel, notebook, user)
 
     # -- rows that wait ---------------------------------------------------------------------------------------------------
 
@@ -347,10 +347,12 @@ class TeamLedger:
 
     def _spent_alone(self, kernel: str, notebook: str | None, user: str) -> Spent:
         """What is known without the database: what it said last, what waits since, and what this kernel has set aside."""
-        held = sum((r.input + r.output for r in list(self._held.values())), Decimal(0))
-        known = Spent(held, held, held, held=(held, held, held))
+        reserved = sum((r.input + r.output for r in list(self._reserves.values())), Decimal(0))
+        spent = Spent(reserved, reserved, reserved, reserved=(reserved, reserved, reserved))
         return (
-            known + self._known.get((kernel, notebook, user), Spent()) + self._waiting(kernel, notebook, user)
+            spent
+            + self._billed.get((kernel, notebook, user), Spent())
+            + self._waiting(kernel, notebook, user)
         )
 
     def _send(self) -> None:

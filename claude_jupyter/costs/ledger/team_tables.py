@@ -133,18 +133,18 @@ def migrate(db: Connection) -> None:
     RefusedError
         For tables of a newer version.
     """
-    if (found := version(db)) == len(MIGRATIONS):
+    if (current := version(db)) == len(MIGRATIONS):
         return
     if db.dialect.name == "postgresql":
         db.execute(text("SET LOCAL statement_timeout = 60000"))  # many kernels may start at once
         db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        found = version(db)
-    if found > len(MIGRATIONS):
+        current = version(db)
+    if current > len(MIGRATIONS):
         raise RefusedError(
             "its tables are from a newer claude-jupyter; update this one (`pip install -U claude-jupyter`)"
         )
     _version.create(db, checkfirst=True)
-    for number, step in enumerate(MIGRATIONS[found:], found + 1):
+    for number, step in enumerate(MIGRATIONS[current:], current + 1):
         step(db)
         db.execute(insert(_version).values(version=number))
 
@@ -256,14 +256,14 @@ def release(db: Connection, row: str) -> None:
 
 def close_gate(db: Connection, user: str) -> None:
     """Let no other kernel of this user start a request until the transaction ends."""
-    held = select(gates.c.user).where(gates.c.user == user).with_for_update()
-    if db.execute(held).first() is None:
+    gate = select(gates.c.user).where(gates.c.user == user).with_for_update()
+    if db.execute(gate).first() is None:
         try:
             with db.begin_nested():
                 db.execute(insert(gates).values(user=user))
         except IntegrityError:
             pass
-        db.execute(held)
+        db.execute(gate)
 
 
 def select_spent(user: str, day: tuple[int, int], **where: str | None) -> Select[Any]:
@@ -303,21 +303,21 @@ def select_sums(by: tuple[str, ...], where: Where, days: Sequence[int] | None = 
         at = columns.index("slot")
         keys[at] = func.min(source.c.slot)
         groups[at] = func.width_bucket(source.c.slot, cast(days, ARRAY(Integer)))
-    found = select(
+    query = select(
         *keys,
         func.min(source.c.slot), func.min(source.c.began), cast(summed, BigInteger),
         *(cast(func.sum(source.c[name]), BigInteger) for name in MEASURES),
     )  # fmt: skip
     for name in ("user", "kernel", "notebook"):
         if (value := getattr(where, name)) is not None:
-            found = found.where(source.c[name] == value)
+            query = query.where(source.c[name] == value)
     if where.since is not None or where.until is not None:
         first, last = edges(where)
-        found = found.where(source.c.slot >= first, source.c.slot < last)
+        query = query.where(source.c.slot >= first, source.c.slot < last)
     if where.newest is not None:
         newest = select(spent.c.began).order_by(spent.c.began.desc()).limit(where.newest).subquery()
-        found = found.where(spent.c.began >= select(func.min(newest.c.began)).scalar_subquery())
-    return found.group_by(*groups) if groups else found
+        query = query.where(spent.c.began >= select(func.min(newest.c.began)).scalar_subquery())
+    return query.group_by(*groups) if groups else query
 
 
 def _described(call: Call) -> dict[str, Any]:
@@ -339,8 +339,8 @@ def _is_turn(db: Connection, call: Call) -> bool:
     if call.turn is None:
         return True
     same = {"kernel": call.kernel, "chat": call.chat or "", "turn": call.turn, "cell": call.cell or ""}
-    found = select(spent.c.call).where(*(spent.c[n] == v for n, v in same.items())).limit(1)
-    return db.execute(found).first() is None
+    query = select(spent.c.call).where(*(spent.c[n] == v for n, v in same.items())).limit(1)
+    return db.execute(query).first() is None
 
 
 def _provider(db: Connection, row: str) -> str:

@@ -80,11 +80,11 @@ class _Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self._refuse(f"{self.prog} takes options only, not {word!r}")
         name = word.partition("=")[0]
-        known = [option for action in self._actions for option in action.option_strings]
-        self._refuse(f"there is no option {name}", name, known)
+        options = [option for action in self._actions for option in action.option_strings]
+        self._refuse(f"there is no option {name}", name, options)
 
-    def _refuse(self, text: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
-        near = difflib.get_close_matches(word, known, 1)
+    def _refuse(self, text: str, word: str = "", choices: Sequence[str] = ()) -> NoReturn:
+        near = difflib.get_close_matches(word, choices, 1)
         raise UsageError(f"{text}; did you mean {near[0]}?" if near else f"{text}; see `{self.prog} --help`")
 
 
@@ -129,12 +129,12 @@ def parse(words: Sequence[str], prog: str = "%claude_cost") -> ReportOptions:
         For one that is not known, or a value that is not allowed.
     """
     parser = options(prog)
-    found, rest = parser.parse_known_args(list(words))
+    namespace, rest = parser.parse_known_args(list(words))
     if rest:
         parser.refuse(rest[0])
-    given = vars(found)
-    wants_help = given.pop("help")
-    return ReportOptions(**given, help=parser.format_help() if wants_help else "")
+    values = vars(namespace)
+    wants_help = values.pop("help")
+    return ReportOptions(**values, help=parser.format_help() if wants_help else "")
 
 
 def write_csv(report: Report, path: Path, confirm: Callable[[str], bool | None] | None) -> bool:
@@ -180,24 +180,24 @@ def write_csv(report: Report, path: Path, confirm: Callable[[str], bool | None] 
     return True
 
 
-def recorded_notebook(ledger: Accounts, given: str | None) -> str | None:
+def recorded_notebook(ledger: Accounts, name: str | None) -> str | None:
     """The notebook as the ledger names it: its path below the server's root, of which a shell may know only the end."""
-    if given is None:
+    if name is None:
         return None
-    known = [s.key[0] for s in ledger.sums(("notebook",), Where()) if s.key[0]]
-    if given in known:
-        return given
-    ends = [path for path in known if Path(path).name == Path(given).name]
-    return ends[0] if len(ends) == 1 else given
+    notebooks = [s.key[0] for s in ledger.sums(("notebook",), Where()) if s.key[0]]
+    if name in notebooks:
+        return name
+    ends = [path for path in notebooks if Path(path).name == Path(name).name]
+    return ends[0] if len(ends) == 1 else name
 
 
-def recorded_kernel(ledger: Accounts, given: str | None) -> str | None:
+def recorded_kernel(ledger: Accounts, name: str | None) -> str | None:
     """A kernel's id, of which the tables show the beginning only."""
-    if not given:
-        return given
-    known = [s.key[0] for s in ledger.sums(("kernel",), Where()) if s.key[0]]
-    begun = [kernel for kernel in known if kernel.startswith(given)]
-    return begun[0] if given not in known and len(begun) == 1 else given
+    if not name:
+        return name
+    kernels = [s.key[0] for s in ledger.sums(("kernel",), Where()) if s.key[0]]
+    begun = [kernel for kernel in kernels if kernel.startswith(name)]
+    return begun[0] if name not in kernels and len(begun) == 1 else name
 
 
 def reprice(ledger: Accounts, *, overrides: prices.Prices | None = None, where: Where | None = None) -> int:
@@ -239,7 +239,7 @@ def _main(options: ReportOptions) -> int:
     if options.reprice:
         _say(repriced(ledger, settings.prices))
     limit = Decimal(str(settings.daily_budget)) if settings.daily_budget else None
-    found = report(
+    result = report(
         ledger,
         by=options.by or (None if options.notebook or options.kernel else "day"),
         since=options.since,
@@ -249,14 +249,14 @@ def _main(options: ReportOptions) -> int:
         daily_budget=limit,
         everything=options.csv is not None,
     )
-    _say(table.to_text(found))
-    if options.plot and not found.empty:
-        _say("\n" + chart.to_text(found))
+    _say(table.to_text(result))
+    if options.plot and not result.empty:
+        _say("\n" + chart.to_text(result))
     if options.csv is not None:
         ask = _ask if sys.stdin.isatty() else None
         _say(
             f"Written to {options.csv}."
-            if write_csv(found, options.csv, ask)
+            if write_csv(result, options.csv, ask)
             else f"{options.csv} was left unchanged."
         )
     ledger.close()

@@ -34,8 +34,8 @@ def page_texts(data: bytes) -> list[str]:
 
 
 def _references(body: bytes, key: bytes) -> list[int]:
-    found = re.search(_KEY % key, body)
-    return [int(n) for n in _REFERENCE.findall(found[1])] if found else []
+    match = re.search(_KEY % key, body)
+    return [int(n) for n in _REFERENCE.findall(match[1])] if match else []
 
 
 def _leaves(objects: dict[int, bytes], number: int, depth: int) -> Iterator[int]:

@@ -48,13 +48,13 @@ def quotes(body: Body, prompt: str) -> list[Quote]:
     """At most one of each document of the request, newest documents first."""
     words = [w for w in dict.fromkeys(re.findall(r"\w{4,}", prompt.lower())) if w not in _COMMON]
     words.sort(key=len, reverse=True)
-    found: list[Quote] = []
+    result: list[Quote] = []
     numbered = [(n, b) for n, b in enumerate(documents(body)) if (b.get("citations") or {}).get("enabled")]
     for index, block in reversed(numbered):
         quote = _quote(index, block, words)
-        if quote is not None and len(found) < _DOCUMENTS:
-            found.append(quote)
-    return found
+        if quote is not None and len(result) < _DOCUMENTS:
+            result.append(quote)
+    return result
 
 
 def _quote(index: int, block: Mapping[str, Any], words: Sequence[str]) -> Quote | None:

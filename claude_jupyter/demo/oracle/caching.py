@@ -42,7 +42,7 @@ def positions(body: Mapping[str, Any], model: Model) -> list[Position]:
 
 def _positions(body: Mapping[str, Any], model: Model) -> list[Position]:
     running = hashlib.sha256()
-    found: list[Position] = []
+    positions: list[Position] = []
     tokens = 0
     for seed, block, extra in _blocks(body):
         if block is None:
@@ -52,13 +52,13 @@ def _positions(body: Mapping[str, Any], model: Model) -> list[Position]:
         running.update(seed + canonical(block))
         tokens += extra + _tokens(block, model)
         cacheable = block.get("type") not in ("thinking", "redacted_thinking")
-        found.append(Position(running.digest(), tokens, _ttl(block), cacheable))
+        positions.append(Position(running.digest(), tokens, _ttl(block), cacheable))
     automatic = body.get("cache_control")
     if automatic:
-        last = next((k for k in reversed(range(len(found))) if found[k].cacheable), None)
-        if last is not None and found[last].ttl is None:
-            found[last] = replace(found[last], ttl=automatic.get("ttl") or "5m")
-    return found
+        last = next((k for k in reversed(range(len(positions))) if positions[k].cacheable), None)
+        if last is not None and positions[last].ttl is None:
+            positions[last] = replace(positions[last], ttl=automatic.get("ttl") or "5m")
+    return positions
 
 
 def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[bytes, Mapping[str, Any] | None, int]]:
@@ -109,8 +109,8 @@ def applied_edits(body: Mapping[str, Any], model: Model) -> tuple[dict[str, Any]
     return context_editing.read(body, lambda b: _total(_positions(b, model))).applied
 
 
-def _total(found: list[Position]) -> int:
-    return found[-1].tokens if found else 0
+def _total(positions: list[Position]) -> int:
+    return positions[-1].tokens if positions else 0
 
 
 class Cache:

@@ -129,10 +129,10 @@ def read(body: Body, count: Count) -> Read:
             applied_edit = {"type": _TOOL_USES, "cleared_tool_uses": number}
         else:
             continue
-        gone = before - count({**body, "messages": edited})
-        if number and gone >= int((edit.get("clear_at_least") or {}).get("value") or 0):
+        cleared = before - count({**body, "messages": edited})
+        if number and cleared >= int((edit.get("clear_at_least") or {}).get("value") or 0):
             body = {**body, "messages": edited}
-            applied.append({**applied_edit, "cleared_input_tokens": gone})
+            applied.append({**applied_edit, "cleared_input_tokens": cleared})
     return Read(body, tuple(applied))
 
 

@@ -203,7 +203,7 @@ def _pairing(turns: Sequence[tuple[str, list[Mapping[str, Any]], int]]) -> None:
         if role == "system":
             continue
         leading = _leading_results(blocks)
-        given = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
+        ids = [b["tool_use_id"] for b in blocks if b["type"] == "tool_result"]
         missing = [name for name in calls if name not in leading]
         if missing:
             raise invalid(
@@ -211,13 +211,13 @@ def _pairing(turns: Sequence[tuple[str, list[Mapping[str, Any]], int]]) -> None:
                 f"{', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in the "
                 "next message."
             )
-        for name in given:
+        for name in ids:
             if name not in calls:
                 raise invalid(
                     f"messages.{i}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {name}. Each "
                     "`tool_result` block must have a corresponding `tool_use` block in the previous message."
                 )
-        if len(set(given)) < len(given):
+        if len(set(ids)) < len(ids):
             raise invalid(f"messages.{i}: each tool_use must have a single result.")
         calls = [b["id"] for b in blocks if b["type"] == "tool_use"]
         if len(set(calls)) < len(calls):
@@ -226,12 +226,12 @@ def _pairing(turns: Sequence[tuple[str, list[Mapping[str, Any]], int]]) -> None:
 
 
 def _leading_results(blocks: Sequence[Mapping[str, Any]]) -> list[str]:
-    found: list[str] = []
+    ids: list[str] = []
     for block in blocks:
         if block["type"] != "tool_result":
             break
-        found.append(block["tool_use_id"])
-    return found
+        ids.append(block["tool_use_id"])
+    return ids
 
 
 def _server_pairing(blocks: Sequence[Mapping[str, Any]], i: int) -> None:
@@ -264,12 +264,12 @@ def _decoded(source: Mapping[str, Any], path: str) -> bytes:
 
 
 def _pictures(body: Mapping[str, Any], model: Model) -> None:
-    found = list(images(body))
-    if len(found) > model.images:
-        raise invalid(f"messages: Too many images: {len(found)} > {model.images} maximum")
-    edge = _EDGE_MANY if len(found) > _MANY else _EDGE
+    pictures = list(images(body))
+    if len(pictures) > model.images:
+        raise invalid(f"messages: Too many images: {len(pictures)} > {model.images} maximum")
+    edge = _EDGE_MANY if len(pictures) > _MANY else _EDGE
     large: list[str] = []
-    for path, block in found:
+    for path, block in pictures:
         source = block["source"]
         if source.get("type") in ("url", "file"):
             continue
@@ -318,12 +318,12 @@ def markers(blocks: Sequence[Mapping[str, Any]], path: str) -> Iterator[tuple[st
 
 def documents(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """All documents of the user's messages in order, also inside tool results: their place is what citations count by."""
-    found: list[Mapping[str, Any]] = []
+    result: list[Mapping[str, Any]] = []
     for block in user_blocks(body):
         content = block.get("content") if block.get("type") == "tool_result" else None
         inside = [b for b in content if isinstance(b, dict)] if isinstance(content, list) else [block]
-        found += [b for b in inside if b.get("type") == "document"]
-    return found
+        result += [b for b in inside if b.get("type") == "document"]
+    return result
 
 
 def citations_enabled(body: Mapping[str, Any]) -> bool:

@@ -28,14 +28,14 @@ def answer(path: Sequence[str], query: Mapping[str, Sequence[str]]) -> dict[str,
     if not 1 <= limit <= 1000:
         raise invalid("limit: must be between 1 and 1000")
     lifecycles = query.get("lifecycle") or query.get("lifecycle[]") or ()
-    found = [i for m in MODELS if (i := info(m, m.id)) and (not lifecycles or i["lifecycle"] in lifecycles)]
-    ids = [i["id"] for i in found]
+    models = [i for m in MODELS if (i := info(m, m.id)) and (not lifecycles or i["lifecycle"] in lifecycles)]
+    ids = [i["id"] for i in models]
     if after := query.get("after_id", [""])[0]:
-        found = found[ids.index(after) + 1 :] if after in ids else []
-    page = found[:limit]
+        models = models[ids.index(after) + 1 :] if after in ids else []
+    page = models[:limit]
     return {
         "data": page,
-        "has_more": len(found) > len(page),
+        "has_more": len(models) > len(page),
         "first_id": page[0]["id"] if page else None,
         "last_id": page[-1]["id"] if page else None,
     }

@@ -42,7 +42,7 @@ class Buckets:
             "output-tokens": limits.output_tokens,
         }
         self._clock = clock
-        self._left: dict[tuple[str, str], tuple[float, float]] = {}
+        self._levels: dict[tuple[str, str], tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def admit(self, key: str) -> None:
@@ -77,21 +77,21 @@ class Buckets:
         """The limits and what is left of them, as response headers; `tokens` is the tighter of the two kinds."""
         with self._lock:
             now = self._clock()
-            left = {name: self._at(key, name, now) for name in self._limits}
-        tight = min(("input-tokens", "output-tokens"), key=lambda name: left[name] / self._limits[name])
+            levels = {name: self._at(key, name, now) for name in self._limits}
+        tight = min(("input-tokens", "output-tokens"), key=lambda name: levels[name] / self._limits[name])
         headers: dict[str, str] = {}
         for title, name in [*((n, n) for n in self._limits), ("tokens", tight)]:
             limit = self._limits[name]
-            full = datetime.now(UTC) + timedelta(seconds=(limit - left[name]) / limit * _MINUTE)
+            full = datetime.now(UTC) + timedelta(seconds=(limit - levels[name]) / limit * _MINUTE)
             headers[f"anthropic-ratelimit-{title}-limit"] = str(limit)
-            headers[f"anthropic-ratelimit-{title}-remaining"] = str(max(0, int(left[name])))
+            headers[f"anthropic-ratelimit-{title}-remaining"] = str(max(0, int(levels[name])))
             headers[f"anthropic-ratelimit-{title}-reset"] = full.strftime("%Y-%m-%dT%H:%M:%SZ")
         return headers
 
     def _at(self, key: str, name: str, now: float) -> float:
         limit = self._limits[name]
-        left, at = self._left.get((key, name), (float(limit), now))
-        return min(float(limit), left + (now - at) / _MINUTE * limit)
+        level, at = self._levels.get((key, name), (float(limit), now))
+        return min(float(limit), level + (now - at) / _MINUTE * limit)
 
     def _take(self, key: str, name: str, amount: int, now: float) -> None:
-        self._left[key, name] = (self._at(key, name, now) - amount, now)
+        self._levels[key, name] = (self._at(key, name, now) - amount, now)

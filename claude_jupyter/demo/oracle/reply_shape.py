@@ -42,7 +42,7 @@ class Reply:
     output: int
     thinking: int
     searches: int
-    found: int
+    search_tokens: int
     condensing: Usage | None = None
     edits: tuple[dict[str, Any], ...] | None = None
 
@@ -53,10 +53,12 @@ class Reply:
 
     def usage(self, prompt: Usage) -> Usage:
         """What the reply counts, given what its prompt did: search results join the prompt on the way."""
-        grown = {"cache_write_5m": prompt.cache_write_5m + self.found} if prompt.cache_write_5m else {}
+        grown = (
+            {"cache_write_5m": prompt.cache_write_5m + self.search_tokens} if prompt.cache_write_5m else {}
+        )
         return replace(
             prompt,
-            **(grown or {"input": prompt.input + self.found}),
+            **(grown or {"input": prompt.input + self.search_tokens}),
             output=self.output,
             thinking=self.thinking,
             web_searches=self.searches,
@@ -88,7 +90,7 @@ def condensing(body: Mapping[str, Any], summary: str, pause: bool, prompt: Usage
         output=0,
         thinking=0,
         searches=0,
-        found=0,
+        search_tokens=0,
         condensing=counted,
     )
 
@@ -135,7 +137,7 @@ def reply(script: Script, body: Mapping[str, Any]) -> Reply:
         output=max(1, output) if limit else 0,
         thinking=thinking,
         searches=sum(s.error is None for s in searches),
-        found=sum(text_tokens(text, model) for s in searches for *_, text in s.results),
+        search_tokens=sum(text_tokens(text, model) for s in searches for *_, text in s.results),
     )
 
 
@@ -160,9 +162,9 @@ def _count(piece: Piece, model: Model) -> int:
             return 0
 
 
-def _shortened(piece: Piece, left: int, model: Model) -> list[Piece]:
+def _shortened(piece: Piece, tokens: int, model: Model) -> list[Piece]:
     """As much of a piece as the tokens left allow."""
-    room = int(left * rate(model))
+    room = int(tokens * rate(model))
     match piece:
         case Say(text, citations) if room:
             return [Say(text.encode()[:room].decode(errors="ignore"), citations)]

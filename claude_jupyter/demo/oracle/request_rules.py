@@ -323,23 +323,23 @@ def _system(body: Mapping[str, Any]) -> None:
 
 
 def _cache_markers(body: Mapping[str, Any]) -> None:
-    found: list[tuple[str, Any]] = []
+    markers: list[tuple[str, Any]] = []
     for place in ("tools", "system"):
         blocks = body.get(place) or []
-        found += message_rules.markers([] if isinstance(blocks, str) else blocks, place)
+        markers += message_rules.markers([] if isinstance(blocks, str) else blocks, place)
     for i, message in enumerate(body["messages"]):
-        found += message_rules.markers(as_blocks(message["content"]), f"messages.{i}.content")
+        markers += message_rules.markers(as_blocks(message["content"]), f"messages.{i}.content")
     if body.get("cache_control") is not None:
-        found.append(("cache_control", body["cache_control"]))
-    seen = "1h"
-    for path, marker in found:
+        markers.append(("cache_control", body["cache_control"]))
+    shortest = "1h"
+    for path, marker in markers:
         ttl = marker.get("ttl") or "5m" if isinstance(marker, dict) else None
         if not isinstance(marker, dict) or marker.get("type") != "ephemeral" or ttl not in ("5m", "1h"):
             raise invalid(f"{path}: expected {{'type': 'ephemeral', 'ttl': '5m' or '1h'}}")
-        if ttl == "1h" and seen == "5m":
+        if ttl == "1h" and shortest == "5m":
             raise invalid(
                 f"{path}.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
             )
-        seen = ttl
-    if len(found) > 4:
-        raise invalid(f"A maximum of 4 blocks with cache_control may be provided. Found {len(found)}.")
+        shortest = ttl
+    if len(markers) > 4:
+        raise invalid(f"A maximum of 4 blocks with cache_control may be provided. Found {len(markers)}.")

@@ -59,10 +59,10 @@ class _Failure:
     @property
     def columns(self) -> dict[str, list[str]]:
         """Column names by the variable that holds the dataframe."""
-        found = {name: _FRAME.search(about) for name, about in self.variables.items()}
+        matches = {name: _FRAME.search(about) for name, about in self.variables.items()}
         return {
             name: [c.rpartition(" ")[0] for c in match[1].split(", ") if " " in c]
-            for name, match in found.items()
+            for name, match in matches.items()
             if match
         }
 
@@ -106,10 +106,10 @@ def _plain(failure: _Failure) -> Diagnosis:
 
 
 def _name(failure: _Failure) -> Diagnosis:
-    found = re.search(r"name '(\w+)' is not defined", failure.message)
-    if found is None:
+    match = re.search(r"name '(\w+)' is not defined", failure.message)
+    if match is None:
         return _plain(failure)
-    wrong = found[1]
+    wrong = match[1]
     words = {*re.findall(r"[^\W\d]\w*", failure.cell), *failure.variables, *failure.labels} - {wrong}
     near = get_close_matches(wrong, sorted(words), n=1, cutoff=0.7)
     cause = f"The name {code(wrong)} is not defined"
@@ -129,8 +129,8 @@ def _name(failure: _Failure) -> Diagnosis:
 
 
 def _key(failure: _Failure) -> Diagnosis:
-    found = re.fullmatch(r"""(?:Column not found: )?['"](.+)['"]""", failure.message)
-    key = found[1] if found else failure.message
+    match = re.fullmatch(r"""(?:Column not found: )?['"](.+)['"]""", failure.message)
+    key = match[1] if match else failure.message
     for name, columns in failure.columns.items():
         if key in columns:
             continue
@@ -160,10 +160,10 @@ def _near(key: str, names: Sequence[str]) -> list[str]:
 
 
 def _attribute(failure: _Failure) -> Diagnosis:
-    found = re.search(r"'?(\w+)'? (?:object )?has no attribute '(\w+)'", failure.message)
-    if found is None:
+    match = re.search(r"'?(\w+)'? (?:object )?has no attribute '(\w+)'", failure.message)
+    if match is None:
         return _plain(failure)
-    owner, wrong = found[1], found[2]
+    owner, wrong = match[1], match[2]
     hint = re.search(r"Did you mean: '(\w+)'", failure.message)
     columns = [c for names in failure.columns.values() for c in names if c.isidentifier()]
     near = [hint[1]] if hint else _near(wrong, columns)
@@ -175,10 +175,10 @@ def _attribute(failure: _Failure) -> Diagnosis:
 
 
 def _module(failure: _Failure) -> Diagnosis:
-    found = re.search(r"No module named '([\w.]+)'", failure.message)
-    if found is None:
+    match = re.search(r"No module named '([\w.]+)'", failure.message)
+    if match is None:
         return _plain(failure)
-    name = found[1].partition(".")[0]
+    name = match[1].partition(".")[0]
     return Diagnosis(
         f"The package {code(name)} is not installed in this kernel's environment; the cell below installs it first.",
         failure.cell,
@@ -187,12 +187,12 @@ def _module(failure: _Failure) -> Diagnosis:
 
 
 def _value(failure: _Failure) -> Diagnosis:
-    found = re.search(
+    match = re.search(
         r"(?:could not convert string to float|invalid literal for int\(\).*): (.+)", failure.message
     )
-    if found is None:
+    if match is None:
         return _plain(failure)
-    cause = f"The string {code(found[1])} is not a number, so the conversion fails{_where(failure)}."
+    cause = f"The string {code(match[1])} is not a number, so the conversion fails{_where(failure)}."
     text = re.sub(
         r"([\w.]+(?:\[[^\]\n]+\])?)\.astype\((?:float|int|['\"](?:float|int)(?:64)?['\"])\)",
         r'pd.to_numeric(\1, errors="coerce")',
@@ -212,8 +212,8 @@ def _zero(failure: _Failure) -> Diagnosis:
 
 
 def _file(failure: _Failure) -> Diagnosis:
-    found = re.search(r"'(.+)'", failure.message)
-    name = code(found[1]) if found else "The file"
+    match = re.search(r"'(.+)'", failure.message)
+    name = code(match[1]) if match else "The file"
     return Diagnosis(
         f"{name} does not exist in the kernel's working directory (`%pwd` shows which).", failure.cell
     )

@@ -75,13 +75,13 @@ def figure_of(label: str, text: str) -> Figure | None:
     thinned = "evenly spaced" in (head[2] or "")
     read = _Read()
     for line in lines:
-        if found := _SERIES.match(line):
+        if match := _SERIES.match(line):
             if read.series:
-                read.series[-1].append(_series(found, thinned))
+                read.series[-1].append(_series(match, thinned))
         elif line.startswith("title “"):
             read.title = line[7:-1]
-        elif found := _PANEL.match(line):
-            read.panels.append((found[1] or "", _axis(found[2]), _axis(found[3])))
+        elif match := _PANEL.match(line):
+            read.panels.append((match[1] or "", _axis(match[2]), _axis(match[3])))
             read.series.append([])
     shared = next((x for _, x, _ in reversed(read.panels) if x), "")
     panels = tuple(
@@ -92,12 +92,12 @@ def figure_of(label: str, text: str) -> Figure | None:
 
 
 def _axis(text: str) -> str:
-    found = _LABEL.match(text)
-    return found[1] if found else ""
+    match = _LABEL.match(text)
+    return match[1] if match else ""
 
 
-def _series(found: re.Match[str], thinned: bool) -> Series:
-    kind, label, length, rest = found[1], found[2] or "", int(found[3]), found[4]
+def _series(match: re.Match[str], thinned: bool) -> Series:
+    kind, label, length, rest = match[1], match[2] or "", int(match[3]), match[4]
     points: list[tuple[str, float]] = []
     edges: tuple[float, ...] = ()
     if steps := _STEPS.match(rest):
@@ -117,23 +117,23 @@ def _series(found: re.Match[str], thinned: bool) -> Series:
     )
 
 
-def _stepped(found: re.Match[str], length: int) -> list[tuple[str, float]]:
+def _stepped(match: re.Match[str], length: int) -> list[tuple[str, float]]:
     """Points with one distance between them; a date's x is its ordinal number, but for the first and the last."""
-    values = [number(value) for value in found[4].split()]
+    values = [number(value) for value in match[4].split()]
     if len(values) != length:
         return []
-    start, step = number(found[1]), number(found[3])
+    start, step = number(match[1]), number(match[3])
     if start is None or step is None:
         names = [f"point {k}" for k in range(1, length + 1)]
-        names[0], names[-1] = found[1], found[2]
+        names[0], names[-1] = match[1], match[2]
     else:
         names = [f"{start + k * step:.10g}" for k in range(length)]
     return [(name, y) for name, y in zip(names, values, strict=True) if y is not None]
 
 
-def _binned(found: re.Match[str], length: int) -> tuple[list[tuple[str, float]], tuple[float, ...]]:
-    start, end = number(found[1]), number(found[2])
-    values = [number(value) for value in found[4].split()]
+def _binned(match: re.Match[str], length: int) -> tuple[list[tuple[str, float]], tuple[float, ...]]:
+    start, end = number(match[1]), number(match[2])
+    values = [number(value) for value in match[4].split()]
     if start is None or end is None or len(values) != length or None in values:
         return [], ()
     edges = tuple(start + (end - start) * k / length for k in range(length + 1))

@@ -15,11 +15,11 @@ _NOUNS: Final = {"line": "line", "bar": "bars", "scatter": "points", "histogram"
 
 def sentences(figure: Figure) -> list[str]:
     """The figure in a sentence, then what its series do."""
-    found = [text for panel in figure.panels for text in _panel(panel)][:_MOST]
-    found += list(_together(figure))
-    if not found:
+    lines = [text for panel in figure.panels for text in _panel(panel)][:_MOST]
+    lines += list(_together(figure))
+    if not lines:
         return [_opening(figure)]
-    return [_opening(figure), "\n".join(f"- {text}" for text in found)]
+    return [_opening(figure), "\n".join(f"- {text}" for text in lines)]
 
 
 def _opening(figure: Figure) -> str:

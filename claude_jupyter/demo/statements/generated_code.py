@@ -34,12 +34,12 @@ class Code(NamedTuple):
 def code_for(seen: Seen) -> Code | None:
     """A short cell for an error's cell or for the first dataframe; None if there is neither."""
     for text in seen.texts:
-        if text.kind == "error" and (found := diagnose(text.text, seen.labels_before)):
-            if found.corrected:
-                return Code("The corrected cell:", found.corrected)
+        if text.kind == "error" and (diagnosis := diagnose(text.text, seen.labels_before)):
+            if diagnosis.corrected:
+                return Code("The corrected cell:", diagnosis.corrected)
             return (
-                Code("The demo has no rule that corrects this; the cell as it was:", found.cell)
-                if found.cell
+                Code("The demo has no rule that corrects this; the cell as it was:", diagnosis.cell)
+                if diagnosis.cell
                 else None
             )
     before = seen.before if _ASKS_FOR_CODE.search(seen.prompt) else ()

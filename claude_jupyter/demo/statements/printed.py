@@ -71,20 +71,20 @@ def _table(label: str, columns: dict[str, list[str]], prompt: str, *, cut: bool)
     size = (
         f"{width}; {counted(rows, 'row')} of it were sent" if cut else f"{counted(rows, 'row')} and {width}"
     )
-    said = [f"{code(label)} shows a table of {size}."]
+    lines = [f"{code(label)} shows a table of {size}."]
     names = first if all(number(value) is None for value in first) and len({*first}) == rows else [""] * rows
     gaps = {name: sum(value in _MISSING for value in values) for name, values in columns.items()}
-    said += [f"- {code(name)} is missing in {n} of {counted(rows, 'row')}." for name, n in gaps.items() if n]
+    lines += [f"- {code(name)} is missing in {n} of {counted(rows, 'row')}." for name, n in gaps.items() if n]
     read = {name: [number(value) for value in values] for name, values in columns.items()}
     sizes = [
         name
         for name, values in read.items()
         if any(value is not None for value in values) and values.count(None) == gaps[name]
     ]
-    told = [name for name in sizes if named_in(name, prompt)]
+    named = [name for name in sizes if named_in(name, prompt)]
     measured = [name for name in sizes if any("." in value for value in columns[name])]
-    said += [_range(name, read[name], names) for name in (told or measured or sizes)[:_TOLD]]
-    return [said[0], "\n".join(said[1:])] if said[1:] else said
+    lines += [_range(name, read[name], names) for name in (named or measured or sizes)[:_TOLD]]
+    return [lines[0], "\n".join(lines[1:])] if lines[1:] else lines
 
 
 def _range(name: str, values: list[float | None], names: list[str]) -> str:

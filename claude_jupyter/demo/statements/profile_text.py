@@ -50,8 +50,8 @@ class Column:
     @property
     def distinct(self) -> int:
         """How many values it has, where the profile says so; else very many."""
-        found = re.search(r"([\d,]+) distinct", self.about)
-        return int(found[1].replace(",", "")) if found else 10**9
+        match = re.search(r"([\d,]+) distinct", self.about)
+        return int(match[1].replace(",", "")) if match else 10**9
 
     @property
     def nulls(self) -> int:
@@ -81,8 +81,8 @@ class Column:
     @property
     def span(self) -> tuple[str, str] | None:
         """The least and the greatest value as texts."""
-        found = re.search(r", (?!quartiles )([^,]+?) … ([^,]+)", self._facts)
-        return (found[1], found[2].strip()) if found else None
+        match = re.search(r", (?!quartiles )([^,]+?) … ([^,]+)", self._facts)
+        return (match[1], match[2].strip()) if match else None
 
     @property
     def low(self) -> float | None:
@@ -97,8 +97,8 @@ class Column:
     @property
     def quartiles(self) -> tuple[float, float] | None:
         """The first and the third."""
-        found = re.search(r", quartiles (\S+) … ([^,\s]+)", self._facts)
-        low, high = (number(found[1]), number(found[2])) if found else (None, None)
+        match = re.search(r", quartiles (\S+) … ([^,\s]+)", self._facts)
+        low, high = (number(match[1]), number(match[2])) if match else (None, None)
         return None if low is None or high is None else (low, high)
 
     @property
@@ -116,8 +116,8 @@ class Column:
     @property
     def common(self) -> tuple[tuple[str, int], ...]:
         """The most frequent values and how often each occurs."""
-        found = _TALLY.findall(self.about.partition("e.g. ")[2])
-        return tuple((value, int(count.replace(",", ""))) for value, count in found)
+        tallies = _TALLY.findall(self.about.partition("e.g. ")[2])
+        return tuple((value, int(count.replace(",", ""))) for value, count in tallies)
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -126,12 +126,12 @@ class Column:
         return tuple(v for v, _ in self.common) or tuple(v for v in tail.split(", ") if v)
 
     def _count(self, noun: str) -> int:
-        found = re.search(rf", ([\d,]+) {noun}(?:,|$| )", f"{self._facts.rstrip()},")
-        return int(found[1].replace(",", "")) if found else 0
+        match = re.search(rf", ([\d,]+) {noun}(?:,|$| )", f"{self._facts.rstrip()},")
+        return int(match[1].replace(",", "")) if match else 0
 
     def _statistic(self, name: str) -> float | None:
-        found = re.search(rf", {name} ([^,\s]+)", self._facts)
-        return number(found[1]) if found else None
+        match = re.search(rf", {name} ([^,\s]+)", self._facts)
+        return number(match[1]) if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,8 @@ class Frame:
     @property
     def count(self) -> int | None:
         """How many rows the statistics are of."""
-        found = re.search(r"[\d,]+", self.sampled or self.rows)
-        return int(found[0].replace(",", "")) if found else None
+        match = re.search(r"[\d,]+", self.sampled or self.rows)
+        return int(match[0].replace(",", "")) if match else None
 
 
 def frame_of(label: str, text: str) -> Frame | None:
@@ -204,14 +204,14 @@ def frame_of(label: str, text: str) -> Frame | None:
 
 def _index(head: str) -> tuple[Column, ...]:
     name, dtype, about = "", "", ""
-    for found in _INDEX.finditer(head):
-        name, dtype, about = found[1] or name, found[2] or dtype, found[3] or about
+    for match in _INDEX.finditer(head):
+        name, dtype, about = match[1] or name, match[2] or dtype, match[3] or about
     return (Column(name, dtype, about),) if name and about else ()
 
 
 def _whole(text: str) -> tuple[Mapping[str, str], ...]:
-    found = _WHOLE.search(text)
-    lines = found[1].splitlines() if found else []
+    match = _WHOLE.search(text)
+    lines = match[1].splitlines() if match else []
     if not lines:
         return ()
     names = lines[0].split(" | ")
@@ -222,9 +222,9 @@ def _whole(text: str) -> tuple[Mapping[str, str], ...]:
 
 
 def _correlations(head: str, names: set[str]) -> tuple[tuple[str, str, float], ...]:
-    found = _CORRELATIONS.search(head)
+    match = _CORRELATIONS.search(head)
     pairs: list[tuple[str, str, float]] = []
-    for part in found[1].split(", ") if found else ():
+    for part in match[1].split(", ") if match else ():
         left, _, rest = part.partition(" ~ ")
         right, _, value = rest.rpartition(" ")
         amount = number(value)

@@ -40,8 +40,8 @@ def sentences(frame: Frame, prompt: str, known: bool = False) -> list[str]:
     if known and (named := [c for c in frame.columns if named_in(c.name, prompt)]):
         again = [text for c in named for text in (*_extreme_rows(frame, [c]), _description(frame, c)) if text]
         return ["\n".join(f"- {text}" for text in again[:_MOST])] if again else []
-    found = list(_ranked(frame, prompt))[:_MOST]
-    return [_opening(frame), "\n".join(f"- {text}" for text in found)] if found else [_opening(frame)]
+    lines = list(_ranked(frame, prompt))[:_MOST]
+    return [_opening(frame), "\n".join(f"- {text}" for text in lines)] if lines else [_opening(frame)]
 
 
 def outlying(column: Column) -> tuple[float, bool] | None:
@@ -146,10 +146,10 @@ def _wrong_type(_frame: Frame, column: Column) -> str:
 
 
 def _far(_frame: Frame, column: Column) -> str:
-    found = outlying(column)
-    if found is None or column.quartiles is None or column.span is None:
+    outliers = outlying(column)
+    if outliers is None or column.quartiles is None or column.span is None:
         return ""
-    _, above = found
+    _, above = outliers
     value, quartile = (
         (column.span[1], column.quartiles[1]) if above else (column.span[0], column.quartiles[0])
     )

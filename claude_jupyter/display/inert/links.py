@@ -36,14 +36,14 @@ def destination(text: str, at: int) -> tuple[str, int]:
         at += 1
     if text.startswith("<", at):
         at += 1
-    if held := _REMOVED.match(text, at):
-        return text[start:at] + "#left-out", held.end()
+    if match := _REMOVED.match(text, at):
+        return text[start:at] + "#left-out", match.end()
     if _SAFE.match(text, at):
         return "", start
     return text[start:at] + "#", at
 
 
-def image(text: str, at: int, known: Definitions) -> tuple[str, int]:
+def image(text: str, at: int, definitions: Definitions) -> tuple[str, int]:
     """What to show for the image whose `!` is at a position, and where it ends."""
     if m := IMAGE.match(text, at):
         if _REMOVED.match(m[2]):
@@ -51,7 +51,7 @@ def image(text: str, at: int, known: Definitions) -> tuple[str, int]:
         return f"[{_caption(m[1], m[2])}]", text.index("](", at) + 1
     if m := _REFERENCE.match(text, at):
         label = m[2] or m[1]
-        if dest := known.get(_label(label)):
+        if dest := definitions.get(_label(label)):
             if _REMOVED.match(dest):
                 return _left_out(m[1]), m.end()
             return f"[{_caption(m[1], dest)}][{label}]", m.end()

@@ -70,9 +70,9 @@ def open_labels(markdown: str) -> frozenset[int]:
     """Numbers of the lines where a label begins that ends lines later: a definition that swallows what is between."""
     if "]:" not in markdown:
         return frozenset()
-    found = [m.start(1) - 1 for m in _LABEL.finditer(markdown) if "\n" in m[1]]
+    positions = [m.start(1) - 1 for m in _LABEL.finditer(markdown) if "\n" in m[1]]
     ends = [m.start() for m in re.finditer("\n", markdown)]
-    return frozenset(bisect_right(ends, at) for at in found)
+    return frozenset(bisect_right(ends, at) for at in positions)
 
 
 def _closed_title(m: re.Match[str]) -> str:

@@ -68,14 +68,14 @@ def so_far(text: str) -> str:
 def _without_beginnings(value: Any) -> Any:
     """Without the row that has only just begun, which would keep it from being a table."""
     if isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        if given.keys() == {"value"}:
-            return _without_beginnings(given["value"])
-        columns, rows = given.get("columns"), given.get("rows")
-        if isinstance(columns, list) and given.keys() <= {"columns", "rows"}:
+        data = cast("dict[str, Any]", value)
+        if data.keys() == {"value"}:
+            return _without_beginnings(data["value"])
+        columns, rows = data.get("columns"), data.get("rows")
+        if isinstance(columns, list) and data.keys() <= {"columns", "rows"}:
             wide = len(cast("list[Any]", columns))
             return (
-                {**given, "rows": [row for row in rows if len(row) == wide]}
+                {**data, "rows": [row for row in rows if len(row) == wide]}
                 if isinstance(rows, list)
                 else None
             )

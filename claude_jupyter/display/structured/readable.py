@@ -46,8 +46,8 @@ def _items(values: list[Any]) -> str:
     if not values or not all(_is_scalar(v) for v in values):
         return ""
     lines = [f"- {_cell(v, len(str(v))) or 'null'}" for v in values[:_MOST_ROWS]]
-    left = len(values) - _MOST_ROWS
-    return "\n".join([*lines, *([f"- *… and {left:,} more*"] if left > 0 else [])])
+    more = len(values) - _MOST_ROWS
+    return "\n".join([*lines, *([f"- *… and {more:,} more*"] if more > 0 else [])])
 
 
 def _table(value: Any) -> str:
@@ -61,18 +61,18 @@ def _table(value: Any) -> str:
     lines = [columns, ["---"] * len(columns)]
     lines += [[_cell(v, _LONGEST_CELL) for v in row] for row in rows[:_MOST_ROWS]]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    left = len(rows) - _MOST_ROWS
-    return f"{table}\n\n*… and {left:,} more rows*" if left > 0 else table
+    more = len(rows) - _MOST_ROWS
+    return f"{table}\n\n*… and {more:,} more rows*" if more > 0 else table
 
 
 def _columns_and_rows(value: Any) -> tuple[list[str], list[Sequence[Any]]]:
     """A frame as `schemas.py` asks for it, a list of objects, or an object's fields."""
     if isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        columns, rows = given.get("columns"), given.get("rows")
-        if given.keys() == {"columns", "rows"} and isinstance(columns, list) and isinstance(rows, list):
+        fields = cast("dict[str, Any]", value)
+        columns, rows = fields.get("columns"), fields.get("rows")
+        if fields.keys() == {"columns", "rows"} and isinstance(columns, list) and isinstance(rows, list):
             return _frame(cast("list[Any]", columns), cast("list[Any]", rows))
-        return ["field", "value"], [list(item) for item in given.items()]
+        return ["field", "value"], [list(item) for item in fields.items()]
     items = cast("list[Any]", value)
     if not all(isinstance(item, dict) for item in items):
         return [], []

@@ -54,7 +54,7 @@ class Analysis:
     """
 
     namespace: Mapping[str, Any]
-    found: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    effects: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
     scopes: list[dict[str, Value]] = field(default_factory=lambda: [{}])
     depth: int = 0
     nodes: int = 0
@@ -64,7 +64,7 @@ class Analysis:
 
     def note(self, kind: str, what: str) -> None:
         """Record one effect."""
-        self.found.setdefault(kind, {})[what] = None
+        self.effects.setdefault(kind, {})[what] = None
 
     def change(self, value: Value, what: str) -> None:
         """Record that a value is changed in place; one that the cell made itself concerns nobody."""
@@ -127,7 +127,7 @@ class Analysis:
         value = self.value(node.value)
         if isinstance(node.target, ast.Name):
             before = self.look_up(node.target.id)
-            if before.known is UNKNOWN or not call_tables.is_immutable(before.known):
+            if before.obj is UNKNOWN or not call_tables.is_immutable(before.obj):
                 self.change(before, node.target.id)
             self.bind(node.target, Value(before.own, before.inner | value.reach))
         else:
@@ -154,9 +154,10 @@ class Analysis:
 
     def on_classdef(self, node: ast.ClassDef) -> None:
         for base in [*node.bases, *(k.value for k in node.keywords)]:
-            given = self.value(base)
-            if given.cls is None and (
-                given.dotted is None or call_tables.function_kind(given.dotted) not in ("pure", "view")
+            base_value = self.value(base)
+            if base_value.cls is None and (
+                base_value.dotted is None
+                or call_tables.function_kind(base_value.dotted) not in ("pure", "view")
             ):
                 self.note("hidden", f"class {node.name}")
         for decorator in node.decorator_list:
@@ -317,20 +318,20 @@ class Analysis:
         if name in self.namespace:
             return self.existing(name, self.namespace[name])
         if hasattr(builtins, name):
-            return Value(dotted=f"builtins.{name}", known=getattr(builtins, name))
+            return Value(dotted=f"builtins.{name}", obj=getattr(builtins, name))
         return Value(
             frozenset({name}), frozenset({name})
         )  # defined by nobody yet: a NameError, or by a hidden effect
 
     def existing(self, name: str, value: Any) -> Value:
         if call_tables.is_a(value, types.ModuleType):
-            return Value(dotted=call_tables.dotted_name(value), known=value)
+            return Value(dotted=call_tables.dotted_name(value), obj=value)
         if call_tables.is_a(value, types.FunctionType, types.BuiltinFunctionType, type):
-            return Value(frozenset({name}), dotted=call_tables.dotted_name(value), known=value)
+            return Value(frozenset({name}), dotted=call_tables.dotted_name(value), obj=value)
         self.note("reads", name)
         if call_tables.is_immutable(value):
-            return Value(known=value)
-        return Value(frozenset({name}), frozenset({name}), known=value, cow=copies_on_write(value))
+            return Value(obj=value)
+        return Value(frozenset({name}), frozenset({name}), obj=value, cow=copies_on_write(value))
 
     # -- expressions ----------------------------------------------------------------------------------------------------
 
@@ -354,7 +355,7 @@ class Analysis:
         return self.look_up(node.id)
 
     def of_constant(self, node: ast.Constant) -> Value:
-        return Value(known=node.value)
+        return Value(obj=node.value)
 
     def of_boolop(self, node: ast.BoolOp) -> Value:
         return joined(self.value(part) for part in node.values)
@@ -393,15 +394,15 @@ class Analysis:
         if node.attr.startswith("__") and node.attr not in ("__name__", "__doc__", "__version__"):
             self.note("hidden", f".{node.attr}")
         if owner.dotted is not None:
-            held = (
-                vars(owner.known).get(node.attr, UNKNOWN)
-                if call_tables.is_a(owner.known, types.ModuleType)
+            attribute = (
+                vars(owner.obj).get(node.attr, UNKNOWN)
+                if call_tables.is_a(owner.obj, types.ModuleType)
                 else UNKNOWN
             )
-            own = owner.own if owner.known is UNKNOWN else frozenset[str]()
-            return Value(own, dotted=f"{owner.dotted}.{node.attr}", known=held)
-        if owner.known is not UNKNOWN and call_tables.runs_code_when_read(owner.known, node.attr):
-            self.note("hidden", f"{ast.unparse(node)} runs code of {type(owner.known).__name__}")
+            own = owner.own if owner.obj is UNKNOWN else frozenset[str]()
+            return Value(own, dotted=f"{owner.dotted}.{node.attr}", obj=attribute)
+        if owner.obj is not UNKNOWN and call_tables.runs_code_when_read(owner.obj, node.attr):
+            self.note("hidden", f"{ast.unparse(node)} runs code of {type(owner.obj).__name__}")
         cow = owner.cow and node.attr in ("loc", "iloc", "T", "at", "iat")
         return Value(owner.reach, owner.reach, cow=cow, bound=node.attr)
 
@@ -435,24 +436,24 @@ class Analysis:
     def operand(self, value: Value) -> None:
         """A value is in an expression: its class's operators may run."""
         if (
-            value.known is not UNKNOWN
-            and not call_tables.is_plain(value.known)
-            and call_tables.runs_code_when_read(value.known)
+            value.obj is not UNKNOWN
+            and not call_tables.is_plain(value.obj)
+            and call_tables.runs_code_when_read(value.obj)
         ):
-            self.note("hidden", f"operators of {type(value.known).__name__}")
+            self.note("hidden", f"operators of {type(value.obj).__name__}")
 
     def iterated(self, value: Value) -> Value:
         """The items of a value; an iterator is used up by it."""
-        if value.known is not UNKNOWN and call_tables.is_iterator(value.known):
+        if value.obj is not UNKNOWN and call_tables.is_iterator(value.obj):
             self.change(value, "")
         self.operand(value)
         return Value(value.reach, value.reach)
 
     def printed(self, value: Value) -> None:
         """A value is shown: a class's own `__repr__` runs."""
-        if value.known is UNKNOWN or call_tables.is_plain(value.known):
+        if value.obj is UNKNOWN or call_tables.is_plain(value.obj):
             return
-        for klass in call_tables.own_classes(value.known):
+        for klass in call_tables.own_classes(value.obj):
             for name in ("__repr__", "__str__", "_repr_html_", "_repr_mimebundle_", "_ipython_display_"):
                 method: Any = vars(klass).get(name)
                 if call_tables.is_a(method, types.FunctionType) and method.__code__.co_filename != "<string>":
@@ -506,8 +507,8 @@ class Analysis:
         kind = call_tables.function_kind(function.dotted) if function.dotted is not None else None
         if function.dotted is not None and call_tables.draws(function.dotted):
             self.note("adds", _PLOT)
-        if kind is None and call_tables.is_a(function.known, types.FunctionType):
-            return self.follow_known(function.known, arguments, label)
+        if kind is None and call_tables.is_a(function.obj, types.FunctionType):
+            return self.follow_known(function.obj, arguments, label)
         if kind is None:
             self.note("hidden", f"calls {label}")
             return joined(arguments)
@@ -520,8 +521,8 @@ class Analysis:
         for argument in arguments:
             if (
                 kind in ("view", "pure")
-                and argument.known is not UNKNOWN
-                and call_tables.is_iterator(argument.known)
+                and argument.obj is not UNKNOWN
+                and call_tables.is_iterator(argument.obj)
             ):
                 self.change(argument, label)
         return self.effect(kind, function.dotted or label, arguments, node)
@@ -545,7 +546,7 @@ class Analysis:
             return joined(arguments)
         kind, words = phrase(kind, label, node)
         through = words == label and label.startswith(("json.", "pickle.", "csv."))  # a file that is open
-        if not (through and "files" in self.found):
+        if not (through and "files" in self.effects):
             self.note(kind, words)
         return joined(arguments)
 
@@ -553,13 +554,13 @@ class Analysis:
         """A call of a method on a value."""
         arguments = self.arguments(node)
         if owner.cls is not None:
-            found = next(
+            function = next(
                 (m for m in owner.cls.body if isinstance(m, ast.FunctionDef) and m.name == name), None
             )
-            if found is not None:
-                given = self.parameters(found, [owner, *arguments], node)
-                return self.follow(found, given, label=name)
-        if owner.known is not UNKNOWN and not call_tables.is_plain(owner.known):
+            if function is not None:
+                parameters = self.parameters(function, [owner, *arguments], node)
+                return self.follow(function, parameters, label=name)
+        if owner.obj is not UNKNOWN and not call_tables.is_plain(owner.obj):
             return self.own_method(node, name, owner, arguments)
         self.callbacks(arguments, [owner, *arguments])
         kind = method_kind(node, name, owner)
@@ -584,30 +585,32 @@ class Analysis:
             return Value(owner.own, owner.inner | joined(arguments).reach)
         kind, words = phrase(kind, name, node)
         if (
-            kind != "files" or words != name or "files" not in self.found
+            kind != "files" or words != name or "files" not in self.effects
         ):  # else it is of a file that is named already
             self.note(kind, words)
         return FRESH
 
     def own_method(self, node: ast.Call, name: str, owner: Value, arguments: list[Value]) -> Value:
         """A method of a class that no known library defines: followed into its source."""
-        for klass in call_tables.own_classes(owner.known):
+        for klass in call_tables.own_classes(owner.obj):
             method: Any = vars(klass).get(name)
             if call_tables.is_a(method, types.FunctionType):
                 return self.follow_known(method, [owner, *arguments], name)
         self.note("hidden", f"calls {ast.unparse(node.func)}")
         return owner | joined(arguments)
 
-    def callbacks(self, arguments: Iterable[Value], given: Sequence[Value], *, skip: bool = False) -> None:
+    def callbacks(
+        self, arguments: Iterable[Value], receivers: Sequence[Value], *, skip: bool = False
+    ) -> None:
         """Functions among the arguments are taken to be called with anything that the call can reach."""
-        reach = joined(given).reach
+        reach = joined(receivers).reach
         for argument in arguments:
             if argument.function is not None:
                 self.follow(argument.function, {}, fallback=reach)
             elif skip:
                 continue
-            elif call_tables.is_a(argument.known, types.FunctionType) and not _listed(argument):
-                self.follow_known(argument.known, [Value(reach, reach)] * 3, argument.known.__name__)
+            elif call_tables.is_a(argument.obj, types.FunctionType) and not _listed(argument):
+                self.follow_known(argument.obj, [Value(reach, reach)] * 3, argument.obj.__name__)
             elif argument.bound:
                 self.bound_method(argument)
             elif argument.dotted is not None:
@@ -624,12 +627,15 @@ class Analysis:
             self.note(kind or "hidden", value.bound)
 
     def decorate(self, decorator: ast.expr, value: Value) -> None:
-        given = self.value(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        decorated_by = self.value(decorator.func if isinstance(decorator, ast.Call) else decorator)
         if isinstance(decorator, ast.Call):
             self.arguments(decorator)
-        if given.function is not None:
-            self.follow(given.function, {}, fallback=frozenset())
-        elif given.dotted is None or call_tables.function_kind(given.dotted) not in ("pure", "view"):
+        if decorated_by.function is not None:
+            self.follow(decorated_by.function, {}, fallback=frozenset())
+        elif decorated_by.dotted is None or call_tables.function_kind(decorated_by.dotted) not in (
+            "pure",
+            "view",
+        ):
             self.note("hidden", f"@{ast.unparse(decorator)}")
 
     def instance(self, cls: ast.ClassDef, arguments: list[Value], node: ast.Call) -> Value:
@@ -652,15 +658,15 @@ class Analysis:
             return dict.fromkeys(names, everything)
         keywords = len(node.keywords)
         positional = arguments[: len(arguments) - keywords] if keywords else arguments
-        given = dict(zip(names, positional, strict=False))
+        parameters = dict(zip(names, positional, strict=False))
         for keyword, value in zip(node.keywords, arguments[len(arguments) - keywords :], strict=False):
-            given[str(keyword.arg)] = value
-        return given
+            parameters[str(keyword.arg)] = value
+        return parameters
 
     def follow(
         self,
         function: Function,
-        given: dict[str, Value],
+        parameters: dict[str, Value],
         *,
         fallback: frozenset[str] = frozenset(),
         label: str = "",
@@ -672,8 +678,8 @@ class Analysis:
             return FRESH
         every = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         every += [a for a in (function.args.vararg, function.args.kwarg) if a is not None]
-        rest = Value(fallback, fallback | joined(given.values()).reach)
-        names = {a.arg: given.get(a.arg, rest) for a in every}
+        rest = Value(fallback, fallback | joined(parameters.values()).reach)
+        names = {a.arg: parameters.get(a.arg, rest) for a in every}
         self.depth += 1
         try:
             with self.scope(names):
@@ -698,16 +704,16 @@ class Analysis:
             self.note("hidden", f"calls {label}")
             return joined(arguments)
         names = [a.arg for a in [*source.args.posonlyargs, *source.args.args]]
-        given = dict(zip(names, arguments, strict=False))
+        parameters = dict(zip(names, arguments, strict=False))
         reach = joined(arguments).reach
         closure = {
             name: Value(frozenset({name}), frozenset({name})) for name in function.__code__.co_freevars
         }
-        outside = Analysis(function.__globals__, self.found, [{}, closure], self.depth + 1, self.nodes)
+        outside = Analysis(function.__globals__, self.effects, [{}, closure], self.depth + 1, self.nodes)
         if outside.depth >= _DEEPEST:
             self.note("hidden", f"calls {label}")
             return joined(arguments)
-        result = outside.follow(source, given, fallback=reach, label=label)
+        result = outside.follow(source, parameters, fallback=reach, label=label)
         self.nodes = outside.nodes
         return result
 
@@ -722,7 +728,7 @@ def method_kind(node: ast.Call, name: str, owner: Value) -> Kind | None:
     in_place = next((k.value for k in node.keywords if k.arg == "inplace"), None)
     if in_place is not None and not (isinstance(in_place, ast.Constant) and in_place.value is False):
         kind = "changes"
-    elif name in PLOTTING and (kind in (None, "changes") or is_figure(owner.known)):
+    elif name in PLOTTING and (kind in (None, "changes") or is_figure(owner.obj)):
         kind = "changes" if owner.own else "pure"
     if name in ("query", "eval"):
         kind = "pure" if is_plain_query(node) else "hidden"
@@ -735,6 +741,6 @@ def method_kind(node: ast.Call, name: str, owner: Value) -> Kind | None:
         "to_latex",
     ) and not names_target(node):
         kind = "pure"
-    elif name in ("rename", "replace") and (owner.is_path or call_tables.is_a(owner.known, PurePath)):
+    elif name in ("rename", "replace") and (owner.is_path or call_tables.is_a(owner.obj, PurePath)):
         kind = "files"
     return kind

@@ -38,8 +38,8 @@ def function_kind(dotted: str) -> Kind | None:
     """What a call of this function does; None if no table lists it. The longest pattern counts."""
     if (exact := FUNCTIONS.get(dotted)) is not None:
         return exact
-    found = next((name for name in _WILD if fnmatchcase(dotted, name)), None)
-    kind = FUNCTIONS[found] if found is not None else None
+    pattern = next((name for name in _WILD if fnmatchcase(dotted, name)), None)
+    kind = FUNCTIONS[pattern] if pattern is not None else None
     owner, _, name = dotted.rpartition(".")
     if kind in ("pure", "view") and owner.rpartition(".")[2][:1].isupper():
         return METHODS.get(name, kind)  # a class's method, called on something else
@@ -82,10 +82,10 @@ def dotted_name(value: Any) -> str | None:
     ):
         return "builtins.open"  # of a kernel's variables: it refuses the descriptors 0 to 2, and else does the same
     for home in (module, module.partition(".")[0]):
-        found: Any = sys.modules.get(home)
+        current: Any = sys.modules.get(home)
         for part in name.split("."):
-            found = getattr(found, "__dict__", {}).get(part) if found is not None else None
-        if found is value:
+            current = getattr(current, "__dict__", {}).get(part) if current is not None else None
+        if current is value:
             return f"{home}.{name}"
     return None
 
@@ -108,11 +108,11 @@ def runs_code_when_read(value: Any, attribute: str | None = None) -> bool:
         names = vars(klass)
         if any(name.startswith("__") and name not in _GENERATED for name in names):
             return True
-        found = names.get(attribute) if attribute is not None else None
+        member = names.get(attribute) if attribute is not None else None
         if (
-            found is not None
-            and hasattr(type(found), "__get__")
-            and not isinstance(found, types.FunctionType)
+            member is not None
+            and hasattr(type(member), "__get__")
+            and not isinstance(member, types.FunctionType)
         ):
             return True
     return False

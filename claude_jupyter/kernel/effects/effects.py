@@ -89,5 +89,5 @@ def effects_of(source: str, namespace: Mapping[str, Any]) -> Effects:
     """
     analysis = Analysis(namespace)
     analysis.source(source)
-    known = {f.name for f in fields(Effects)}
-    return Effects(**{kind: tuple(names) for kind, names in analysis.found.items() if kind in known})
+    kinds = {f.name for f in fields(Effects)}
+    return Effects(**{kind: tuple(names) for kind, names in analysis.effects.items() if kind in kinds})

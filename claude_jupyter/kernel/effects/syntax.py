@@ -74,8 +74,8 @@ def definition(function: types.FunctionType) -> ast.FunctionDef | ast.AsyncFunct
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
-    found = tree.body[0] if tree.body else None
-    return found if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) else None
+    statement = tree.body[0] if tree.body else None
+    return statement if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) else None
 
 
 def copies_on_write(value: Any) -> bool:
@@ -142,23 +142,23 @@ def phrase(kind: Kind, label: str, node: ast.Call) -> tuple[Kind, str]:
         if _ADDRESS.match(named):
             return "network", f"{name} {named}"
         return kind, f"{'reads' if name.startswith(READS) and not writes(label, node) else 'writes'} {named}"
-    given = [] if name in CONTENT else [*node.args, *(k.value for k in node.keywords)]
-    literal = next(filter(None, map(_text, given)), None)
+    arguments = [] if name in CONTENT else [*node.args, *(k.value for k in node.keywords)]
+    literal = next(filter(None, map(_text, arguments)), None)
     return kind, label if literal is None or len(literal) > 80 else f"{name} {literal}"
 
 
 def _file(name: str, label: str, node: ast.Call) -> str | None:
     """The file that a call names: its first argument or the keyword for it, or else an argument that looks like a path."""
     if name in CONTENT or label == "open":  # of a path: its first argument is the mode
-        given: list[ast.expr] = []
+        arguments: list[ast.expr] = []
     else:
-        given = [*node.args[:1], *(k.value for k in node.keywords if k.arg in TARGETS)]
+        arguments = [*node.args[:1], *(k.value for k in node.keywords if k.arg in TARGETS)]
         if name != "open":
-            given += [a for a in node.args[1:] if _PATH.fullmatch(_text(a) or "")]
+            arguments += [a for a in node.args[1:] if _PATH.fullmatch(_text(a) or "")]
     receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
     if isinstance(receiver, ast.Call) and getattr(receiver.func, "attr", "") != "open":
-        given += receiver.args[:1]  # Path("out.txt").write_text(…)
-    literal = next(filter(None, map(_text, given)), None)
+        arguments += receiver.args[:1]  # Path("out.txt").write_text(…)
+    literal = next(filter(None, map(_text, arguments)), None)
     return ast.unparse(node.args[0]) if literal is None and name == "open" != label and node.args else literal
 
 

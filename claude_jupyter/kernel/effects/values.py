@@ -24,7 +24,7 @@ class Value:
         Variables that something inside it may be.
     dotted
         Importable name of a module, function or class.
-    known
+    obj
         The object itself, if it is one of the user's variables or a module.
     function, cls
         The definition, where this cell or a followed function defines it.
@@ -39,7 +39,7 @@ class Value:
     own: frozenset[str] = frozenset()
     inner: frozenset[str] = frozenset()
     dotted: str | None = None
-    known: Any = UNKNOWN
+    obj: Any = UNKNOWN
     function: Function | None = None
     cls: ast.ClassDef | None = None
     cow: bool = False

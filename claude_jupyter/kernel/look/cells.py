@@ -35,14 +35,14 @@ class MatchingCells:
 
     def attachments(self, rules: Rules) -> tuple[Attachment, ...]:
         """Each cell as text, followed by its pictures."""
-        found = recent.last_cells(self.cells, rules)
+        attachments = recent.last_cells(self.cells, rules)
         if not self.others:
-            return found
+            return attachments
         note = (
             f"[{len(self.others):,} more cells match: {', '.join(self.others[:50])}. Ask for them by count.]"
         )
-        first = found[0]
-        return (replace(first, blocks=(*first.blocks, {"type": "text", "text": note})), *found[1:])
+        first = attachments[0]
+        return (replace(first, blocks=(*first.blocks, {"type": "text", "text": note})), *attachments[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class Cells:
             If none does.
         """
         cells = [cell for cell in here.cells if not cell.asks]
-        found = _chosen(cells, arguments, outputs=here.rules.row_limit != 0)
-        if not found:
+        matching = _chosen(cells, arguments, outputs=here.rules.row_limit != 0)
+        if not matching:
             counts = [str(cell.count) for cell in cells if cell.count is not None]
             ran = f" Cells that ran: In[{', '.join(counts[-30:])}]." if counts else " No cell has run yet."
             raise UsageError(f"No cell matches.{ran}")
-        return MatchingCells(tuple(found[-MOST:]), tuple(cell.label for cell in found[:-MOST]))
+        return MatchingCells(tuple(matching[-MOST:]), tuple(cell.label for cell in matching[:-MOST]))
 
 
 def _chosen(cells: Sequence[Cell], which: Which, *, outputs: bool) -> Sequence[Cell]:

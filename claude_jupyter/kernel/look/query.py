@@ -54,16 +54,16 @@ class QueryResult:
 
     def attachments(self, rules: Rules) -> tuple[Attachment, ...]:
         """A table as text; what did not fit is counted."""
-        found, redactor = self.fetched, Redactor(rules)
+        fetched, redactor = self.fetched, Redactor(rules)
         head = " | ".join(
             f"{redactor(' '.join(name.split()))} ({kind})"
-            for name, kind in zip(found.names, found.types, strict=True)
+            for name, kind in zip(fetched.names, fetched.types, strict=True)
         )
-        lines = [" | ".join(cell(value, _CELL, redactor) for value in row) for row in found.rows]
+        lines = [" | ".join(cell(value, _CELL, redactor) for value in row) for row in fetched.rows]
         count = f"{len(lines):,} row{'' if len(lines) == 1 else 's'}"
         sent = count
-        if found.more:
-            total = f"{found.total:,}" if found.total is not None else "more"
+        if fetched.more:
+            total = f"{fetched.total:,}" if fetched.total is not None else "more"
             sent = f"{len(lines):,} of {total} rows"
             count = (
                 f"{sent}; a result holds at most {len(lines):,} (--rows): aggregate, filter, or use ORDER BY with LIMIT "
@@ -138,8 +138,8 @@ def _fetched(sql: str, frames: Mapping[str, Any], limit: int) -> Fetched:
         fetched = timed(partial(engine.run, sql, tokens(sql), frames, limit), engine)
         if fetched.more:
             with suppress(Exception):  # then it is told that there are more, not how many
-                left = min(_COUNTING, SECONDS - (time.monotonic() - began))
-                fetched = replace(fetched, total=timed(engine.count, engine, left))
+                remaining = min(_COUNTING, SECONDS - (time.monotonic() - began))
+                fetched = replace(fetched, total=timed(engine.count, engine, remaining))
         return fetched
     except Exception:
         raise
@@ -168,8 +168,8 @@ def _failed(error: Exception, namespace: Mapping[str, Any], frames: Mapping[str,
     name = (missing[1] or missing[2]).strip("\"'!")
     if name in namespace:
         return f"{name} is of type {type_name(type(namespace[name]))}, not a frame: query takes frames. Use show."
-    known = ", ".join(list(frames)[:20]) or "none"
-    return f"{unknown(name, frames)} Frames: {known}."
+    listed = ", ".join(list(frames)[:20]) or "none"
+    return f"{unknown(name, frames)} Frames: {listed}."
 
 
 def _message(error: Exception) -> str:

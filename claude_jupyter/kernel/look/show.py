@@ -72,15 +72,15 @@ def _taken_from(value: Any, text: str, namespace: Mapping[str, Any]) -> str:
         return ""
     whole = read(text)
     parts = (node for node in ast.walk(whole) if isinstance(node, ast.expr)) if whole is not None else ()
-    found = [
+    sources = [
         guarded(partial(look_up, node, namespace)).value
         for node in parts
         if node is not whole and isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
     ]
-    if any(map(_is_governed, found)):
+    if any(map(_is_governed, sources)):
         return "a frame or array"
     plain = is_textlike(value) or isinstance(value, str | bytes | bytearray)
-    return "a collection or record" if plain and any(map(is_collection, found)) else ""
+    return "a collection or record" if plain and any(map(is_collection, sources)) else ""
 
 
 def _is_governed(value: Any) -> bool:

@@ -100,7 +100,7 @@ def definition(tool: LookTool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "input_schema": schema}
 
 
-def arguments_of(tool: LookTool, given: Mapping[str, Any]) -> Any:
+def arguments_of(tool: LookTool, sent: Mapping[str, Any]) -> Any:
     """The arguments from Claude, as the tool's dataclass.
 
     Raises
@@ -110,7 +110,7 @@ def arguments_of(tool: LookTool, given: Mapping[str, Any]) -> Any:
     """
     hints = typing.get_type_hints(tool.arguments)
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in sent.items():
         if name not in hints:
             raise UsageError(f"{tool.name} does not accept {name!r}{did_you_mean(name, hints)}")
         kind = _plain(hints[name])

@@ -63,27 +63,27 @@ class Variables:
         UsageError
             If none does.
         """
-        found = [v for v in variables(here.namespace) if _fits(v, arguments)]
-        given = [text for text in (arguments.name, arguments.type) if text]
-        if not found:
+        matching = [v for v in variables(here.namespace) if _fits(v, arguments)]
+        criteria = [text for text in (arguments.name, arguments.type) if text]
+        if not matching:
             names = [v.name for v in variables(here.namespace)]
             near = did_you_mean(arguments.name or "", names)
-            raise UsageError(f"No variable matches {' and '.join(given) or 'that'}{near or '.'}")
-        lines = [_line(v, here, detailed=len(found) <= _DETAILED) for v in found]
-        return Listing(tuple(lines), f"variables {' '.join(given)}".rstrip())
+            raise UsageError(f"No variable matches {' and '.join(criteria) or 'that'}{near or '.'}")
+        lines = [_line(v, here, detailed=len(matching) <= _DETAILED) for v in matching]
+        return Listing(tuple(lines), f"variables {' '.join(criteria)}".rstrip())
 
 
-def _fits(found: Variable, criteria: Filter) -> bool:
+def _fits(variable: Variable, criteria: Filter) -> bool:
     name, kind = (criteria.name or "").casefold(), (criteria.type or "").casefold()
-    own = found.name.casefold()
+    own = variable.name.casefold()
     named = fnmatchcase(own, name) if "*" in name else name in own
-    return named and kind in found.kind.casefold()
+    return named and kind in variable.kind.casefold()
 
 
-def _line(found: Variable, here: Here, *, detailed: bool) -> str:
-    value: Any = here.namespace.get(found.name)
+def _line(listed: Variable, here: Here, *, detailed: bool) -> str:
+    value: Any = here.namespace.get(listed.name)
     if not (detailed and is_frame(value)):
-        return variable(found.name, value).line()
+        return variable(listed.name, value).line()
     values = here.rules.row_limit != 0
     schema = guarded(lambda: schema_line(value, _WIDTH, values=values)).value
-    return f"{found.name}: {schema}" if schema else found.line()
+    return f"{listed.name}: {schema}" if schema else listed.line()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from claude_jupyter.magics.completion.offers import KnownNames, Offer, starting
+from claude_jupyter.magics.completion.offers import Offer, Scope, starting
 
 MAGICS: Final = ("chat", "cost", "key", "mcp")
 _TAKE_PATHS: Final = ("save", "load", "export", "--csv", "--notebook")
 
 
-def offer(magic: str, before: str, known: KnownNames, paths: Callable[[str], Offer]) -> Offer:
+def offer(magic: str, before: str, scope: Scope, paths: Callable[[str], Offer]) -> Offer:
     """What to complete behind the magic's name.
 
     Parameters
@@ -28,21 +28,21 @@ def offer(magic: str, before: str, known: KnownNames, paths: Callable[[str], Off
     last = earlier[-1] if earlier else ""
     if last in _TAKE_PATHS and magic in ("chat", "cost"):
         return paths(word)
-    found = {"chat": _chat, "cost": _cost, "key": _key, "mcp": _mcp}[magic](earlier, last, known)
+    choices = {"chat": _chat, "cost": _cost, "key": _key, "mcp": _mcp}[magic](earlier, last, scope)
     kind = "option" if word.startswith("-") else "value"
-    return Offer(word, tuple(starting(found, word, kind)))
+    return Offer(word, tuple(starting(choices, word, kind)))
 
 
-def _chat(earlier: list[str], last: str, known: KnownNames) -> Iterable[str]:
+def _chat(earlier: list[str], last: str, scope: Scope) -> Iterable[str]:
     from claude_jupyter.magics.claude_chat import WORDS
 
     if last in ("-c", "show"):
-        return sorted(known.chats())
+        return sorted(scope.chats())
     rest = [w for i, w in enumerate(earlier) if w != "-c" and (i == 0 or earlier[i - 1] != "-c")]
     return ("-c",) if rest else (*WORDS, "-c", "--help")
 
 
-def _cost(earlier: list[str], last: str, _: KnownNames) -> Iterable[str]:
+def _cost(earlier: list[str], last: str, _: Scope) -> Iterable[str]:
     from claude_jupyter.costs.reports import report
 
     choices: dict[str, Iterable[str]] = {}
@@ -53,13 +53,13 @@ def _cost(earlier: list[str], last: str, _: KnownNames) -> Iterable[str]:
     return choices.get(last) or [name for name in choices if name not in earlier]
 
 
-def _mcp(earlier: list[str], last: str, known: KnownNames) -> Iterable[str]:
+def _mcp(earlier: list[str], last: str, scope: Scope) -> Iterable[str]:
     from claude_jupyter.magics.claude_mcp import COMMANDS, WORDS
 
     if not earlier:
         return (*WORDS, "--help")
-    return sorted(known.servers()) if len(earlier) == 1 and last in COMMANDS else ()
+    return sorted(scope.servers()) if len(earlier) == 1 and last in COMMANDS else ()
 
 
-def _key(earlier: list[str], _last: str, _: KnownNames) -> Iterable[str]:
+def _key(earlier: list[str], _last: str, _: Scope) -> Iterable[str]:
     return () if earlier else ("--save", "--forget", "--help")

@@ -20,7 +20,7 @@ from claude_jupyter.content.prompt import expressions
 from claude_jupyter.content.prompt.protected import protected
 from claude_jupyter.content.recognize import sort_of
 from claude_jupyter.magics.completion import companions
-from claude_jupyter.magics.completion.offers import Candidate, KnownNames, Offer, starting
+from claude_jupyter.magics.completion.offers import Candidate, Offer, Scope, starting
 from claude_jupyter.magics.line.words import words
 from claude_jupyter.models import MODELS
 from claude_jupyter.options import BY_LONG, BY_SHORT, OPTIONS, Option
@@ -36,7 +36,7 @@ _COMPANION: Final = re.compile(rf"[ \t]*%claude_({'|'.join(companions.MAGICS)})[
 _LONGEST_LINE: Final = 2000
 
 
-def offer(text: str, cursor: int, known: KnownNames) -> Offer | None:
+def offer(text: str, cursor: int, scope: Scope) -> Offer | None:
     """What to complete at `cursor` of a cell; None if it is not our business (Python, another magic).
 
     An offer without candidates means that nothing at all should be completed: the cursor is in prose.
@@ -47,23 +47,23 @@ def offer(text: str, cursor: int, known: KnownNames) -> Offer | None:
         if cursor <= start:
             return None
         if cursor > end:
-            return _in_braces(text[end + 1 :], cursor - end - 1, known)
-        return _on_the_line(text[start:cursor], text[cursor:end], known, names=True) or Offer("")
+            return _in_braces(text[end + 1 :], cursor - end - 1, scope)
+        return _on_the_line(text[start:cursor], text[cursor:end], scope, names=True) or Offer("")
     begin = text.rfind("\n", 0, cursor) + 1
     if text.startswith("%%"):
         return None
     if companion := _COMPANION.match(text, begin, cursor):
         before = text[companion.end() : cursor]
-        return companions.offer(companion[1], before, known, lambda word: _paths(word, ""))
+        return companions.offer(companion[1], before, scope, lambda word: _paths(word, ""))
     line = _LINE.match(text, begin, cursor)
     if line is None:
         return None
     end = text.find("\n", cursor) if "\n" in text[cursor:] else len(text)
-    found = _on_the_line(text[line.end() : cursor], text[cursor:end], known, names=False)
-    return found or _in_braces(text[line.end() : end], cursor - line.end(), known)
+    completed = _on_the_line(text[line.end() : cursor], text[cursor:end], scope, names=False)
+    return completed or _in_braces(text[line.end() : end], cursor - line.end(), scope)
 
 
-def _on_the_line(before: str, after: str, known: KnownNames, *, names: bool) -> Offer | None:
+def _on_the_line(before: str, after: str, scope: Scope, *, names: bool) -> Offer | None:
     """Behind the magic's name, up to the cursor; None if the one-line question has begun."""
     if len(before) > _LONGEST_LINE:
         return None
@@ -76,12 +76,12 @@ def _on_the_line(before: str, after: str, known: KnownNames, *, names: bool) -> 
         if names or waiting.kind == "mode":
             optional = tuple(starting(waiting.choices, word, "value"))
     elif waiting is not None:
-        return _values(waiting, word, after, known)
+        return _values(waiting, word, after, scope)
     if word.startswith("-"):
-        return _option_offer(word, after, known)
+        return _option_offer(word, after, scope)
     if names:
-        found = _expression_offer(word, after, known)
-        return Offer(found.fragment, (*optional, *found.candidates))
+        offered = _expression_offer(word, after, scope)
+        return Offer(offered.fragment, (*optional, *offered.candidates))
     return (
         Offer(word, optional)
         if word and optional
@@ -155,13 +155,13 @@ _OPTIONAL: Final = ("count", "mode")
 """Kinds of options that may be without their value."""
 
 
-def _option_offer(word: str, after: str, known: KnownNames) -> Offer:
+def _option_offer(word: str, after: str, scope: Scope) -> Offer:
     name, equals, value = word[2:].partition("=") if word.startswith("--") else ("", "", "")
     if equals:
         option = BY_LONG.get(name)
-        return _values(option, value, after, known) if option is not None else Offer(value)
+        return _values(option, value, after, scope) if option is not None else Offer(value)
     if not word.startswith("--") and len(word) > 2 and (short := BY_SHORT.get(word[1])) and short.takes_value:
-        return _values(short, word[2:], after, known)
+        return _values(short, word[2:], after, scope)
     return Offer(word, tuple(_option_candidates(word)))
 
 
@@ -173,26 +173,26 @@ def _option_candidates(word: str) -> Iterator[Candidate]:
         yield from (Candidate(f"-{option.short}", "option") for option in OPTIONS if option.short)
 
 
-def _values(option: Option, word: str, after: str, known: KnownNames) -> Offer:
+def _values(option: Option, word: str, after: str, scope: Scope) -> Offer:
     match option.name:
         case "file":
             return _paths(word, after)
         case "returns" | "tool":
-            found = _expression_offer(word, after, known)
+            names = _expression_offer(word, after, scope)
             types = (
                 ("dataframe", "list", "Literal")
-                if option.name == "returns" and found.fragment == word
+                if option.name == "returns" and names.fragment == word
                 else ()
             )
-            return Offer(found.fragment, (*starting(types, word, "class"), *found.candidates))
+            return Offer(names.fragment, (*starting(types, word, "class"), *names.candidates))
         case "out":
-            return Offer(word, tuple(_names(word, known)))
+            return Offer(word, tuple(_names(word, scope)))
         case "model":
             return Offer(word, tuple(starting((*option.choices, *(m.id for m in MODELS)), word, "model")))
         case "chat":
-            return Offer(word, tuple(starting(sorted(known.chats()), word, "chat")))
+            return Offer(word, tuple(starting(sorted(scope.chats()), word, "chat")))
         case "mcp":
-            return Offer(word, tuple(starting(sorted(known.servers()), word, "server")))
+            return Offer(word, tuple(starting(sorted(scope.servers()), word, "server")))
         case "param":
             return Offer(word, tuple(starting((f"{key}=" for key in _PARAMS), word, "param")))
         case _:
@@ -209,78 +209,78 @@ def _paths(word: str, after: str) -> Offer:
     quote = word[:1] if word[:1] in ("'", '"') else ""
     typed = word.removeprefix(quote)
     expanded = os.path.expanduser(typed)  # noqa: PTH111
-    found: list[Candidate] = []
+    paths: list[Candidate] = []
     for path in sorted(islice(glob.iglob(glob.escape(expanded) + "*"), LIMIT)):  # noqa: PTH207
         folder = os.path.isdir(path)  # noqa: PTH112
         text = typed + path[len(expanded) :] + ("/" if folder else "")
         around = quote or ('"' if " " in text else "")
         closing = "" if folder or after.startswith(around) else around
-        found.append(Candidate(around + text + closing, "path"))
-    return Offer(word, tuple(found))
+        paths.append(Candidate(around + text + closing, "path"))
+    return Offer(word, tuple(paths))
 
 
-def _expression_offer(word: str, after: str, known: KnownNames) -> Offer:
+def _expression_offer(word: str, after: str, scope: Scope) -> Offer:
     """Names, attributes behind a dot, items behind a bracket; paths behind a quote."""
     if word[:1] in ("'", '"'):
         return _paths(word, after)
     if item := re.fullmatch(r"(.+)\[([\"']?)([^\"'\]]*)", word):
-        return Offer(item[2] + item[3], tuple(_items(item[1], item[2], item[3], after, known)))
+        return Offer(item[2] + item[3], tuple(_items(item[1], item[2], item[3], after, scope)))
     owner, dot, name = word.rpartition(".")
     if dot:
-        return Offer(name, tuple(_attributes(owner, name, known)))
+        return Offer(name, tuple(_attributes(owner, name, scope)))
     fragment = word[len(word.rstrip(_NAME_LETTERS)) :] if word.isascii() else word
-    return Offer(fragment, tuple(_names(fragment, known)))
+    return Offer(fragment, tuple(_names(fragment, scope)))
 
 
-def _names(word: str, known: KnownNames) -> Iterator[Candidate]:
+def _names(word: str, scope: Scope) -> Iterator[Candidate]:
     """Frames and figures first, functions last."""
-    found: list[tuple[int, str, Any]] = []
-    for name, value in list(known.namespace.items()):
+    names: list[tuple[int, str, Any]] = []
+    for name, value in list(scope.namespace.items()):
         if not name.startswith(word) or not name.isidentifier() or (name[0] == "_" and word[:1] != "_"):
             continue
-        if name not in known.hidden or known.hidden[name] is not value:
-            found.append((0 if sort_of(value) else 2 if callable(value) else 1, name, value))
-    found.sort(key=lambda item: item[:2])
+        if name not in scope.hidden or scope.hidden[name] is not value:
+            names.append((0 if sort_of(value) else 2 if callable(value) else 1, name, value))
+    names.sort(key=lambda item: item[:2])
     return (
         Candidate(name, sort_of(value) or type_name(type(value), short=True))
-        for _, name, value in found[:LIMIT]
+        for _, name, value in names[:LIMIT]
     )
 
 
-def _value(source: str, known: KnownNames) -> Any:
+def _value(source: str, scope: Scope) -> Any:
     """The value of a path, if finding it runs no code of the user's; else None."""
     node = expressions.read(source)
     if node is None or not expressions.is_path(node):
         return None
     try:
-        if expressions.is_instant(node, known.namespace):
-            return expressions.look_up(node, known.namespace)
+        if expressions.is_instant(node, scope.namespace):
+            return expressions.look_up(node, scope.namespace)
         owner, _, attribute = source.rpartition(".")
-        holder = _value(owner, known) if owner else None
+        holder = _value(owner, scope) if owner else None
         stored: dict[str, Any] = getattr(holder, "__dict__", {})
         return stored.get(attribute)
     except Exception:
         return None
 
 
-def _attributes(owner: str, name: str, known: KnownNames) -> Iterator[Candidate]:
+def _attributes(owner: str, name: str, scope: Scope) -> Iterator[Candidate]:
     """What a lookup could use: no methods, nothing private unless asked for."""
-    value = _value(owner, known)
+    value = _value(owner, scope)
     try:
-        found = dir(value) if value is not None else []
+        every = dir(value) if value is not None else []
     except Exception:
         return
-    names = (n for n in found if n.startswith(name) and (n[0] != "_" or name[:1] == "_"))
+    names = (n for n in every if n.startswith(name) and (n[0] != "_" or name[:1] == "_"))
     values = (n for n in names if not callable(getattr(type(value), n, None)))
     yield from (Candidate(n, "instance") for n in islice(values, LIMIT))
 
 
-def _items(owner: str, quote: str, begun: str, after: str, known: KnownNames) -> Iterator[Candidate]:
+def _items(owner: str, quote: str, begun: str, after: str, scope: Scope) -> Iterator[Candidate]:
     mark = quote or '"'
     closing = "" if after.startswith(mark) else mark if after.startswith("]") else mark + "]"
     fitting = (
         key
-        for key in _keys(_value(owner, known))
+        for key in _keys(_value(owner, scope))
         if key.startswith(begun) and not set(key) & set(mark + "\\{}\n")
     )
     return (Candidate(mark + key + closing, "key") for key in islice(fitting, LIMIT))
@@ -288,22 +288,22 @@ def _items(owner: str, quote: str, begun: str, after: str, known: KnownNames) ->
 
 def _keys(value: Any) -> list[str]:
     """The keys of a dict or the columns of a frame that knows them without work (a lazy one may not)."""
-    found: Any = ()
+    keys: Any = ()
     if type(value) is dict:
-        found = cast("dict[Any, Any]", value)
+        keys = cast("dict[Any, Any]", value)
     elif sort_of(value) == "dataframe" and type_name(type(value), short=True) != "LazyFrame":
         try:
-            found = getattr(value, "column_names", None) or getattr(value, "columns", ())
-            iter(found)
+            keys = getattr(value, "column_names", None) or getattr(value, "columns", ())
+            iter(keys)
         except Exception:
             return []
-    return [key for key in found if isinstance(key, str)]
+    return [key for key in keys if isinstance(key, str)]
 
 
 _OPEN_BRACE: Final = re.compile(r"(?<![{\\^_}])\{([^\W\d](?:[^{}\n]*))?$")
 
 
-def _in_braces(body: str, cursor: int, known: KnownNames) -> Offer:
+def _in_braces(body: str, cursor: int, scope: Scope) -> Offer:
     """In the question: a brace that is open on this line and is none of mathematics or fenced code."""
     line = body.rfind("\n", 0, cursor) + 1
     brace = _OPEN_BRACE.search(body[line:cursor])
@@ -313,7 +313,7 @@ def _in_braces(body: str, cursor: int, known: KnownNames) -> Offer:
     if re.search(r"[!:](?![^\[]*\])[^\[\]]*$", inside):
         return Offer("")
     end = body.find("\n", cursor)
-    return _expression_offer(inside, body[cursor : end if end != -1 else len(body)], known)
+    return _expression_offer(inside, body[cursor : end if end != -1 else len(body)], scope)
 
 
 # --- IPython ---------------------------------------------------------------------------------------------------
@@ -339,14 +339,14 @@ def install(
     def claude_matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")
         cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
-        found = offer(context.full_text, cursor, KnownNames(ip.user_ns, ip.user_ns_hidden, chats, servers))
-        if found is None:
+        offered = offer(context.full_text, cursor, Scope(ip.user_ns, ip.user_ns_hidden, chats, servers))
+        if offered is None:
             return {"completions": [], "suppress": False}
-        completions = [SimpleCompletion(c.text, type=c.kind) for c in found.candidates]
+        completions = [SimpleCompletion(c.text, type=c.kind) for c in offered.candidates]
         return {
             "completions": completions or _Nothing(),
             "suppress": True,
-            "matched_fragment": found.fragment,
+            "matched_fragment": offered.fragment,
             "ordered": True,
         }
 

@@ -23,7 +23,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownNames:
+class Scope:
     """What is around: the namespace, what of it is the shell's own, and the chats and MCP servers by name."""
 
     namespace: Mapping[str, Any]

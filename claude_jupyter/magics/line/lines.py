@@ -81,13 +81,13 @@ def taken_lines(lines: Lines) -> Lines:
     if not _CANDIDATE.search(text):
         return lines
     source = text.split("\n")
-    taken = dict(_magics(source))
-    if not taken:
+    magics = dict(_magics(source))
+    if not magics:
         return lines
     result: Lines = []
     at = 0
     while at < len(source):
-        column, start = taken.get(at, (0, 0))
+        column, start = magics.get(at, (0, 0))
         if not start:
             result.append(source[at])
             at += 1

@@ -62,11 +62,11 @@ def parse_cell(line: str, body: str | None) -> ParsedPrompt:
     """
     if len(line) > _LONGEST_LINE:
         raise UsageError("the first line is too long for options and names: write the question below it")
-    given, names, wants_help = _cell_words(line)
+    pairs, names, wants_help = _cell_words(line)
     if wants_help:
         return ParsedPrompt(help=True)
     prompt = _without_blank_lines(body or "")
-    options = Options.of_words(given)
+    options = Options.of_words(pairs)
     if not prompt and not options.cell:
         raise UsageError(_empty_cell(names))
     return ParsedPrompt(options, tuple(_name(word) for word in names), prompt)
@@ -85,32 +85,32 @@ def parse_line(line: str, *, may_be_empty: bool = False) -> ParsedPrompt:
     UsageError
         In one line: an empty prompt, an unknown option, a wrong value.
     """
-    given: list[tuple[Option, str | None]] = []
+    pairs: list[tuple[Option, str | None]] = []
     at = skip_blanks(line, 0)
     while (word := word_at(line, at)) is not None and _is_option(word.text):
         at = skip_blanks(line, word.end)
         if word.text == "--":
             break
-        option, value = _take(word.text, given)
+        option, value = _take(word.text, pairs)
         if option is None:
             continue
         if option.kind == "count":
-            given.append((option, value))
+            pairs.append((option, value))
         elif option.kind == "mode" and value is None:
             following = word_at(line, at)
             fits = following is not None and _fits(option, following.text)
-            given.append((option, following.text if following and fits else None))
+            pairs.append((option, following.text if following and fits else None))
             at = skip_blanks(line, following.end) if following and fits else at
         elif value is None:
             following = _value_word(option, word.text, word_at(line, at))
             at = skip_blanks(line, following.end)
-            given.append((option, unquoted(following.text)))
+            pairs.append((option, unquoted(following.text)))
         else:
-            given.append((option, unquoted(value)))
-    if any(option.name == "help" for option, _ in given):
+            pairs.append((option, unquoted(value)))
+    if any(option.name == "help" for option, _ in pairs):
         return ParsedPrompt(help=True)
     prompt = line[at:].removesuffix("\n")
-    options = Options.of_words(given)
+    options = Options.of_words(pairs)
     if not prompt.strip() and not may_be_empty and not options.cell:
         raise UsageError("there is no question: %claude what is a p-value?")
     return ParsedPrompt(options, (), prompt)
@@ -193,7 +193,7 @@ def _tool(source: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], bool]:
-    given: list[tuple[Option, str | None]] = []
+    pairs: list[tuple[Option, str | None]] = []
     names: list[str] = []
     rest = words(line)
     waiting: Word | None = None
@@ -205,19 +205,19 @@ def _cell_words(line: str) -> tuple[list[tuple[Option, str | None]], list[str], 
         elif word.text == "--":
             plain = True
         else:
-            option, value = _take(word.text, given)
+            option, value = _take(word.text, pairs)
             if option is None:
                 continue
             if value is None and option.kind in ("count", "mode"):
                 following = next(rest, None)
                 fits = following is not None and _fits(option, following.text)
-                given.append((option, following.text if following and fits else None))
+                pairs.append((option, following.text if following and fits else None))
                 waiting = None if fits else following
             else:
-                given.append(
+                pairs.append(
                     (option, unquoted(value or _value_word(option, word.text, next(rest, None)).text))
                 )
-    return given, names, any(option.name == "help" for option, _ in given)
+    return pairs, names, any(option.name == "help" for option, _ in pairs)
 
 
 def _fits(option: Option, word: str) -> bool:
@@ -229,7 +229,7 @@ def _is_option(word: str) -> bool:
     return re.match(r"--?[A-Za-z]|--$", word) is not None
 
 
-def _take(word: str, given: list[tuple[Option, str | None]]) -> tuple[Option | None, str | None]:
+def _take(word: str, pairs: list[tuple[Option, str | None]]) -> tuple[Option | None, str | None]:
     """Put the flags of an option word into `given`; return the option that still needs a value, with what was attached."""
     refuse_key(word)
     if word.startswith("--"):
@@ -239,12 +239,12 @@ def _take(word: str, given: list[tuple[Option, str | None]]) -> tuple[Option | N
             return option, (_given_value(option, value) if equals else None)
         if equals:
             raise UsageError(f"{option.flag} does not take a value")
-        given.append((option, None))
+        pairs.append((option, None))
         return None, None
-    return _take_short(word, given)
+    return _take_short(word, pairs)
 
 
-def _take_short(word: str, given: list[tuple[Option, str | None]]) -> tuple[Option | None, str | None]:
+def _take_short(word: str, pairs: list[tuple[Option, str | None]]) -> tuple[Option | None, str | None]:
     if (name := word[1:].partition("=")[0]) in BY_LONG:
         raise UsageError(f"there is no option {word[:40]}; did you mean --{name}?")
     at = 1
@@ -253,14 +253,14 @@ def _take_short(word: str, given: list[tuple[Option, str | None]]) -> tuple[Opti
         at += 1
         rest = word[at:]
         if option.kind == "count" and (number := _count_in(option, rest)):
-            given.append((option, number[1]))
+            pairs.append((option, number[1]))
             at += number.end()
         elif option.kind == "count" and rest and rest[0] != "=":
-            given.append((option, None))
+            pairs.append((option, None))
         elif option.takes_value:
             return option, (_given_value(option, rest.removeprefix("=")) if rest else None)
         else:
-            given.append((option, None))
+            pairs.append((option, None))
     return None, None
 
 

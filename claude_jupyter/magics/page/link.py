@@ -343,8 +343,8 @@ def _hide(chat: Conversation, data: Mapping[str, Any]) -> _Done:
 
 
 def _fork(chat: Conversation, _: Mapping[str, Any]) -> _Done:
-    taken = chat.chats
-    return chat.fork(next(n for i in range(2, 10_000) if (n := f"{chat.name}-{i}") not in taken)), ""
+    chats = chat.chats
+    return chat.fork(next(n for i in range(2, 10_000) if (n := f"{chat.name}-{i}") not in chats)), ""
 
 
 def _restore(chat: Conversation, _: Mapping[str, Any]) -> _Done:

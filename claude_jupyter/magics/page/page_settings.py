@@ -43,6 +43,6 @@ class PageSettings:
         if now != self._set.get(name, default):
             return
         empty = value is None or (value == "" and not isinstance(default, str))
-        wanted = parse(trait, str(value)) if not empty else None if trait.allow_none else default
-        setattr(self._settings, name, wanted)
+        parsed = parse(trait, str(value)) if not empty else None if trait.allow_none else default
+        setattr(self._settings, name, parsed)
         self._set[name] = getattr(self._settings, name)

@@ -39,8 +39,8 @@ class Alternative:
     """
 
     name: str
-    load: str
-    ask: str
+    load: str = ""
+    ask: str = ""
     packages: tuple[str, ...] = ()
     setup: str = ""
     forget: str = ""
@@ -212,8 +212,6 @@ FRAME_SENDERS: Final = (
     Alternative(
         name="marimo",
         packages=("marimo", "pandas"),
-        load="",
-        ask="",
         frame="from marimo._data.get_datasets import get_datasets_from_variables\n"
         "from marimo._server.ai.prompts import _format_schema_info\n"
         "from marimo._server.models.completion import SchemaColumn, SchemaTable\n"
@@ -224,8 +222,6 @@ FRAME_SENDERS: Final = (
     Alternative(
         name="mito-ai",
         packages=("mito-ai", "pandas"),
-        load="",
-        ask="",
         # The kernel's side of it stands as text in the extension's bundle.
         frame="from pathlib import Path\n"
         "bundle = next((Path(sys.prefix) / 'share/jupyter/labextensions/mito_ai/static').glob('lib_index_js.*.js'))\n"

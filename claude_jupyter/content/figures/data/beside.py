@@ -37,8 +37,8 @@ def numbers_alone(value: Any, label: str, rules: Rules) -> Attachment | None:
     """What a figure holds that only a browser can draw, without the picture, which would take seconds; None for anything else."""
     if not rules.figure_data or not _BY_BROWSER & libraries(value):
         return None
-    found = with_numbers(Attachment(label, "text", (), "no picture", 0), value, rules)
-    return found if found.blocks else None
+    attachment = with_numbers(Attachment(label, "text", (), "no picture", 0), value, rules)
+    return attachment if attachment.blocks else None
 
 
 def with_text(image: Attachment, data: FigureData | None, rules: Rules) -> Attachment:
@@ -90,8 +90,8 @@ def _bokeh_script(script: str) -> FigureData | None:
     from bokeh.document import Document
 
     roots = [root for d in embedded.bokeh_documents(script) for root in Document.from_json(d).roots]
-    found = [from_bokeh(root) for root in roots]
-    return replace(found[0], panels=tuple(p for one in found for p in one.panels)) if found else None
+    figures = [from_bokeh(root) for root in roots]
+    return replace(figures[0], panels=tuple(p for one in figures for p in one.panels)) if figures else None
 
 
 def _seaborn(value: Any) -> FigureData | None:

@@ -241,7 +241,7 @@ def _boxes(ax: Any, lines: Sequence[Any], boxes: Sequence[Any] = ()) -> Series |
     boxes = boxes or [line for line in lines if len(line.get_xdata(orig=False)) == 5]
     if not boxes or len(flat) < len(boxes) or len(lines) < 3 * len(boxes):
         return None
-    found: list[tuple[float, str]] = []
+    summaries: list[tuple[float, str]] = []
     for box in boxes:
         corners = box.get_path().vertices
         left, low = corners[:, :2].min(axis=0)
@@ -255,9 +255,9 @@ def _boxes(ax: Any, lines: Sequence[Any], boxes: Sequence[Any] = ()) -> Series |
         ]
         median = medians[len(medians) // 2] if medians else (low + high) / 2
         numbers = (min(heights, default=low), low, median, high, max(heights, default=high))
-        found.append(((left + right) / 2, " ".join(f"{float(n):.4g}" for n in numbers)))
-    xs = _along(ax.xaxis, [round(float(x), 6) for x, _ in found])
-    return Series("box (low, quartile, median, quartile, high)", "", [text for _, text in found], xs)
+        summaries.append(((left + right) / 2, " ".join(f"{float(n):.4g}" for n in numbers)))
+    xs = _along(ax.xaxis, [round(float(x), 6) for x, _ in summaries])
+    return Series("box (low, quartile, median, quartile, high)", "", [text for _, text in summaries], xs)
 
 
 def _is_level(line: Any) -> bool:
@@ -349,7 +349,7 @@ def _legend_colors(ax: Any) -> dict[tuple[float, ...], str]:
     legend = ax.get_legend()
     if legend is None:
         return {}
-    found: dict[tuple[float, ...], str] = {}
+    colors: dict[tuple[float, ...], str] = {}
     for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=False):
         read = next(
             (
@@ -360,8 +360,8 @@ def _legend_colors(ax: Any) -> dict[tuple[float, ...], str]:
             None,
         )
         if rgb := _rgb(read() if read is not None else None):
-            found[rgb] = text.get_text()
-    return found
+            colors[rgb] = text.get_text()
+    return colors
 
 
 def _rgb(color: Any) -> tuple[float, ...]:

@@ -92,7 +92,7 @@ def understood(words: Sequence[Token], frames: Mapping[str, Any]) -> Aggregates:
     reader = _Reader(list(words))
     reader.keyword("SELECT")
     columns = [reader.aggregate()]
-    while reader.taken(","):
+    while reader.accept(","):
         columns.append(reader.aggregate())
     reader.keyword("FROM")
     frame = reader.name()
@@ -101,7 +101,7 @@ def understood(words: Sequence[Token], frames: Mapping[str, Any]) -> Aggregates:
         if len(alike) != 1:
             raise UsageError(_RULE)
         frame = alike[0]
-    where = reader.condition() if reader.taken("WHERE") else ""
+    where = reader.condition() if reader.accept("WHERE") else ""
     if reader.rest:
         raise UsageError(_RULE)
     return Aggregates(tuple(columns), frame, where)
@@ -116,14 +116,14 @@ class _Reader:
             raise UsageError(_RULE)
         return self.rest.pop(0)
 
-    def taken(self, text: str) -> bool:
+    def accept(self, text: str) -> bool:
         if self.rest and self.rest[0].kind in ("word", "mark") and self.rest[0].upper == text:
             self.rest.pop(0)
             return True
         return False
 
     def keyword(self, text: str) -> None:
-        if not self.taken(text):
+        if not self.accept(text):
             raise UsageError(_RULE)
 
     def name(self) -> str:
@@ -138,15 +138,15 @@ class _Reader:
             raise UsageError(_RULE)
         self.keyword("(")
         columns: list[str] = []
-        distinct = function == "COUNT" and self.taken("DISTINCT")
-        if not (function == "COUNT" and not distinct and self.taken("*")):
+        distinct = function == "COUNT" and self.accept("DISTINCT")
+        if not (function == "COUNT" and not distinct and self.accept("*")):
             columns.append(self.name())
             for _ in range(FUNCTIONS[function] - 1):
                 self.keyword(",")
                 columns.append(self.name())
         self.keyword(")")
         label = f"{function.lower()}({'distinct ' if distinct else ''}{', '.join(columns) or '*'})"
-        if self.taken("AS") or (self.rest and self.rest[0].kind != "mark" and self.rest[0].upper != "FROM"):
+        if self.accept("AS") or (self.rest and self.rest[0].kind != "mark" and self.rest[0].upper != "FROM"):
             label = self.name()
         return Aggregate(function, tuple(columns), label, distinct)
 
@@ -159,19 +159,19 @@ class _Reader:
 
     def comparison(self) -> str:
         column = quoted(self.name())
-        if self.taken("IS"):
-            negated = "NOT " if self.taken("NOT") else ""
+        if self.accept("IS"):
+            negated = "NOT " if self.accept("NOT") else ""
             self.keyword("NULL")
             return f"{column} IS {negated}NULL"
-        negated = "NOT " if self.taken("NOT") else ""
-        if self.taken("IN"):
+        negated = "NOT " if self.accept("NOT") else ""
+        if self.accept("IN"):
             self.keyword("(")
             constants = [self.constant()]
-            while self.taken(","):
+            while self.accept(","):
                 constants.append(self.constant())
             self.keyword(")")
             return f"{column} {negated}IN ({', '.join(constants)})"
-        if self.taken("BETWEEN"):
+        if self.accept("BETWEEN"):
             low = self.constant()
             self.keyword("AND")
             return f"{column} {negated}BETWEEN {low} AND {self.constant()}"
@@ -181,7 +181,7 @@ class _Reader:
         return f"{column} {operator.text} {self.constant()}"
 
     def constant(self) -> str:
-        sign = "-" if self.taken("-") else ""
+        sign = "-" if self.accept("-") else ""
         token = self.next()
         if token.upper in ("TRUE", "FALSE") and token.kind == "word" and not sign:
             return token.upper

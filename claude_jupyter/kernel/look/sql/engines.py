@@ -84,8 +84,8 @@ def engine_for(frames: Mapping[str, Any]) -> Engine:
         If neither is installed, or a frame is of a library that neither reads without a copy of everything.
     """
     for name, value in frames.items():
-        found = libraries(value)
-        if not found & {"pandas", "polars", "pyarrow", "duckdb", "_duckdb"} or "dask" in found:
+        packages = libraries(value)
+        if not packages & {"pandas", "polars", "pyarrow", "duckdb", "_duckdb"} or "dask" in packages:
             library = root_module(type(value))
             raise UsageError(
                 f"query does not read {library} ({name} would have to be copied whole): it takes pandas, Polars, Arrow and "
@@ -186,8 +186,8 @@ class DuckDB:
         with self._running():
             self._register(self._frames)  # a stream was used up
             counting = self._connection.execute(f"SELECT count(*) FROM (\n{self._sql}\n) AS result")
-            found = counting.fetchone()
-        return int(found[0]) if found else None
+            row = counting.fetchone()
+        return int(row[0]) if row else None
 
     def _register(self, frames: Mapping[str, Any]) -> None:
         for name, value in frames.items():
@@ -195,14 +195,14 @@ class DuckDB:
 
 
 def _for_duckdb(value: Any) -> Any:
-    found = libraries(value)
-    if "pandas" in found:
+    packages = libraries(value)
+    if "pandas" in packages:
         return _plain_pandas(value)
-    if found & {"duckdb", "_duckdb"}:
+    if packages & {"duckdb", "_duckdb"}:
         # Streamed from the user's own connection: on ours nothing can be written.
         reader = getattr(value, "to_arrow_reader", None) or value.fetch_arrow_reader
         return reader(100_000)
-    if "polars" in found:
+    if "polars" in packages:
         return value.to_frame() if type_name(type(value), short=True) == "Series" else value
     arrow = sys.modules["pyarrow"]
     return arrow.Table.from_batches([value]) if isinstance(value, arrow.RecordBatch) else value
@@ -282,8 +282,8 @@ class Polars:
         import polars
 
         columns = {name: lazy.collect_schema().names() for name, lazy in tables.items()}
-        found = joins(words, columns)
-        if not found:
+        pairs = joins(words, columns)
+        if not pairs:
             return
 
         def repeats(join: Join) -> int:
@@ -295,18 +295,18 @@ class Polars:
             )
 
         counts = (self._collected(lazy.select(polars.len())).item() for lazy in tables.values())
-        refuse_too_large(found, max(counts), repeats)
+        refuse_too_large(pairs, max(counts), repeats)
 
 
 def _for_polars(value: Any) -> Any:
     import polars
 
-    found = libraries(value)
-    if "polars" in found:
+    packages = libraries(value)
+    if "polars" in packages:
         return value.to_frame() if type_name(type(value), short=True) == "Series" else value
-    if "pandas" in found:
+    if "pandas" in packages:
         return polars.from_pandas(_plain_pandas(value))
-    if found & {"duckdb", "_duckdb"}:
+    if packages & {"duckdb", "_duckdb"}:
         raise UsageError("A DuckDB relation cannot be queried together with a lazy frame.")
     arrow = sys.modules["pyarrow"]
     if isinstance(value, arrow.Table | arrow.RecordBatch):

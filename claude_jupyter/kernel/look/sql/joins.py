@@ -46,7 +46,7 @@ def joins(words: Sequence[Token], columns: Mapping[str, Sequence[str]]) -> list[
     UsageError
         For a join whose size cannot be determined.
     """
-    found: list[Join] = []
+    result: list[Join] = []
     for at, word in enumerate(words):
         if word.upper == "FROM" and _comma_after(words, at + 1):
             raise UsageError(_RULE)
@@ -55,11 +55,11 @@ def joins(words: Sequence[Token], columns: Mapping[str, Sequence[str]]) -> list[
             if before & {"CROSS", "NATURAL"}:
                 raise UsageError(_RULE)
             if not before & {"SEMI", "ANTI"}:
-                found.append(_joined(words, at + 1, columns))
-    return found
+                result.append(_joined(words, at + 1, columns))
+    return result
 
 
-def refuse_too_large(found: Sequence[Join], rows: int, repeats: Callable[[Join], int]) -> None:
+def refuse_too_large(joins: Sequence[Join], rows: int, repeats: Callable[[Join], int]) -> None:
     """Refuse joins that may have too many rows.
 
     Parameters
@@ -75,7 +75,7 @@ def refuse_too_large(found: Sequence[Join], rows: int, repeats: Callable[[Join],
         With the number of rows.
     """
     most = rows
-    for join in found:
+    for join in joins:
         most *= max(repeats(join), 1)
         if most > max(MOST, rows):
             raise UsageError(
@@ -134,14 +134,14 @@ def _joined(words: Sequence[Token], at: int, columns: Mapping[str, Sequence[str]
 
 def _until(words: Sequence[Token], at: int, ends: frozenset[str] | set[str]) -> list[Token]:
     """The words up to one of these, or to the parenthesis that closes what is around them."""
-    found: list[Token] = []
+    tokens: list[Token] = []
     depth = 0
     for word in words[at:]:
         depth += {"(": 1, ")": -1}.get(word.text, 0)
         if depth < 0 or (word.upper in ends and depth <= (1 if ")" in ends else 0) and word.text != "("):
             break
-        found.append(word)
-    return found
+        tokens.append(word)
+    return tokens
 
 
 def _keys(condition: Sequence[Token], names: set[str], columns: Sequence[str]) -> list[str]:
@@ -149,14 +149,14 @@ def _keys(condition: Sequence[Token], names: set[str], columns: Sequence[str]) -
     if any(word.upper in ("OR", "NOT", "CASE") for word in condition):
         return []
     words = [word for word in condition if word.text not in "()"]
-    found: list[str] = []
+    keys: list[str] = []
     for at, word in enumerate(words):
         if word.text == "=":
             for side in (_column_before(words, at), _column_after(words, at)):
                 if side is not None and (side[0] in names or (not side[0] and side[1] in columns)):
-                    found.append(side[1])
+                    keys.append(side[1])
                     break
-    return found
+    return keys
 
 
 def _column_before(words: Sequence[Token], at: int) -> tuple[str, str] | None:

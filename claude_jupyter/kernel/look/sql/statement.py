@@ -47,14 +47,14 @@ def tokens(sql: str) -> list[Token]:
     """
     if len(sql) > LONGEST:
         raise UsageError(f"The SQL is longer than {LONGEST:,} characters.")
-    found = [Token(str(m.lastgroup), m[0]) for m in _TOKEN.finditer(sql) if m.lastgroup != "space"]
-    while found and found[-1].text == ";":
-        found.pop()
-    if any(token.text == ";" for token in found):
+    result = [Token(str(m.lastgroup), m[0]) for m in _TOKEN.finditer(sql) if m.lastgroup != "space"]
+    while result and result[-1].text == ";":
+        result.pop()
+    if any(token.text == ";" for token in result):
         raise UsageError("query takes one statement.")
-    if not found or found[0].upper not in ("SELECT", "WITH", "FROM", "("):
+    if not result or result[0].upper not in ("SELECT", "WITH", "FROM", "("):
         raise UsageError("query takes a SELECT and nothing else: it reads and never changes anything.")
-    return found
+    return result
 
 
 def statement(sql: str) -> str:
@@ -67,17 +67,17 @@ def named_frames(words: list[Token], frames: Mapping[str, Any]) -> dict[str, Any
     lower: dict[str, list[str]] = {}
     for name in frames:
         lower.setdefault(name.lower(), []).append(name)
-    found: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     for token in words:
         if token.kind not in ("word", "quoted"):
             continue
         name = token.name
         alike = lower.get(name.lower(), [])
         if name in frames:
-            found[name] = frames[name]
+            named[name] = frames[name]
         elif token.kind == "word" and len(alike) == 1:
-            found[alike[0]] = frames[alike[0]]
-    return found
+            named[alike[0]] = frames[alike[0]]
+    return named
 
 
 def quoted(name: str) -> str:
