@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from claude_jupyter.demo.request_reader import Seen
+from claude_jupyter.demo.request_reader import ParsedRequest
 from claude_jupyter.demo.script import Call
 
 NAMES: Final = ("variables", "show", "query", "cells", "help")
@@ -32,7 +32,7 @@ _HELP: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ListedVariable:
     """A variable as the inventory tells it."""
 
     name: str
@@ -50,34 +50,36 @@ def offered(tools: Sequence[Mapping[str, Any]]) -> bool:
     return set(NAMES) <= {str(tool.get("name")) for tool in tools}
 
 
-def calls(seen: Seen) -> list[Call]:
+def calls(request: ParsedRequest) -> list[Call]:
     """What to look at for this question: one call, or none where it is about nothing in the kernel."""
-    prompt, variables = seen.prompt, list(known(seen))
-    if found := _CELL.search(prompt):
-        return [Call("cells", {"count": int(found[1])})]
-    values = {v.name for v in variables if not v.kind.startswith(("function", "class"))}
-    if (found := _HELP.search(prompt)) and found[1].partition(".")[0] not in values:
-        return [Call("help", {"name": found[1].rstrip(".")})]
+    prompt, listed = request.prompt, list(variables(request))
+    if match := _CELL.search(prompt):
+        return [Call("cells", {"count": int(match[1])})]
+    values = {v.name for v in listed if not v.kind.startswith(("function", "class"))}
+    if (match := _HELP.search(prompt)) and match[1].partition(".")[0] not in values:
+        return [Call("help", {"name": match[1].rstrip(".")})]
     words = re.findall(r"\w+", prompt)
-    frame = _frame(words, variables)
+    frame = _frame(words, listed)
     if frame is not None and (sql := _sql(prompt, words, frame)):
         return [Call("query", {"sql": sql})]
-    named = next((v for v in variables if v.name in words), None)
+    named = next((v for v in listed if v.name in words), None)
     if named is not None:
         part = re.search(rf"\b{named.name}(?:\[(?:\d+|'[^']*'|\"[^\"]*\")\]|\.[A-Za-z]\w*)*", prompt)
         return [Call("show", {"expression": part[0] if part else named.name})]
     return [Call("variables", {})]
 
 
-def known(seen: Seen) -> Iterator[Known]:
+def variables(request: ParsedRequest) -> Iterator[ListedVariable]:
     """The variables of the inventory that came with the question."""
-    for text in seen.texts:
+    for text in request.texts:
         if text.kind == KIND:
             for name, kind, columns in _VARIABLE.findall(text.text.partition("cells that ran")[0]):
-                yield Known(name, kind, tuple(c.strip() for c in (columns or "").split(",") if c.strip()))
+                yield ListedVariable(
+                    name, kind, tuple(c.strip() for c in (columns or "").split(",") if c.strip())
+                )
 
 
-def _frame(words: Sequence[str], variables: Sequence[Known]) -> Known | None:
+def _frame(words: Sequence[str], variables: Sequence[ListedVariable]) -> ListedVariable | None:
     """The frame that the question names, else the one that has a column of which it speaks."""
     frames = [v for v in variables if v.is_frame]
     named = next((v for v in frames if v.name in words), None)
@@ -85,7 +87,7 @@ def _frame(words: Sequence[str], variables: Sequence[Known]) -> Known | None:
     return named or next((v for v in frames if spoken & {c.lower() for c in v.columns}), None)
 
 
-def _sql(prompt: str, words: Sequence[str], frame: Known) -> str:
+def _sql(prompt: str, words: Sequence[str], frame: ListedVariable) -> str:
     lower = {column.lower(): column for column in frame.columns}
     spoken = [lower[word.lower()] for word in words if word.lower() in lower]
     at = next((i for i, w in enumerate(words) if w.lower() in _AGGREGATES), len(words))

@@ -15,7 +15,7 @@ from typing import Any, Final
 from claude_jupyter.demo import looking, working
 from claude_jupyter.demo.documents.quotes import cited
 from claude_jupyter.demo.orders import Orders
-from claude_jupyter.demo.request_reader import Seen, Text, read
+from claude_jupyter.demo.request_reader import ParsedRequest, Text, read
 from claude_jupyter.demo.sample import Words, fitting
 from claude_jupyter.demo.script import Body, Call, Piece, Say, Script, Search, Think
 from claude_jupyter.demo.statements import figures, printed, profiles
@@ -55,43 +55,45 @@ class DemoReplies:
         self._orders = Orders()
 
     def __call__(self, body: Body) -> Script:
-        seen = read(body)
-        script = Script(pieces=(*_thinking(body, seen), *_answer(body, seen)))
-        return self._orders.apply(seen.prompt, script, int(body.get("max_tokens") or 0))
+        request = read(body)
+        script = Script(pieces=(*_thinking(body, request), *_answer(body, request)))
+        return self._orders.apply(request.prompt, script, int(body.get("max_tokens") or 0))
 
 
-def _thinking(body: Body, seen: Seen) -> Sequence[Piece]:
+def _thinking(body: Body, request: ParsedRequest) -> Sequence[Piece]:
     model = facts(str(body.get("model")))
     kind = (body.get("thinking") or {}).get("type") or ("disabled" if model.thinks == "off" else "adaptive")
-    if kind == "disabled" or (kind == "between_tools" and not seen.results):
+    if kind == "disabled" or (kind == "between_tools" and not request.results):
         return ()
-    if seen.results:
-        return (Think(f"The tools answered: {len(seen.results)} result(s). Time to report what came back."),)
-    attached = [v.label for v in (*seen.frames, *seen.media, *seen.texts)]
+    if request.results:
+        return (
+            Think(f"The tools answered: {len(request.results)} result(s). Time to report what came back."),
+        )
+    attached = [v.label for v in (*request.frames, *request.media, *request.texts)]
     what = f"Attached: {', '.join(attached)}." if attached else "Nothing is attached."
     return (
         Think(
-            f"The question is: {_quoted(seen.prompt)}. {what} I'll look for extremes, trends, gaps and groups."
+            f"The question is: {_quoted(request.prompt)}. {what} I'll look for extremes, trends, gaps and groups."
         ),
     )
 
 
-def _answer(body: Body, seen: Seen) -> Sequence[Piece]:
+def _answer(body: Body, request: ParsedRequest) -> Sequence[Piece]:
     form = (body.get("output_config") or {}).get("format")
     tools = [t for t in body.get("tools") or () if (t.get("type") or "custom") == "custom"]
     if working.offered(tools) and not form and (pieces := working.reply(body, WHO)):
         return pieces
-    if asked := _CHANGE.search(seen.prompt):
-        return (Say(_changed(asked["wish"], asked["cell"], asked["fence"])),)
-    if not seen.results and (calls := _first_calls(body, seen, tools, bool(form))):
+    if match := _CHANGE.search(request.prompt):
+        return (Say(_changed(match["wish"], match["cell"], match["fence"])),)
+    if not request.results and (calls := _first_calls(body, request, tools, bool(form))):
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(c.name for c in calls))
         return (*(() if form else (Say(f"I'll look that up with {names}.\n"),)), *calls)
     if form:
-        return (Say(json.dumps(fitting(form["schema"], _words(seen)), ensure_ascii=False)),)
+        return (Say(json.dumps(fitting(form["schema"], _words(request)), ensure_ascii=False)),)
     if any(str(t.get("type")).startswith("web_search") for t in body.get("tools") or ()):
-        return _searched(seen)
-    quotes = cited(body, seen.prompt)
-    return (*quotes, Say(_described(seen, answered=bool(quotes))))
+        return _searched(request)
+    quotes = cited(body, request.prompt)
+    return (*quotes, Say(_described(request, answered=bool(quotes))))
 
 
 def _changed(wish: str, cell: str, fence: str) -> str:
@@ -101,37 +103,39 @@ def _changed(wish: str, cell: str, fence: str) -> str:
     return f"{fence}python\n{magic}{line}{note}\n{rest}\n{fence}"
 
 
-def _words(seen: Seen) -> Words:
+def _words(request: ParsedRequest) -> Words:
     """What may fill a typed answer: quoted words and names of the question, else statements about what came with it."""
-    words = Words(seen.prompt)
+    words = Words(request.prompt)
     if not words.texts:
-        parts = _statements(seen.figures, seen.frames, seen.prompt)
+        parts = _statements(request.figures, request.frames, request.prompt)
         lines = [line for part in parts for line in part.splitlines() if line.startswith("- ")]
         words.texts = [line.removeprefix("- ").replace("`", "") for line in lines]
     return words
 
 
-def _first_calls(body: Body, seen: Seen, tools: Sequence[Mapping[str, Any]], typed: bool) -> list[Call]:
+def _first_calls(
+    body: Body, request: ParsedRequest, tools: Sequence[Mapping[str, Any]], typed: bool
+) -> list[Call]:
     """The tools that a question calls: the user's own first, then those that look around."""
     looks = looking.offered(tools)
     apart = (working.TOOL, *(looking.NAMES if looks else ()))
     own = [t for t in tools if t["name"] not in apart]
-    return _calls(body, seen, own) or (looking.calls(seen) if looks and not typed else [])
+    return _calls(body, request, own) or (looking.calls(request) if looks and not typed else [])
 
 
-def _described(seen: Seen, *, answered: bool = False) -> str:
-    parts = [_result(*result) for result in seen.results]
-    texts = [text for text in seen.texts if text.kind != looking.KIND]
-    new = bool(seen.frames or seen.figures or seen.media or texts or seen.results)
+def _described(request: ParsedRequest, *, answered: bool = False) -> str:
+    parts = [_result(*result) for result in request.results]
+    texts = [text for text in request.texts if text.kind != looking.KIND]
+    new = bool(request.frames or request.figures or request.media or texts or request.results)
     if new:
-        parts += _statements(seen.figures, seen.frames, seen.prompt)
-        parts += _pictures(seen)
-        parts += [part for text in texts for part in _text(text, seen)]
+        parts += _statements(request.figures, request.frames, request.prompt)
+        parts += _pictures(request)
+        parts += [part for text in texts for part in _text(text, request)]
     elif not answered:
-        parts += _from_before(seen)
-    if _MATHS.search(seen.prompt):
+        parts += _from_before(request)
+    if _MATHS.search(request.prompt):
         parts.append(_FORMULA)
-    if cell := code_for(seen):
+    if cell := code_for(request):
         fence = _fence(cell.text)
         parts.append(f"{cell.words}\n\n{fence}python\n{cell.text}\n{fence}")
     return "\n\n".join((*parts, WHO))
@@ -140,53 +144,55 @@ def _described(seen: Seen, *, answered: bool = False) -> str:
 def _statements(drawn: Sequence[Figure], tables: Sequence[Frame], prompt: str) -> list[str]:
     parts = [part for figure in drawn[:_SAYING] for part in figures.sentences(figure)]
     parts += [part for frame in tables[:_SAYING] for part in profiles.sentences(frame, prompt)]
-    left = [f.label for f in (*drawn[_SAYING:], *tables[_SAYING:])]
-    return [*parts, f"Also sent: {listed(left)}."] if left else parts
+    rest = [f.label for f in (*drawn[_SAYING:], *tables[_SAYING:])]
+    return [*parts, f"Also sent: {listed(rest)}."] if rest else parts
 
 
-def _pictures(seen: Seen) -> list[str]:
+def _pictures(request: ParsedRequest) -> list[str]:
     """Pictures and documents that came without numbers."""
-    drawn = {figure.label for figure in seen.figures}
+    drawn = {figure.label for figure in request.figures}
     lines = [
         f"- {code(s.label)}, {_article(s.kind)}: {s.facts}" + (f"; {colors}" if (colors := s.colors) else "")
-        for s in seen.media
+        for s in request.media
         if s.label not in drawn
     ]
     return ["\n".join(lines)] if lines else []
 
 
-def _text(text: Text, seen: Seen) -> list[str]:
+def _text(text: Text, request: ParsedRequest) -> list[str]:
     if text.kind == "error":
-        found = diagnose(text.text, seen.labels_before)
-        return [found.cause] if found else printed.sentences(text.label, text.text, seen.prompt)
-    return printed.sentences(text.label, text.text, seen.prompt, printed=text.kind == "cell")
+        diagnosis = diagnose(text.text, request.labels_before)
+        return [diagnosis.cause] if diagnosis else printed.sentences(text.label, text.text, request.prompt)
+    return printed.sentences(text.label, text.text, request.prompt, printed=text.kind == "cell")
 
 
-def _from_before(seen: Seen) -> list[str]:
+def _from_before(request: ParsedRequest) -> list[str]:
     """What was sent earlier, where the question came alone; else that there is nothing to compute from."""
-    drawn = list(seen.figures_before) if _DRAWN.search(seen.prompt) else []
-    tables = [f for f in seen.before if f.label in seen.prompt or _names_column(f, seen.prompt)]
-    if not (drawn or tables) and _ABOUT_DATA.search(seen.prompt):
-        tables = list(seen.before)
+    drawn = list(request.figures_before) if _DRAWN.search(request.prompt) else []
+    tables = [f for f in request.before if f.label in request.prompt or _names_column(f, request.prompt)]
+    if not (drawn or tables) and _ABOUT_DATA.search(request.prompt):
+        tables = list(request.before)
     if not (drawn or tables):
-        return _nothing_to_compute(seen)
+        return _nothing_to_compute(request)
     drawn, tables = drawn[:1], tables[:1]
     parts = [part for figure in drawn for part in figures.sentences(figure)]
-    parts += [part for frame in tables for part in profiles.sentences(frame, seen.prompt, known=True)]
+    parts += [
+        part for frame in tables for part in profiles.sentences(frame, request.prompt, sent_before=True)
+    ]
     return [f"From {listed([f.label for f in (*drawn, *tables)])}, sent earlier in this chat:", *parts]
 
 
-def _nothing_to_compute(seen: Seen) -> list[str]:
+def _nothing_to_compute(request: ParsedRequest) -> list[str]:
     parts: list[str] = []
-    if seen.earlier:
-        count = len(seen.earlier)
+    if request.earlier:
+        count = len(request.earlier)
         more = f" ({count} questions before this one)." if count > 1 else "."
-        parts.append(f"Earlier in this chat you asked {_quoted(seen.earlier[-1])}{more}")
+        parts.append(f"Earlier in this chat you asked {_quoted(request.earlier[-1])}{more}")
     came = "nothing"
-    if seen.labels_before:
-        came = f"nothing new to compute from ({listed(seen.labels_before)} came before)"
+    if request.labels_before:
+        came = f"nothing new to compute from ({listed(request.labels_before)} came before)"
     parts.append(
-        f"To answer {_quoted(seen.prompt)} takes knowledge, and the demo only computes: this question came with {came}."
+        f"To answer {_quoted(request.prompt)} takes knowledge, and the demo only computes: this question came with {came}."
     )
     parts.append(
         "Name a dataframe, a figure or a file after `%%claude`, or enter a key with `%claude_key` so that Claude answers."
@@ -221,7 +227,7 @@ def _fence(text: str) -> str:
     return "`" * max([3, *(len(run) + 1 for run in re.findall(r"`+", text))])
 
 
-def _calls(body: Body, seen: Seen, tools: Sequence[Mapping[str, Any]]) -> list[Call]:
+def _calls(body: Body, request: ParsedRequest, tools: Sequence[Mapping[str, Any]]) -> list[Call]:
     choice = body.get("tool_choice") or {}
     kind = choice.get("type") or "auto"
     if not tools or kind == "none":
@@ -229,8 +235,8 @@ def _calls(body: Body, seen: Seen, tools: Sequence[Mapping[str, Any]]) -> list[C
     if kind == "tool":
         chosen = [t for t in tools if t["name"] == choice["name"]]
     else:
-        chosen = [t for t in tools if _meant(t, seen.prompt)] or (list(tools[:1]) if kind == "any" else [])
-    words = Words(seen.prompt)
+        chosen = [t for t in tools if _meant(t, request.prompt)] or (list(tools[:1]) if kind == "any" else [])
+    words = Words(request.prompt)
     calls: list[Call] = []
     for tool in chosen:
         calls.append(Call(tool["name"], fitting(tool["input_schema"], words)))
@@ -243,8 +249,8 @@ def _calls(body: Body, seen: Seen, tools: Sequence[Mapping[str, Any]]) -> list[C
 def _meant(tool: Mapping[str, Any], prompt: str) -> bool:
     """Whether a word of the prompt is in the tool's name or description."""
     asked_words = set(re.findall(r"[a-z]{4,}", prompt.lower()))
-    known = set(re.findall(r"[a-z]{4,}", f"{tool['name']} {tool.get('description') or ''}".lower()))
-    return tool["name"].lower() in prompt.lower() or bool((asked_words & known) - _COMMON)
+    tool_words = set(re.findall(r"[a-z]{4,}", f"{tool['name']} {tool.get('description') or ''}".lower()))
+    return tool["name"].lower() in prompt.lower() or bool((asked_words & tool_words) - _COMMON)
 
 
 _COMMON: Final = frozenset(
@@ -255,8 +261,8 @@ _COMMON: Final = frozenset(
 )  # fmt: skip
 
 
-def _searched(seen: Seen) -> Sequence[Piece]:
-    query = " ".join(re.findall(r"\w+", seen.prompt)[:12]) or "claude-jupyter"
+def _searched(request: ParsedRequest) -> Sequence[Piece]:
+    query = " ".join(re.findall(r"\w+", request.prompt)[:12]) or "claude-jupyter"
     title, url = "A made-up page of the offline demo", "https://example.invalid/offline-demo"
     text = "This page does not exist. The offline demo model cannot search the web."
     citation = {
@@ -272,5 +278,5 @@ def _searched(seen: Seen) -> Sequence[Piece]:
             "The offline demo cannot search the web; to show what a search looks like, it made up one result: "
         ),
         Say("that page says it does not exist.", (citation,)),
-        Say(f"\n\n{_described(seen)}"),
+        Say(f"\n\n{_described(request)}"),
     )

@@ -48,7 +48,7 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ParsedRequest:
     """A request, read: the newest question with what came with it, then `before`: what earlier questions showed."""
 
     prompt: str
@@ -64,7 +64,7 @@ class Seen:
     system: str
 
 
-def read(body: Body) -> Seen:
+def read(body: Body) -> ParsedRequest:
     """Read a request: the newest question, everything shown with it, the results of tools since, and the questions before."""
     messages: Sequence[Mapping[str, Any]] = body.get("messages") or ()
     names = {
@@ -83,7 +83,7 @@ def read(body: Body) -> Seen:
     past = [b for k in questions[:-1] for b in as_blocks(messages[k]["content"])]
     old_frames, old_figures, old_texts = _attached(past)
     old_media = _media(past, str(body.get("model")))
-    return Seen(
+    return ParsedRequest(
         prompt=_prompt(blocks),
         frames=frames,
         figures=figures,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from claude_jupyter.demo import looking
 from claude_jupyter.demo.oracle.signing import as_blocks
-from claude_jupyter.demo.request_reader import Seen, read
+from claude_jupyter.demo.request_reader import ParsedRequest, read
 from claude_jupyter.demo.script import Body, Call, Piece, Say
 from claude_jupyter.demo.statements.profile_text import Frame
 from claude_jupyter.demo.statements.wording import brief, code, counted, listed, named_in, number
@@ -136,8 +136,8 @@ def reply(body: Body, who: str) -> Sequence[Piece] | None:
     who
         The line that says who answered.
     """
-    question, steps, seen = _so_far(body)
-    table, frame, in_use = _subject(seen, question)
+    question, steps, request = _so_far(body)
+    table, frame, in_use = _subject(request, question)
     if not table:
         return None
     columns = _columns(steps, frame)
@@ -328,11 +328,11 @@ def _conclusion(plan: Plan, steps: Sequence[Step]) -> str:
 # -- Reading the conversation ---------------------------------------------------------------------------------------------
 
 
-def _so_far(body: Body) -> tuple[str, list[Step], Seen]:
+def _so_far(body: Body) -> tuple[str, list[Step], ParsedRequest]:
     """The question that began the work, its cells since, and what came with it."""
     messages: Sequence[Mapping[str, Any]] = body.get("messages") or ()
     begun = max((k for k, m in enumerate(messages) if m["role"] == "user" and not _results(m)), default=0)
-    seen = read({**body, "messages": messages[: begun + 1]})
+    request = read({**body, "messages": messages[: begun + 1]})
     results = {str(b["tool_use_id"]): _text(b) for m in messages[begun:] for b in _results(m)}
     steps = [
         Step(str(b["input"].get("title")), str(b["input"].get("code")), results[b["id"]])
@@ -340,7 +340,7 @@ def _so_far(body: Body) -> tuple[str, list[Step], Seen]:
         for b in as_blocks(m["content"])
         if b.get("type") == "tool_use" and b.get("name") == TOOL and b["id"] in results
     ]
-    return seen.prompt, steps, seen
+    return request.prompt, steps, request
 
 
 def _results(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -356,11 +356,11 @@ def _text(block: Mapping[str, Any]) -> str:
     )
 
 
-def _subject(seen: Seen, question: str) -> tuple[str, Frame | None, set[str]]:
+def _subject(request: ParsedRequest, question: str) -> tuple[str, Frame | None, set[str]]:
     """The dataframe to work on, its profile if it was sent, and the names that are taken."""
-    known = [k for k in looking.known(seen) if k.is_frame and k.kind.startswith("pandas DataFrame")]
-    in_use = {k.name for k in looking.known(seen)}
-    for frame in (*seen.frames, *seen.before):
+    frames = [k for k in looking.variables(request) if k.is_frame and k.kind.startswith("pandas DataFrame")]
+    in_use = {k.name for k in looking.variables(request)}
+    for frame in (*request.frames, *request.before):
         if (
             frame.library == "pandas"
             and "DataFrame" in frame.title
@@ -368,7 +368,7 @@ def _subject(seen: Seen, question: str) -> tuple[str, Frame | None, set[str]]:
         ):
             return frame.label, frame, in_use
     words = set(re.findall(r"\w+", question))
-    named = next((k for k in known if k.name in words), known[0] if known else None)
+    named = next((k for k in frames if k.name in words), frames[0] if frames else None)
     return (named.name if named else ""), None, in_use
 
 

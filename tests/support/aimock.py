@@ -45,6 +45,8 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
-                told = process.stdout.read().decode() if process.stdout and process.poll() is not None else ""
-                raise RuntimeError(f"aimock did not start: {told[-1000:]}") from None
+                output = (
+                    process.stdout.read().decode() if process.stdout and process.poll() is not None else ""
+                )
+                raise RuntimeError(f"aimock did not start: {output[-1000:]}") from None
             time.sleep(0.05)

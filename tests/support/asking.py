@@ -28,12 +28,12 @@ def roles(server: RawServer) -> list[str]:
 def assert_one_clear_line(done: Execution, *words: str) -> None:
     """The cell failed with one or two lines that hold these words, and nothing of our insides."""
     assert not done.ok, f"succeeded: {done.stdout}{done.bundles}"
-    told = done.error.strip()
-    assert told, "no error was shown"
-    assert len(told.splitlines()) <= 2, told
-    assert "Traceback" not in told and "site-packages" not in told, told
+    error = done.error.strip()
+    assert error, "no error was shown"
+    assert len(error.splitlines()) <= 2, error
+    assert "Traceback" not in error and "site-packages" not in error, error
     for word in words:
-        assert word in told, told
+        assert word in error, error
 
 
 def assert_next_works(kernel: Kernel, server: RawServer) -> None:

@@ -81,10 +81,10 @@ def without_approval(
 
 
 def unapproved(
-    seen: Iterable[Sequence[str]], approved: Collection[str], ours: Sequence[str | Path], port: int
+    audited: Iterable[Sequence[str]], approved: Collection[str], ours: Sequence[str | Path], port: int
 ) -> list[Effect]:
     """As `without_approval`, of the value of `SEEN`."""
-    effects = [Effect(*e) for e in seen]
+    effects = [Effect(*e) for e in audited]
     return [e for e in effects if e.cell not in approved and not _is_ours(e, ours, port)]
 
 

@@ -49,7 +49,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "energy": ("plant", "output", "hour"), "loans": ("branch", "rate", "granted"), "crops": ("field", "yield_t", "harvested"),
         "calls": ("desk", "minutes", "began"), "parcels": ("depot", "weight", "sent"), "films": ("genre", "gross", "shown"),
     }  # fmt: skip
-    found: dict[str, pd.DataFrame] = {}
+    result: dict[str, pd.DataFrame] = {}
     for seed, (name, (group, value, when)) in enumerate(topics.items()):
         random = np.random.default_rng(seed)
         rows = ROWS + 17 * seed
@@ -68,8 +68,8 @@ def tables() -> dict[str, pd.DataFrame]:
             }
         )
         table.loc[random.choice(rows, 9 + seed, replace=False), value] = np.nan
-        found[name] = pd.concat([table, table.iloc[5:8]], ignore_index=True) if seed % 2 else table
-    return found
+        result[name] = pd.concat([table, table.iloc[5:8]], ignore_index=True) if seed % 2 else table
+    return result
 
 
 def namespace() -> dict[str, Any]:
@@ -87,22 +87,22 @@ def questions() -> list[Question]:
 
 def _of(name: str, table: pd.DataFrame) -> Iterator[Question]:
     key, group, value, units, when = table.columns
-    known = table[value].dropna()
-    low, high = float(known.quantile(0.25)), float(known.quantile(0.75))
+    numbers = table[value].dropna()
+    low, high = float(numbers.quantile(0.25)), float(numbers.quantile(0.75))
     counts, means = table[group].value_counts(), table.groupby(group)[value].mean()
     third, rare = str(counts.index[2]), str(counts.index[-1])
     limit, fence, far = (
-        float(known.quantile(0.6).round(1)),
+        float(numbers.quantile(0.6).round(1)),
         high + 1.5 * (high - low),
-        known.mean() + 3 * known.std(),
+        numbers.mean() + 3 * numbers.std(),
     )
     places = {
         f"{{{letter}}}": f'"{column}"' for letter, column in zip("kgvuw", table.columns, strict=True)
     } | {"{t}": name}
 
     def ask(topic: str, text: str, answer: Any, sql: str, *fact: str) -> Question:
-        for place, told in places.items():
-            sql = sql.replace(place, told)
+        for place, term in places.items():
+            sql = sql.replace(place, term)
         return Question(name, topic, text, answer, sql, fact)
 
     def cell(at: int) -> Question:
@@ -116,14 +116,14 @@ def _of(name: str, table: pd.DataFrame) -> Iterator[Question]:
     yield from (cell(2), cell(len(table) // 2 + 3), cell(len(table) // 3))
     yield ask("lookup", f"What is the {group} of the largest {value}?", str(table.loc[table[value].idxmax(), group]),
               "SELECT {g} FROM {t} ORDER BY {v} DESC NULLS LAST LIMIT 1")  # fmt: skip
-    for fact, found, sql in (
-        ("mean", known.mean(), "avg({v})"), ("median", known.median(), "median({v})"), ("sum", known.sum(), "sum({v})"),
-        ("max", known.max(), "max({v})"), ("std", known.std(), "stddev({v})"), ("q3", high, "quantile_cont({v}, 0.75)"),
+    for fact, statistic, sql in (
+        ("mean", numbers.mean(), "avg({v})"), ("median", numbers.median(), "median({v})"), ("sum", numbers.sum(), "sum({v})"),
+        ("max", numbers.max(), "max({v})"), ("std", numbers.std(), "stddev({v})"), ("q3", high, "quantile_cont({v}, 0.75)"),
     ):  # fmt: skip
         yield ask(
             "aggregate",
             f"What is the {fact} of {value}?",
-            float(found),
+            float(statistic),
             f"SELECT {sql} FROM {{t}}",
             fact,
             value,
@@ -131,7 +131,7 @@ def _of(name: str, table: pd.DataFrame) -> Iterator[Question]:
     yield ask(
         "aggregate",
         f"What is the 90th percentile of {value}?",
-        float(known.quantile(0.9)),
+        float(numbers.quantile(0.9)),
         "SELECT quantile_cont({v}, 0.9) FROM {t}",
     )
     yield ask("aggregate", f"How strongly are {value} and {units} correlated?", float(table[value].corr(table[units])),
@@ -173,7 +173,7 @@ def _of(name: str, table: pd.DataFrame) -> Iterator[Question]:
     yield ask(
         "filter",
         f"How many {value} are above {limit}?",
-        int((known > limit).sum()),
+        int((numbers > limit).sum()),
         f"SELECT count(*) FROM {{t}} WHERE {{v}} > {limit}",
     )
     yield ask(
@@ -198,7 +198,7 @@ def _of(name: str, table: pd.DataFrame) -> Iterator[Question]:
     )
     yield ask("time", f"On which day is the total of {value} the largest?", str(daily.idxmax()),
               "SELECT strftime({w}, '%Y-%m-%d') FROM {t} GROUP BY 1 ORDER BY sum({v}) DESC LIMIT 1")  # fmt: skip
-    yield ask("outliers", f"How many {value} are outliers above (1.5 times the quartiles' distance)?", int((known > fence).sum()),
+    yield ask("outliers", f"How many {value} are outliers above (1.5 times the quartiles' distance)?", int((numbers > fence).sum()),
               f"SELECT count(*) FROM {{t}} WHERE {{v}} > (SELECT {q} FROM {{t}})")  # fmt: skip
-    yield ask("outliers", f"How many {value} are more than 3 standard deviations above the mean?", int((known > far).sum()),
+    yield ask("outliers", f"How many {value} are more than 3 standard deviations above the mean?", int((numbers > far).sum()),
               "SELECT count(*) FROM {t} WHERE {v} > (SELECT avg({v}) + 3 * stddev({v}) FROM {t})")  # fmt: skip

@@ -27,30 +27,30 @@ _STAMP = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d)")
 
 
 @dataclass
-class Said:
+class Reading:
     """What a text says of a frame: facts by (fact, column …), and rows by column."""
 
     facts: dict[tuple[str, ...], Any] = field(default_factory=dict[tuple[str, ...], Any])
     rows: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
 
-def read(text: str) -> Said:
+def read(text: str) -> Reading:
     """Everything that can be read in a text."""
-    said = Said()
+    reading = Reading()
     if shape := re.search(r"([\d,]+) rows? [×x] |Number of Rows: (\d+)", text):
-        said.facts["rows",] = number(shape[1] or shape[2])
+        reading.facts["rows",] = number(shape[1] or shape[2])
     if repeated := re.search(r"^duplicate rows: ([\d,]+)", text, re.MULTILINE):
-        said.facts["duplicate rows",] = number(repeated[1])
+        reading.facts["duplicate rows",] = number(repeated[1])
     for line in re.findall(r"^strongest correlations: (.*)$", text, re.MULTILINE):
         for one, other, r in re.findall(r"(\S+) ~ (\S+) (-?[\d.e-]+)", line):
-            said.facts["corr", one, other] = said.facts["corr", other, one] = number(r)
-    _samples(text, said)
+            reading.facts["corr", one, other] = reading.facts["corr", other, one] = number(r)
+    _samples(text, reading)
     for block in re.split(r"\n\s*\n|\n(?=first |last )", text):
-        _block([line for line in block.splitlines() if line.strip()], said)
-    return said
+        _block([line for line in block.splitlines() if line.strip()], reading)
+    return reading
 
 
-def _block(lines: Sequence[str], said: Said) -> None:
+def _block(lines: Sequence[str], reading: Reading) -> None:
     lines = [
         line
         for line in lines
@@ -62,25 +62,25 @@ def _block(lines: Sequence[str], said: Said) -> None:
     header = table[0]
     if header[:2] == ["column", "dtype"]:
         for name, _, *inside in (row for row in table[1:] if len(row) > 2):
-            _inside(name, " | ".join(inside), said)
+            _inside(name, " | ".join(inside), reading)
     elif "Column Name" in header:
         at = header.index("Column Name")
         for row in (row for row in table[1:] if len(row) == len(header)):
             for name, value in zip(header, row, strict=True):
-                said.facts.setdefault((_NAMES.get(name.lower(), name.lower()), row[at]), value)
+                reading.facts.setdefault((_NAMES.get(name.lower(), name.lower()), row[at]), value)
     elif {row[0] for row in table[1:]} & {"mean", "top"} and {row[0] for row in table[1:]} <= _STATISTICS:
         header = header[-(max(map(len, table)) - 1) :]
         for statistic, *values in table[1:]:
             for name, value in zip(header, values, strict=False):
                 if value != "NaN":
-                    said.facts.setdefault((_NAMES.get(statistic, statistic), name), value)
+                    reading.facts.setdefault((_NAMES.get(statistic, statistic), name), value)
     else:
         for row in table[1:]:  # an index may stand before it
             if row and len(row) in (len(header), len(header) + 1):
-                said.rows.append(dict(zip(header, row[len(row) - len(header) :], strict=True)))
+                reading.rows.append(dict(zip(header, row[len(row) - len(header) :], strict=True)))
 
 
-def _samples(text: str, said: Said) -> None:
+def _samples(text: str, reading: Reading) -> None:
     """Values column by column, first rows first, as marimo and mito send them."""
     columns = re.findall(r"- Column: (.*)\n.*\n +- Sample values: (.*)", text)
     listed = [(name, values.split(", ")) for name, values in columns]
@@ -89,7 +89,7 @@ def _samples(text: str, said: Said) -> None:
     if listed:
         names = [name for name, _ in listed]
         rows = zip(*(values for _, values in listed), strict=False)
-        said.rows += [dict(zip(names, row, strict=True)) for row in rows]
+        reading.rows += [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _cells(line: str) -> list[str]:
@@ -102,9 +102,9 @@ def _cells(line: str) -> list[str]:
     ]
 
 
-def _inside(column: str, line: str, said: Said) -> None:
+def _inside(column: str, line: str, reading: Reading) -> None:
     """A line of our profile: `9 null, 230 distinct, 4.26 … 1825.74, mean 102.0481, …, e.g. a (84), b (68)`."""
-    facts = said.facts
+    facts = reading.facts
     facts["null", column] = 0
     for count, word in re.findall(r"([\d,]+) (null|distinct|zeros?)\b", line):
         facts[word.replace("zero", "zeros").replace("zeross", "zeros"), column] = number(count)
@@ -122,25 +122,25 @@ def _inside(column: str, line: str, said: Said) -> None:
         facts["top", column] = number(counted[0][1])
 
 
-def from_text(question: Question, said: Said) -> Any:
+def from_text(question: Question, reading: Reading) -> Any:
     """The answer that the text gives; None where it gives none."""
     if not question.fact:
         return None
     kind, *about = question.fact
     if kind == "row":
         column, key, value = about
-        row = next((row for row in said.rows if row.get(key) == value), None)
+        row = next((row for row in reading.rows if row.get(key) == value), None)
         return None if row is None else number(row.get(column, ""))
-    given = said.facts.get(question.fact)
-    count, mean = (number(said.facts.get((fact, *about), "")) for fact in ("count", "mean"))
-    if given is None and kind == "null" and count is not None:
-        counts = [number(value) or 0 for (fact, *_), value in said.facts.items() if fact == "count"]
-        return said.facts.get(("rows",), max(counts)) - count
-    if given is None and kind == "sum" and count is not None and mean is not None:
+    stated = reading.facts.get(question.fact)
+    count, mean = (number(reading.facts.get((fact, *about), "")) for fact in ("count", "mean"))
+    if stated is None and kind == "null" and count is not None:
+        counts = [number(value) or 0 for (fact, *_), value in reading.facts.items() if fact == "count"]
+        return reading.facts.get(("rows",), max(counts)) - count
+    if stated is None and kind == "sum" and count is not None and mean is not None:
         return mean * count
-    if isinstance(question.answer, str) and isinstance(given, str):
-        return given[:10]
-    return number(given) if isinstance(given, str) else given
+    if isinstance(question.answer, str) and isinstance(stated, str):
+        return stated[:10]
+    return number(stated) if isinstance(stated, str) else stated
 
 
 def from_query(question: Question, query: Callable[[str], str]) -> Any:
@@ -150,14 +150,14 @@ def from_query(question: Question, query: Callable[[str], str]) -> Any:
     return None if value == "null" else number(value) if number(value) is not None else value
 
 
-def right(given: Any, answer: Any) -> bool:
+def right(value: Any, answer: Any) -> bool:
     """Whether an answer is the known one: numbers to six digits."""
-    if given is None or answer is None:
-        return given is answer
+    if value is None or answer is None:
+        return value is answer
     if isinstance(answer, str):
-        return str(given) == answer
+        return str(value) == answer
     try:
-        return math.isclose(float(given), float(answer), rel_tol=1e-5, abs_tol=1e-9)
+        return math.isclose(float(value), float(answer), rel_tol=1e-5, abs_tol=1e-9)
     except (TypeError, ValueError):
         return False
 

@@ -56,9 +56,9 @@ def figures() -> dict[str, tuple[str, figure_bank.Expected]]:
     from PIL import Image
 
     picture = convert.from_pil(Image.new("RGB", (8, 8)), "fig", RULES)
-    found: dict[str, tuple[str, figure_bank.Expected]] = {}
+    texts: dict[str, tuple[str, figure_bank.Expected]] = {}
     for name, make in figure_bank.FIGURES.items():
         figure, drawn = make()
-        found[name] = with_text(picture, figure_data(figure), RULES).blocks[-1].get("text", ""), drawn
+        texts[name] = with_text(picture, figure_data(figure), RULES).blocks[-1].get("text", ""), drawn
         plt.close("all")
-    return found
+    return texts

@@ -43,10 +43,10 @@ JSON = st.recursive(
 @st.composite
 def changed(draw: st.DrawFn, document: Any, times: int = 3) -> Any:
     """The document with something taken out, put in or replaced in one to `times` places."""
-    made = copy.deepcopy(document)
+    copied = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, times))):
-        made = _change(draw, made)
-    return made
+        copied = _change(draw, copied)
+    return copied
 
 
 def _change(draw: st.DrawFn, document: Any) -> Any:

@@ -67,13 +67,13 @@ def _cost(usd: str) -> Cost:
 
 
 def _ended(*blocks: Block, **more: Any) -> Answer:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "complete": True,
         "stop_reason": "end_turn",
         "usage": USAGE,
         "cost": _cost("0.0134"),
     }
-    return replace(BEGUN, blocks=blocks, seconds=9.1, **{**given, **more})
+    return replace(BEGUN, blocks=blocks, seconds=9.1, **{**fields, **more})
 
 
 def _text(text: str) -> Block:

@@ -87,12 +87,12 @@ def least(pauses: Sequence[float], sizes: Sequence[int], model: str) -> float:
     best = {kind: sizes[0] * rate for kind, rate in write.items()}
     for pause, before, size in zip(pauses, sizes, sizes[1:], strict=False):
         reads = {"5m": max(0, math.ceil((pause - LIVES["5m"]) / READ_EVERY["5m"])), "1h": 0}
-        known = min(before, size)
+        cached = min(before, size)
         anew = min(best.values())
         best = {
             kind: min(
                 anew + size * rate,
-                best[kind] + (reads[kind] * before + known) * read + (size - known) * rate
+                best[kind] + (reads[kind] * before + cached) * read + (size - cached) * rate
                 if pause <= LIVES[kind] or reads[kind]
                 else math.inf,
             )
@@ -120,7 +120,7 @@ def spent(day: Day, cache: str) -> tuple[float, float]:
             s.claude.ask(
                 f"Question {n}: what does it say about this? " * 2, *([] if n else document(ATTACHMENT))
             )
-        asked = [r for r in s.server.requests if r.path == "/v1/messages"]
-        costs = [price(replace(r.usage, output=0), day.model) for r in asked]
-    sizes = [r.usage.prompt for r in asked if r.body and r.body["max_tokens"]]
+        requests = [r for r in s.server.requests if r.path == "/v1/messages"]
+        costs = [price(replace(r.usage, output=0), day.model) for r in requests]
+    sizes = [r.usage.prompt for r in requests if r.body and r.body["max_tokens"]]
     return sum(float(cost) for cost in costs if cost), least(day.pauses, sizes, day.model)

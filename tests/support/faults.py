@@ -63,9 +63,9 @@ def instead(play: Play) -> Tamper:
     return lambda _ask: play
 
 
-def status(code: int, kind: str, said: str = "It is not to be.", **headers: str) -> Tamper:
+def status(code: int, kind: str, message: str = "It is not to be.", **headers: str) -> Tamper:
     """A refusal as the service words it."""
-    return instead(failure(code, kind, said, **headers))
+    return instead(failure(code, kind, message, **headers))
 
 
 def page(body: bytes, code: int = 200, kind: str = "text/html", **headers: str) -> Tamper:

@@ -75,8 +75,8 @@ def assert_books_agree(b: Bench) -> None:
     # While the disk takes nothing, the row as it began stands there, and what became of it in memory.
     newest = {row["id"]: row for row in b.ledger.rows(Where()) if row["kernel"] == KERNEL}
     rows = list(newest.values())
-    known = [row["request_id"] for row in rows if row["request_id"] in served]
-    assert len(known) == len(set(known)), "a request stands twice in the ledger"
+    ids = [row["request_id"] for row in rows if row["request_id"] in served]
+    assert len(ids) == len(set(ids)), "a request stands twice in the ledger"
     for row in rows:
         assert row["stop_reason"], f"a row that was never completed: {row}"
         counted = served.get(row["request_id"])
@@ -114,8 +114,8 @@ def counted_in(received: Any) -> dict[str, int]:
 
 def expected_text(b: Bench, since: int) -> tuple[str, str]:
     """What the client can have read since that request: (text, thinking), blanks aside."""
-    seen = [Seen.of(p.read) for p in b.line.passed[since:]]
-    return squeezed("".join(s.text for s in seen)), squeezed("".join(s.thinking for s in seen))
+    streams = [Seen.of(p.read) for p in b.line.passed[since:]]
+    return squeezed("".join(s.text for s in streams)), squeezed("".join(s.thinking for s in streams))
 
 
 def squeezed(text: str) -> str:
@@ -128,12 +128,12 @@ def possible_texts(b: Bench, since: int) -> list[tuple[str, str, bool]]:
     read = [p.read for p in b.line.passed[since:]]
     both = []
     for unclosed in (False, True):
-        seen = [*map(Seen.of, read[:-1]), Seen.of(read[-1], unclosed=unclosed)]
+        streams = [*map(Seen.of, read[:-1]), Seen.of(read[-1], unclosed=unclosed)]
         both.append(
             (
-                squeezed("".join(s.text for s in seen)),
-                squeezed("".join(s.thinking for s in seen)),
-                seen[-1].stop_known,
+                squeezed("".join(s.text for s in streams)),
+                squeezed("".join(s.thinking for s in streams)),
+                streams[-1].stop_known,
             )
         )
     return both
@@ -147,12 +147,12 @@ def assert_kept(outcome: Outcome, text: str, thinking: str) -> None:
 
 def descriptors() -> dict[str, str]:
     """What this process holds open."""
-    held: dict[str, str] = {}
+    targets: dict[str, str] = {}
     folder = Path("/proc/self/fd")
     for entry in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
-            held[entry.name] = str(entry.readlink())
-    return {name: target for name, target in held.items() if not target.startswith("/proc/")}
+            targets[entry.name] = str(entry.readlink())
+    return {name: target for name, target in targets.items() if not target.startswith("/proc/")}
 
 
 @contextmanager

@@ -106,10 +106,10 @@ def scripted(folder: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: st
             raise OSError(code, os.strerror(code))
         append(path, data)
 
-    def written(self: Ledger, *given: Any) -> None:
+    def written(self: Ledger, *arguments: Any) -> None:
         if bad:
             raise sqlite3.OperationalError(words)
-        write(self, *given)
+        write(self, *arguments)
 
     for module in (journal, results):
         monkeypatch.setattr(module, "append", appended)

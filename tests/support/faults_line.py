@@ -161,9 +161,9 @@ class Line(RawServer):
             body = answer.read()
         finally:
             connection.close()
-        told = {k.lower(): v for k, v in answer.getheaders()}
-        kept = {k: v for k, v in told.items() if k not in (*HOP, "content-type")}
-        return Response(answer.status, told["content-type"], kept, tuple(events_of(body)))
+        received = {k.lower(): v for k, v in answer.getheaders()}
+        passed_on = {k: v for k, v in received.items() if k not in (*HOP, "content-type")}
+        return Response(answer.status, received["content-type"], passed_on, tuple(events_of(body)))
 
     def _step(self, connection: socket.socket, step: Any) -> bool:
         if isinstance(step, tuple):
@@ -249,9 +249,9 @@ def line_to(upstream: DemoServer) -> Iterator[Line]:
         line.close()
 
 
-def until(found: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
+def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
-    while not found():
+    while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.005)

@@ -122,25 +122,25 @@ def bench(
         return Script(text=FINE) if NEXT in words or "Continue exactly" in words else way.reply(body)
 
     with start(reply) as demo, line_to(demo) as line:
-        made = assembled(line, demo, folder, kernel)
-        made.settings.max_retries, made.settings.timeout = retries, timeout
+        b = assembled(line, demo, folder, kernel)
+        b.settings.max_retries, b.settings.timeout = retries, timeout
         try:
-            yield made
+            yield b
         finally:
             line.mend()
-            made.env.background.stop_all()
-            made.env.service.client.close()
-            made.ledger.close()
+            b.env.background.stop_all()
+            b.env.service.client.close()
+            b.ledger.close()
 
 
 @contextmanager
 def another(b: Bench, kernel: str, folder: Path | None) -> Iterator[Bench]:
     """Another kernel on the same line."""
-    made = assembled(b.line, b.demo, folder, kernel)
-    made.settings.max_retries = b.settings.max_retries
-    yield made
-    made.env.service.client.close()
-    made.ledger.close()
+    other = assembled(b.line, b.demo, folder, kernel)
+    other.settings.max_retries = b.settings.max_retries
+    yield other
+    other.env.service.client.close()
+    other.ledger.close()
 
 
 def assembled(line: Line, demo: DemoServer, folder: Path | None, kernel: str) -> Bench:
@@ -206,13 +206,16 @@ def ask_in_background(b: Bench) -> Outcome:
 
 def outcome_of(answer: Answer) -> Outcome:
     """What an answer itself tells of how it ended."""
-    told = [
+    notices = [
         b["text"]
         for b in answer.blocks
         if b["type"] == "notice" and b["level"] in ("warning", "stopped", "error")
     ]
     return Outcome(
-        answer.complete, line="" if answer.complete else told[0], text=answer.text, thinking=answer.thinking
+        answer.complete,
+        line="" if answer.complete else notices[0],
+        text=answer.text,
+        thinking=answer.thinking,
     )
 
 
@@ -222,9 +225,9 @@ def map_rows(b: Bench) -> Outcome:
         values = b.claude.map(ROWS, "{value}?", limit=1, no_replay=True)
     except ClaudeError as error:
         return Outcome(False, error, error.message)
-    kept = [v for v in values if v is not None]
+    texts = [v for v in values if v is not None]
     line = b.shown[-1].partition("the first: ")[2]
-    return Outcome(len(kept) == len(ROWS), line=line, text="\n".join(kept))
+    return Outcome(len(texts) == len(ROWS), line=line, text="\n".join(texts))
 
 
 def spoken(text: str, **more: Any) -> Script:

@@ -67,9 +67,9 @@ def _altair(mark: str, **channels: str) -> Any:
 def _bokeh(draw: Callable[[Any], Any]) -> Any:
     from bokeh.plotting import figure
 
-    made = figure(title="B", x_axis_label="x", y_axis_label="y")
-    draw(made)
-    return made
+    plot = figure(title="B", x_axis_label="x", y_axis_label="y")
+    draw(plot)
+    return plot
 
 
 def plotnine_plot(geom: str, **words: str) -> Any:
@@ -197,6 +197,6 @@ def answered(question: FigureQuestion, series: list[Read]) -> float | None:
     return {"largest": max(values), "last": values[-1], "mean": sum(values) / len(values)}[question.fact]
 
 
-def to_three_digits(given: float | None, answer: float) -> bool:
+def to_three_digits(value: float | None, answer: float) -> bool:
     """Whether a value was recovered to three significant digits."""
-    return given is not None and abs(given - answer) <= 5e-3 * abs(answer) + 1e-12
+    return value is not None and abs(value - answer) <= 5e-3 * abs(answer) + 1e-12

@@ -21,7 +21,7 @@ class Read:
 
 def series_in(text: str) -> list[Read]:
     """All series that a figure's text tells."""
-    found: list[Read] = []
+    series: list[Read] = []
     shared: list[str] = []
     for line in text.splitlines():
         if line.startswith("panel "):
@@ -36,8 +36,8 @@ def series_in(text: str) -> list[Read]:
         own = re.search(r"x (.* step .*)$", about)
         xs = [p[0] for p in pairs] if pairs else _places(own[1]) if own else shared
         ys = [p[1] for p in pairs] if pairs else values.split()
-        found.append(Read(match["kind"].strip(), match["label"] or "", int(match["n"]), xs, ys))
-    return found
+        series.append(Read(match["kind"].strip(), match["label"] or "", int(match["n"]), xs, ys))
+    return series
 
 
 def _places(text: str) -> list[str]:

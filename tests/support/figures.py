@@ -17,8 +17,8 @@ def figure(
     """One figure; with `of` the ratio to it, with `limit` what it should not exceed (told, not enforced)."""
     ratio = f"  = {value / of:.2f} x" if of else ""
     compared = value / of if of else value
-    told = "" if limit is None else f"  ({'within' if compared <= limit else 'ABOVE'} {limit:g})"
-    print(f"{what:<62} {value:>12,.3f} {unit}{ratio}{told}", flush=True)
+    verdict = "" if limit is None else f"  ({'within' if compared <= limit else 'ABOVE'} {limit:g})"
+    print(f"{what:<62} {value:>12,.3f} {unit}{ratio}{verdict}", flush=True)
 
 
 def median(values: Sequence[float]) -> float:

@@ -41,11 +41,11 @@ class Ground:
 
 def prepare(parts: Iterable[str]) -> Ground:
     """Install and build what `parts` need; exits with one clear line where it cannot."""
-    given = os.environ.get("TESTS_PYTHON")
-    python = Path(given) if given else _environment()
+    named = os.environ.get("TESTS_PYTHON")
+    python = Path(named) if named else _environment()
     with ThreadPoolExecutor() as beside:
         chromium = beside.submit(_chromium) if NEEDS_BROWSER & set(parts) else None
-        if not given:
+        if not named:
             _install(python)
         return Ground(python, chromium.result() if chromium else None)
 
@@ -102,8 +102,8 @@ def _node_version() -> int:
     """The major version; 0 where node or npm is missing."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         return 0
-    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
-    return int(told.strip().lstrip("v").split(".")[0] or 0)
+    output = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    return int(output.strip().lstrip("v").split(".")[0] or 0)
 
 
 def _npm_ci(folder: Path) -> None:
@@ -202,10 +202,10 @@ def _link_labextension() -> None:
 
 def _chromium() -> Path | None:
     named = os.environ.get("CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None and _apt("chromium"):
-        found = shutil.which("chromium")
-    if found is None:
+    browser = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None and _apt("chromium"):
+        browser = shutil.which("chromium")
+    if browser is None:
         _say("no browser: apt-get install chromium, or name one in CHROMIUM; the browser tests will fail")
         return None
-    return Path(found)
+    return Path(browser)

@@ -46,17 +46,17 @@ class Module:
 
     def imports(self, modules: Mapping[str, Module]) -> set[str]:
         """Modules of the package that it imports, wherever the import stands."""
-        found: set[str] = set()
+        names: set[str] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
-                found.update(alias.name for alias in node.names)
+                names.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     inner = f"{node.module}.{alias.name}"
-                    found.add(inner if inner in modules else node.module)
+                    names.add(inner if inner in modules else node.module)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
-                found.add(node.value)  # import_module("…")
-        return (found & set(modules)) - {self.name}
+                names.add(node.value)  # import_module("…")
+        return (names & set(modules)) - {self.name}
 
     def functions(self) -> Iterator[Function]:
         """Every function and method in it."""
@@ -86,13 +86,13 @@ def complexity(function: ast.AST) -> int:
 
 def modules() -> dict[str, Module]:
     """The package's modules by name."""
-    found: dict[str, Module] = {}
+    result: dict[str, Module] = {}
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         text = path.read_text(encoding="utf-8")
-        found[name] = Module(path, name, ast.parse(text), text.count("\n"))
-    return found
+        result[name] = Module(path, name, ast.parse(text), text.count("\n"))
+    return result
 
 
 def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
@@ -100,7 +100,7 @@ def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
 
     def visit(name: str) -> None:
         index[name] = low[name] = len(index)
@@ -115,26 +115,26 @@ def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
             group = stack[stack.index(name) :]
             del stack[stack.index(name) :]
             if len(group) > 1:
-                found.append(sorted(group))
+                groups.append(sorted(group))
 
     for name in sorted(graph):
         if name not in index:
             visit(name)
-    return sorted(found)
+    return sorted(groups)
 
 
-def folders(found: Mapping[str, Module]) -> dict[str, list[Module]]:
+def folders(modules: Mapping[str, Module]) -> dict[str, list[Module]]:
     """Modules by the folder that they stand in."""
     by_folder: dict[str, list[Module]] = defaultdict(list)
-    for module in found.values():
+    for module in modules.values():
         by_folder[module.path.parent.relative_to(ROOT).as_posix()].append(module)
     return dict(sorted(by_folder.items()))
 
 
-def names_twice(found: Mapping[str, Module]) -> dict[str, list[str]]:
+def names_twice(modules: Mapping[str, Module]) -> dict[str, list[str]]:
     """File names that stand in more than one folder."""
     by_name: dict[str, list[str]] = defaultdict(list)
-    for module in found.values():
+    for module in modules.values():
         by_name[module.path.name].append(module.path.parent.relative_to(ROOT).as_posix())
     return {
         name: places
@@ -145,15 +145,15 @@ def names_twice(found: Mapping[str, Module]) -> dict[str, list[str]]:
 
 def problems() -> Iterator[str]:
     """One line for each thing that must not be."""
-    found = modules()
-    for name, places in names_twice(found).items():
+    everything = modules()
+    for name, places in names_twice(everything).items():
         yield f"{name} stands in {' and in '.join(places)}: two things, one name"
-    for function in (function for module in found.values() for function in module.functions()):
+    for function in (function for module in everything.values() for function in module.functions()):
         if function.complexity > TANGLED:
             yield f"{function.name}: complexity {function.complexity}, at most {TANGLED}"
-    for group in cycles({name: module.imports(found) for name, module in found.items()}):
+    for group in cycles({name: module.imports(everything) for name, module in everything.items()}):
         yield f"import cycle: {', '.join(group)}"
-    for folder, inside in folders(found).items():
+    for folder, inside in folders(everything).items():
         count = sum(module.path.name != "__init__.py" for module in inside)
         most = TOP_LEVEL if folder == PACKAGE else FILES_IN_A_FOLDER
         if count > most:
@@ -162,20 +162,20 @@ def problems() -> Iterator[str]:
 
 def report() -> Iterator[str]:
     """The figures, a line each."""
-    found = modules()
-    for folder, inside in folders(found).items():
+    everything = modules()
+    for folder, inside in folders(everything).items():
         yield f"{folder:42} {len(inside):3} files {sum(m.lines for m in inside):6,} lines"
-    longest = max(found.values(), key=lambda module: module.lines)
-    lengths = [module.lines for module in found.values() if module.path.name != "__init__.py"]
-    yield f"files: {len(found)}, {sum(m.lines for m in found.values()):,} lines"
+    longest = max(everything.values(), key=lambda module: module.lines)
+    lengths = [module.lines for module in everything.values() if module.path.name != "__init__.py"]
+    yield f"files: {len(everything)}, {sum(m.lines for m in everything.values()):,} lines"
     yield f"longest file: {longest.name} {longest.lines}; median {median(lengths):.0f}"
-    groups = cycles({name: module.imports(found) for name, module in found.items()})
+    groups = cycles({name: module.imports(everything) for name, module in everything.items()})
     yield f"import cycles, deferred and TYPE_CHECKING imports included: {len(groups)}"
     yield from (f"  {', '.join(group)}" for group in groups)
-    twice = names_twice(found)
+    twice = names_twice(everything)
     yield f"file names that stand in two folders: {len(twice)}"
     yield from (f"  {name}: {', '.join(places)}" for name, places in twice.items())
-    functions = [function for module in found.values() for function in module.functions()]
+    functions = [function for module in everything.values() for function in module.functions()]
     long = [f for f in functions if f.lines > LINES_OF_A_FUNCTION]
     tangled = [f for f in functions if f.complexity > COMPLEXITY]
     yield f"functions: {len(functions)}, median {median(f.lines for f in functions):.0f} lines"
@@ -183,7 +183,7 @@ def report() -> Iterator[str]:
     yield from (f"  {f.name} {f.lines}" for f in sorted(long, key=lambda f: -f.lines))
     yield f"over complexity {COMPLEXITY}: {len(tangled)}"
     yield from (f"  {f.name} {f.complexity}" for f in sorted(tangled, key=lambda f: -f.complexity))
-    yield f"Any: {sum(module.anys for module in found.values())}"
+    yield f"Any: {sum(module.anys for module in everything.values())}"
 
 
 def figures_at(commit: str) -> Iterator[str]:

@@ -162,8 +162,8 @@ class Injection:
         if "as told" in proposed:
             return Script(text="I have done what I was told.")
         if self.channel == "web":
-            found = Search("what to do", ((self.text, "https://example.org/", self.text),))
-            return Script(pieces=(found, Say("As told."), order))
+            search = Search("what to do", ((self.text, "https://example.org/", self.text),))
+            return Script(pieces=(search, Say("As told."), order))
         if self.channel == "outcome" and not proposed:
             return Script(
                 text="Let me look.", calls=[Call("run_cell", {"title": "look", "code": "frame.iloc[0, 0]"})]

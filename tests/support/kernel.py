@@ -75,8 +75,8 @@ class Execution:
     @property
     def error(self) -> str:
         """The error as the cell shows it, without colors; empty if there is none."""
-        shown = [line for message in self.of("error") for line in message.content["traceback"]]
-        return COLORS.sub("", "\n".join(shown))
+        traceback = [line for message in self.of("error") for line in message.content["traceback"]]
+        return COLORS.sub("", "\n".join(traceback))
 
     @property
     def error_name(self) -> str:
@@ -147,9 +147,9 @@ class Cell:
         """What has come so far."""
         return self.kernel.heard(self.id)
 
-    def wait_for(self, found: Callable[[Sequence[Message]], Any], timeout: float = 30) -> Any:
+    def wait_for(self, condition: Callable[[Sequence[Message]], Any], timeout: float = 30) -> Any:
         """Wait until `found(messages so far)` is true; its value."""
-        return self.kernel.wait_for(lambda: found(self.messages), timeout, f"{self.messages[-3:]}")
+        return self.kernel.wait_for(lambda: condition(self.messages), timeout, f"{self.messages[-3:]}")
 
     def finish(self, timeout: float = 60) -> Execution:
         """Wait until the kernel has replied and is idle."""
@@ -174,7 +174,7 @@ class Kernel:
         self._session = self.client.session.clone()
         self._iopub = manager.connect_iopub()
         self._iopub.setsockopt(6, b"")  # zmq.SUBSCRIBE
-        self._said = _record()
+        self._recording = _record()
         self._reader = threading.Thread(target=self._read, name="iopub", daemon=True)
         self._reader.start()
         self.client.start_channels(iopub=False)
@@ -270,10 +270,10 @@ class Kernel:
         with self._news:
             self._messages.clear()
 
-    def wait_for(self, found: Callable[[], Any], timeout: float = 30, told: str = "") -> Any:
+    def wait_for(self, condition: Callable[[], Any], timeout: float = 30, told: str = "") -> Any:
         """Wait until `found()` is true; it is looked at whenever a message came."""
         deadline = time.monotonic() + timeout
-        while not (value := found()):
+        while not (value := condition()):
             with self._news:
                 self._news.wait(0.05)
             if time.monotonic() > deadline:
@@ -289,7 +289,7 @@ class Kernel:
         self._closing = True
         self._reader.join(5)
         self._iopub.close(linger=0)
-        self._said.close()
+        self._recording.close()
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
@@ -335,7 +335,7 @@ class Kernel:
             if message["msg_type"] == "iopub_welcome":
                 continue
             if message["msg_type"] != "execute_input":  # what the test itself typed
-                self._said.write(b"\n".join((*frames[-1 - len(message["buffers"]) :], b"")))
+                self._recording.write(b"\n".join((*frames[-1 - len(message["buffers"]) :], b"")))
             heard = Message(
                 message["msg_type"],
                 message["content"],

@@ -34,21 +34,21 @@ NOT_KEYS = {
 
 def used_keys(folder: Path) -> tuple[dict[str, str], list[str]]:
     """The keys in the Python files below `folder` by the file that uses them first, and what cannot be looked for."""
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     unfit: list[str] = []
     for path in sorted(folder.rglob("*.py")):
         if "node_modules" in path.parts or path == Path(__file__):
             continue
         for key in literals(ast.parse(path.read_text())):
-            if key in NOT_KEYS or key in found:
+            if key in NOT_KEYS or key in places:
                 continue
             if len(key) < SHORTEST:
                 unfit.append(
                     f"{path.relative_to(folder)}: {key!r} is too short to be looked for; make it longer"
                 )
             else:
-                found[key] = path.relative_to(folder).as_posix()
-    return found, unfit
+                places[key] = path.relative_to(folder).as_posix()
+    return places, unfit
 
 
 def literals(tree: ast.AST) -> Iterator[str]:

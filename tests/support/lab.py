@@ -312,10 +312,10 @@ class Notebook:
             return self.save()
         return self.read()
 
-    def wait_for(self, found: Callable[[], T], told: str = "not seen within a minute") -> T:
+    def wait_for(self, condition: Callable[[], T], told: str = "not seen within a minute") -> T:
         """Wait until `found()` is true, while the page goes on; its value."""
         deadline = time.monotonic() + 60
-        while not (value := found()):
+        while not (value := condition()):
             if time.monotonic() > deadline:
                 raise TimeoutError(told)
             self.page.wait_for_timeout(50)
@@ -332,5 +332,5 @@ class Notebook:
         if self._figures is None:
             self._figures = self.page.context.new_cdp_session(self.page)
             self._figures.send("Performance.enable")
-        told = self._figures.send("Performance.getMetrics")
-        return {metric["name"]: metric["value"] for metric in told["metrics"]}
+        reply = self._figures.send("Performance.getMetrics")
+        return {metric["name"]: metric["value"] for metric in reply["metrics"]}

@@ -131,9 +131,9 @@ def of_typescript(path: Path) -> Iterator[Message]:
     """Messages of one TypeScript file."""
     source = path.read_text(encoding="utf-8")
     file = path.relative_to(ROOT).as_posix()
-    for found in TS_TOKEN.finditer(source):
-        token = found.group()
-        before = source[source.rfind("\n", 0, found.start()) + 1 : found.start()]
+    for match in TS_TOKEN.finditer(source):
+        token = match.group()
+        before = source[source.rfind("\n", 0, match.start()) + 1 : match.start()]
         if (
             token[0] in "`'\""
             and not re.match(r"\s*(import|export .* from)", before)
@@ -141,7 +141,7 @@ def of_typescript(path: Path) -> Iterator[Message]:
         ):
             kind = (re.findall(r"[A-Za-z]+", before) or [""])[-1]
             yield Message(
-                file, source.count("\n", 0, found.start()) + 1, kind, token[1:-1].replace("\n", "⏎")
+                file, source.count("\n", 0, match.start()) + 1, kind, token[1:-1].replace("\n", "⏎")
             )
 
 
@@ -166,9 +166,9 @@ def of_docs(path: Path) -> Iterator[Message]:
     source = path.read_text(encoding="utf-8")
     file = path.relative_to(ROOT).as_posix()
     tree = ast.parse(source)
-    held = docstrings(tree)
+    texts = docstrings(tree)
     for node in ast.walk(tree):
-        if id(node) in held and isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if id(node) in texts and isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield Message(file, node.lineno, "docstring", " ".join(node.value.split()))
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -181,14 +181,14 @@ def of_page(path: Path) -> Iterator[Message]:
     if path.suffix == ".ipynb":
         text = "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
     file = path.relative_to(ROOT).as_posix()
-    for found in re.finditer(r"(?:.+\n?)+", text):
-        yield Message(file, text.count("\n", 0, found.start()) + 1, "page", " ".join(found[0].split()))
+    for match in re.finditer(r"(?:.+\n?)+", text):
+        yield Message(file, text.count("\n", 0, match.start()) + 1, "page", " ".join(match[0].split()))
 
 
 def pages() -> list[Message]:
     """What a reader of the repository sees first."""
-    found = [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("notebooks/*.ipynb")]
-    return [message for path in sorted(found) for message in of_page(path)]
+    paths = [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    return [message for path in sorted(paths) for message in of_page(path)]
 
 
 def docs() -> list[Message]:
@@ -199,14 +199,14 @@ def docs() -> list[Message]:
 
 def messages(everything: bool = False) -> list[Message]:
     """All messages, sorted by file and line."""
-    found: list[Message] = []
+    result: list[Message] = []
     for path in sorted((ROOT / "claude_jupyter").rglob("*.py")):
-        found += of_python(path)
+        result += of_python(path)
     for path in sorted((ROOT / "labextension" / "src").rglob("*.ts")):
-        found += of_typescript(path)
+        result += of_typescript(path)
     for path in sorted((ROOT / "labextension" / "schema").rglob("*.json")):
-        found += of_schema(path)
-    return [m for m in found if everything or m.kind == "raise" or not m.file.startswith(FOR_CLAUDE)]
+        result += of_schema(path)
+    return [m for m in result if everything or m.kind == "raise" or not m.file.startswith(FOR_CLAUDE)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -218,8 +218,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pages", action="store_true", help="README, notebooks and the like instead")
     parser.add_argument("--docs", action="store_true", help="docstrings and comments instead")
     chosen = parser.parse_args(arguments)
-    found = pages() if chosen.pages else docs() if chosen.docs else messages(chosen.all)
-    for message in random.sample(found, chosen.sample) if chosen.sample else found:
+    listed = pages() if chosen.pages else docs() if chosen.docs else messages(chosen.all)
+    for message in random.sample(listed, chosen.sample) if chosen.sample else listed:
         print(message)
     return 0
 

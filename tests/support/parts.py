@@ -186,13 +186,13 @@ def _own_labextension(home: Path) -> Path:
 
 def run_parts(ground: Ground, parts: Sequence[str], extra: Sequence[str] = ()) -> int:
     """Run all `parts`, whatever fails on the way; print the closing table; the exit status."""
-    kept: list[Path] = []
+    homes: list[Path] = []
     outcomes = {part: Outcome(part) for part in sorted(parts, key=LAST.__eq__)}
     long = [part for part in outcomes if part not in (*BESIDE, LAST)]
 
     def run(some: Iterable[str], live: bool) -> None:
         for part in some:
-            _run_part(ground, outcomes[part], extra, kept, live)
+            _run_part(ground, outcomes[part], extra, homes, live)
 
     began = time.monotonic()
     try:
@@ -205,7 +205,7 @@ def run_parts(ground: Ground, parts: Sequence[str], extra: Sequence[str] = ()) -
         beside.join()
         run([part for part in outcomes if part == LAST], True)
     finally:
-        for home in kept:
+        for home in homes:
             shutil.rmtree(home, ignore_errors=True)
     print("\n" + "-" * 78)
     for outcome in outcomes.values():
@@ -224,7 +224,7 @@ def run_parts(ground: Ground, parts: Sequence[str], extra: Sequence[str] = ()) -
     return 1 if failed else 0
 
 
-def _run_part(ground: Ground, outcome: Outcome, extra: Sequence[str], kept: list[Path], live: bool) -> None:
+def _run_part(ground: Ground, outcome: Outcome, extra: Sequence[str], homes: list[Path], live: bool) -> None:
     """Run a part in a home of its own, which is added to `kept`; what it prints comes at its end unless it is `live`."""
     part = outcome.part
     home = Path(tempfile.mkdtemp(prefix=f"claude-jupyter-{part}-"))
@@ -233,10 +233,10 @@ def _run_part(ground: Ground, outcome: Outcome, extra: Sequence[str], kept: list
         outcome.failures.append("no Chromium: apt-get install chromium, or name one in CHROMIUM")
     commands = PARTS[part](ground, extra)
     if part == LAST:
-        commands = [[*command, *map(str, kept)] for command in commands]
+        commands = [[*command, *map(str, homes)] for command in commands]
     if not commands:
         outcome.failures.append("nothing to run")
-    kept.append(home)
+    homes.append(home)
     with (home / "part.log").open("wb") as log:
         for command in commands:
             _run_command(command, environment(home, ground) | SETTINGS.get(part, {}), outcome, log, live)
@@ -251,8 +251,8 @@ def _show(output: bytes) -> None:
 
 
 def _run_command(command: Command, env: dict[str, str], outcome: Outcome, log: BinaryIO, live: bool) -> None:
-    shown = " ".join(word.removeprefix(f"{ROOT}/") for word in command)
-    head = f"\n== {outcome.part}: {shown}\n".encode()
+    words = " ".join(word.removeprefix(f"{ROOT}/") for word in command)
+    head = f"\n== {outcome.part}: {words}\n".encode()
     log.write(head)
     if live:
         _show(head)
@@ -261,16 +261,16 @@ def _run_command(command: Command, env: dict[str, str], outcome: Outcome, log: B
     try:
         status, output = watched(command, cwd, env, log, quiet, live)
     except OSError as error:
-        outcome.failures.append(f"{shown}: {error}")
+        outcome.failures.append(f"{words}: {error}")
         return
     counts: dict[str, int] = {}
     for line in COLORS.sub("", output.decode(errors="replace")).splitlines():
         if CLOSING.search(line.rstrip()):
             counts = {what: int(n) for n, what in TOLD.findall(line)}
     if status is None:
-        outcome.failures.append(f"{shown}: no output for {quiet:.0f} s, taken to hang; its stacks are above")
+        outcome.failures.append(f"{words}: no output for {quiet:.0f} s, taken to hang; its stacks are above")
     elif status:
-        outcome.failures.append(f"{shown}: status {status}")
+        outcome.failures.append(f"{words}: status {status}")
     for what in ("skipped", "xfailed", "xpassed"):
         if counts.get(what):
             outcome.failures.append(f"{counts[what]} {what}: every test runs, here and in CI")

@@ -63,10 +63,10 @@ def sse(events: Iterable[Mapping[str, Any]]) -> list[bytes]:
 
 def text_events(text: str, *, size: int = 12, model: str = "claude-sonnet-5-5", **usage: int) -> list[bytes]:
     """A plain answer in deltas of `size` characters."""
-    told = {"input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0} | usage
+    counts = {"input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0} | usage
     message = {
         "id": "msg_raw", "type": "message", "role": "assistant", "model": model, "content": [],
-        "stop_reason": None, "stop_sequence": None, "usage": {**told, "output_tokens": 1},
+        "stop_reason": None, "stop_sequence": None, "usage": {**counts, "output_tokens": 1},
     }  # fmt: skip
     deltas = [text[i : i + size] for i in range(0, len(text), size)]
     return sse(
@@ -82,7 +82,7 @@ def text_events(text: str, *, size: int = 12, model: str = "claude-sonnet-5-5", 
             {
                 "type": "message_delta",
                 "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-                "usage": {**told, "output_tokens": max(1, len(text) // 4)},
+                "usage": {**counts, "output_tokens": max(1, len(text) // 4)},
             },
             {"type": "message_stop"},
         ]
@@ -215,13 +215,13 @@ class RawServer:
     def _silence(self, connection: socket.socket, seconds: float) -> bool:
         """Whether the client is still there afterwards."""
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not self._closing.is_set():
-            connection.settimeout(min(left, 0.2))
+        while (remaining := deadline - time.monotonic()) > 0 and not self._closing.is_set():
+            connection.settimeout(min(remaining, 0.2))
             try:
                 if connection.recv(1, socket.MSG_PEEK) == b"":
                     self.left.append(time.monotonic())
                     return False
-                time.sleep(min(left, 0.02))
+                time.sleep(min(remaining, 0.02))
             except TimeoutError:
                 continue
             finally:

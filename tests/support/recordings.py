@@ -29,7 +29,7 @@ def _pieces(path: Path) -> list[bytes]:
 
 def _streams() -> dict[str, list[bytes]]:
     """All streams by name; a log of several responses one after the other becomes `name#1`, `name#2` …"""
-    found: dict[str, list[bytes]] = {}
+    streams: dict[str, list[bytes]] = {}
     for path in sorted(p for p in FOLDER.glob("*/*") if p.suffix in (".sse", ".txt")):
         name = path.relative_to(FOLDER).as_posix()
         parts: list[list[bytes]] = [[]]
@@ -37,8 +37,8 @@ def _streams() -> dict[str, list[bytes]]:
             if piece.startswith(b"event: message_start") and any(b"message_stop" in p for p in parts[-1]):
                 parts.append([])
             parts[-1].append(piece)
-        found |= {name if len(parts) == 1 else f"{name}#{i}": part for i, part in enumerate(parts, 1)}
-    return found
+        streams |= {name if len(parts) == 1 else f"{name}#{i}": part for i, part in enumerate(parts, 1)}
+    return streams
 
 
 STREAMS = _streams()
@@ -63,12 +63,12 @@ def payloads(name: str) -> list[dict[str, Any]]:
 
 def stop_reason(name: str) -> str | None:
     """How the recorded answer ended."""
-    told = [
+    reasons = [
         (event["message"] if event["type"] == "message_start" else event["delta"]).get("stop_reason")
         for event in payloads(name)
         if event["type"] in ("message_start", "message_delta")
     ]
-    return next((reason for reason in reversed(told) if reason), None)
+    return next((reason for reason in reversed(reasons) if reason), None)
 
 
 def by_the_sdk(server: RawServer, *, beta: bool = False) -> dict[str, Any]:

@@ -43,14 +43,14 @@ def machine_words() -> set[bytes]:
     """Paths and hosts of this machine that must not be in a file that others get."""
     words = {str(ROOT), os.environ.get("VIRTUAL_ENV", "")}
     words |= {str(ROOT.parent) + "/"} if len(ROOT.parent.parts) > 2 else {str(ROOT) + "/"}
-    told: list[str] = []
+    texts: list[str] = []
     for command in (["npm", "config", "get", "registry"], [sys.executable, "-m", "pip", "config", "list"]):
         try:
-            told.append(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+            texts.append(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
         except OSError:
             continue
-    told += [value for name, value in os.environ.items() if "INDEX_URL" in name or "FIND_LINKS" in name]
-    for url in re.findall(r"https?://[^\s'\"]+", " ".join(told)):
+    texts += [value for name, value in os.environ.items() if "INDEX_URL" in name or "FIND_LINKS" in name]
+    for url in re.findall(r"https?://[^\s'\"]+", " ".join(texts)):
         host = urlsplit(url).hostname
         if host and host not in PUBLIC:
             words.add(host)

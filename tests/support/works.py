@@ -62,8 +62,8 @@ def proposal(title: str, code: str, *more: tuple[str, str], **how: Any) -> Scrip
 def replies(case: Case) -> list[Script]:
     """What the model says."""
     return [
-        said if isinstance(said, Script) else Script(text=said) if isinstance(said, str) else proposal(*said)
-        for said in case.says
+        line if isinstance(line, Script) else Script(text=line) if isinstance(line, str) else proposal(*line)
+        for line in case.says
     ]
 
 
@@ -71,7 +71,7 @@ def titles(case: Case) -> list[str]:
     """The titles of the cells that the user is to see, in order."""
     if case.order is not None:
         return list(case.order)
-    return [said[0] for said in case.says if isinstance(said, tuple)]
+    return [line[0] for line in case.says if isinstance(line, tuple)]
 
 
 ONE = ("one", "w1 = 1")

@@ -87,8 +87,8 @@ class Stage:
 
     def lay_out(self, *cells: str, merged: Sequence[str] = ()) -> None:
         """From now on the page tells these cells, from top to bottom, and which of them were made by merging others."""
-        told = {"notebook": "a.ipynb", "cells": list(cells), "merged": list(merged)}
-        self.page.hear({"claude_jupyter": told})
+        report = {"notebook": "a.ipynb", "cells": list(cells), "merged": list(merged)}
+        self.page.hear({"claude_jupyter": report})
 
     @property
     def bodies(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Final, NamedTuple
 
-from claude_jupyter.demo.request_reader import Seen
+from claude_jupyter.demo.request_reader import ParsedRequest
 from claude_jupyter.demo.statements.error_causes import diagnose
 from claude_jupyter.demo.statements.profile_text import Column, Frame
 from claude_jupyter.demo.statements.profiles import outlying
@@ -31,10 +31,10 @@ class Code(NamedTuple):
     text: str
 
 
-def code_for(seen: Seen) -> Code | None:
+def code_for(request: ParsedRequest) -> Code | None:
     """A short cell for an error's cell or for the first dataframe; None if there is neither."""
-    for text in seen.texts:
-        if text.kind == "error" and (diagnosis := diagnose(text.text, seen.labels_before)):
+    for text in request.texts:
+        if text.kind == "error" and (diagnosis := diagnose(text.text, request.labels_before)):
             if diagnosis.corrected:
                 return Code("The corrected cell:", diagnosis.corrected)
             return (
@@ -42,9 +42,9 @@ def code_for(seen: Seen) -> Code | None:
                 if diagnosis.cell
                 else None
             )
-    before = seen.before if _ASKS_FOR_CODE.search(seen.prompt) else ()
-    for frame in seen.frames or before:
-        if frame.columns and (code := _frame_code(frame, seen.prompt)):
+    before = request.before if _ASKS_FOR_CODE.search(request.prompt) else ()
+    for frame in request.frames or before:
+        if frame.columns and (code := _frame_code(frame, request.prompt)):
             return code
     return None
 

@@ -29,15 +29,15 @@ _FAR: Final = 3
 _STRONG, _WEAK = 0.7, 0.3
 
 
-def sentences(frame: Frame, prompt: str, known: bool = False) -> list[str]:
+def sentences(frame: Frame, prompt: str, sent_before: bool = False) -> list[str]:
     """The frame in a sentence, then a list of what stands out, that which the question names first.
 
     Parameters
     ----------
-    known
+    sent_before
         Whether the frame was sent and described earlier: only what the question names is told again.
     """
-    if known and (named := [c for c in frame.columns if named_in(c.name, prompt)]):
+    if sent_before and (named := [c for c in frame.columns if named_in(c.name, prompt)]):
         again = [text for c in named for text in (*_extreme_rows(frame, [c]), _description(frame, c)) if text]
         return ["\n".join(f"- {text}" for text in again[:_MOST])] if again else []
     lines = list(_ranked(frame, prompt))[:_MOST]
