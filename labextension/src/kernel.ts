@@ -30,8 +30,8 @@ export class KernelLink implements IDisposable {
   private relevant = true;
   private readonly running = new Set<string>(); // executions that may change something
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private asked = 0;
-  private told: State | null = null;
+  private lastRequest = 0;
+  private lastState: State | null = null;
   private objection = '';
   private began: 'unseen' | 'seen' | 'restarted' = 'unseen';
   private readonly readers = new Map<string, (bundle: Bundle) => void>();
@@ -52,7 +52,7 @@ export class KernelLink implements IDisposable {
 
   /** What the kernel said last; null where it has not loaded `claude_jupyter`, or speaks another language. */
   get state(): State | null {
-    return this.told;
+    return this.lastState;
   }
 
   get changed(): ISignal<this, void> {
@@ -60,7 +60,7 @@ export class KernelLink implements IDisposable {
   }
 
   /** Why the kernel did not do the last command; '' where it did. */
-  get said(): string {
+  get problem(): string {
     return this.objection;
   }
 
@@ -95,11 +95,11 @@ export class KernelLink implements IDisposable {
 
   /** What an attachment of an answer carried, by its place among them. */
   sent(id: string, place: number): Promise<Sent> {
-    if (!this.comm || !this.told) {
+    if (!this.comm || !this.lastState) {
       return Promise.resolve({ text: 'Run %load_ext claude_jupyter to see what was sent by this kernel.', image: '' });
     }
     return new Promise(resolve => {
-      const ask = ++this.asked;
+      const ask = ++this.lastRequest;
       this.senders.set(ask, resolve);
       this.send('sent', { ask, id, place });
     });
@@ -143,8 +143,8 @@ export class KernelLink implements IDisposable {
   private forget(): void {
     this.comm = null;
     this.objection = '';
-    if (this.told) {
-      this.told = null;
+    if (this.lastState) {
+      this.lastState = null;
       this.news.emit();
     }
   }
@@ -191,7 +191,7 @@ export class KernelLink implements IDisposable {
       this.timer = setTimeout(() => {
         this.timer = null;
         this.ask();
-      }, this.told?.works.waiting.length ? 0 : SOON);
+      }, this.lastState?.works.waiting.length ? 0 : SOON);
     }
   }
 
@@ -245,7 +245,7 @@ export class KernelLink implements IDisposable {
     const state = readState(data);
     const text = readError(data);
     if (state || text) {
-      this.told = state ?? this.told;
+      this.lastState = state ?? this.lastState;
       this.objection = text || this.objection;
       this.news.emit();
     }

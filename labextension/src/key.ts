@@ -36,19 +36,19 @@ function field(save: (key: string) => Promise<string>): HTMLElement[] {
   const label = el('label', '', 'API key');
   const hint = el('p', '', 'Not needed if ANTHROPIC_API_KEY is set in the environment.');
   const input = el('input');
-  const said = el('p', 'cj-said');
+  const status = el('p', 'cj-said');
   label.htmlFor = input.id = id;
   input.type = 'password';
   input.autocomplete = 'off';
   input.placeholder = 'sk-ant-…';
-  said.setAttribute('role', 'status');
+  status.setAttribute('role', 'status');
   const send = async (): Promise<void> => {
     const text = input.value.trim();
     input.value = '';
     if (text) {
       action.disabled = true;
-      setText(said, 'Saving …');
-      setText(said, await save(text).catch(error => `The key was not saved: ${String(error)}`));
+      setText(status, 'Saving …');
+      setText(status, await save(text).catch(error => `The key was not saved: ${String(error)}`));
       action.disabled = false;
     }
   };
@@ -62,7 +62,7 @@ function field(save: (key: string) => Promise<string>): HTMLElement[] {
       }
     });
   }
-  return [label, hint, el('div', 'cj-key-line', input, action), said];
+  return [label, hint, el('div', 'cj-key-line', input, action), status];
 }
 
 /** In the notebook's kernel, which then uses the key at once, or else in one that lives for the moment. */
@@ -77,15 +77,15 @@ async function save(app: JupyterFrontEnd, tracker: INotebookTracker | null, text
   }
   const kernel = await app.serviceManager.kernels.startNew();
   try {
-    const said = await run(kernel, text);
-    return /in this kernel only/.test(said) ? `${said.split(';')[0]}. Run %claude_key in a notebook, or set ANTHROPIC_API_KEY before Jupyter starts.` : said;
+    const output = await run(kernel, text);
+    return /in this kernel only/.test(output) ? `${output.split(';')[0]}. Run %claude_key in a notebook, or set ANTHROPIC_API_KEY before Jupyter starts.` : output;
   } finally {
     void kernel.shutdown();
   }
 }
 
 async function run(kernel: Kernel.IKernelConnection, text: string): Promise<string> {
-  let said = '';
+  let output = '';
   const future = kernel.requestExecute({ code: SAVE, silent: true, store_history: false, allow_stdin: true, stop_on_error: false });
   future.onStdin = message => {
     if (KernelMessage.isInputRequestMsg(message)) {
@@ -94,9 +94,9 @@ async function run(kernel: Kernel.IKernelConnection, text: string): Promise<stri
   };
   future.onIOPub = message => {
     if (KernelMessage.isStreamMsg(message)) {
-      said += message.content.text;
+      output += message.content.text;
     }
   };
   const { content } = await future.done;
-  return content.status === 'error' ? content.evalue : said.trim() || 'The key is saved.';
+  return content.status === 'error' ? content.evalue : output.trim() || 'The key is saved.';
 }

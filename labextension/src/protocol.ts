@@ -331,7 +331,7 @@ export function textsOf(answer: Answer, markdown: string): Map<number, string> |
   }
   let unit = 0;
   let point = 0;
-  let shown = 0; // the end of the last text, in code units
+  let done = 0; // the end of the last text, in code units
   const seek = (target: number): boolean => {
     while (point < target && unit < markdown.length) {
       unit += markdown.codePointAt(unit)! > 0xffff ? 2 : 1;
@@ -351,14 +351,14 @@ export function textsOf(answer: Answer, markdown: string): Map<number, string> |
       return null;
     }
     if (unit > from) {
-      if (!ours(markdown.slice(shown, from), shown > 0, true)) {
+      if (!ours(markdown.slice(done, from), done > 0, true)) {
         return null;
       }
-      shown = unit;
+      done = unit;
     }
     texts.set(index, markdown.slice(from, unit));
   }
-  return ours(markdown.slice(shown), shown > 0, false) ? texts : null;
+  return ours(markdown.slice(done), done > 0, false) ? texts : null;
 }
 
 /** A quote of a document and its place, as `display/bundle.py` writes it. */

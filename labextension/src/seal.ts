@@ -19,8 +19,8 @@ export function seal(markdown: string): string {
 /** What follows a run of fence marks ends in an attribute in JupyterLab; a diagram would be drawn. */
 function info(rest: string): string {
   const language = /^ ?[\w+#.-]{1,30}(?=\s*$)/.exec(rest)?.[0] ?? '';
-  const left = language || rest.replace(/["'$\\<>&{}@]/g, '');
-  return /mermaid/i.test(left) ? '' : left;
+  const word = language || rest.replace(/["'$\\<>&{}@]/g, '');
+  return /mermaid/i.test(word) ? '' : word;
 }
 
 /** The text as it was, but for what stood beside fences. */

@@ -66,10 +66,10 @@ export function snapshotOf(answer: Answer, arrived: Arrived, notice: NoticeBlock
   const { billed, once, starts, saved, ...head } = answer;
   const seldom = { ...(billed === isBilled(head.provider, head.replayed) ? {} : { billed }), ...(once && { once }), ...(starts && { starts }), ...(saved && { saved }) };
   const attachments = answer.attachments.map(item => Object.fromEntries(Object.entries(item).filter(([, value]) => value !== null)));
-  const told = { ...head, ...seldom, attachments, blocks: [...blocks, notice], usage, cost, seconds: Math.round(seconds) };
+  const fields = { ...head, ...seldom, attachments, blocks: [...blocks, notice], usage, cost, seconds: Math.round(seconds) };
   return {
     data: {
-      [MIME]: { version: VERSION, ...told, estimated: true, complete: false, stop_reason: live ? null : 'stopped', started: day.toISOString().replace(/\.\d+Z$/, '+00:00') },
+      [MIME]: { version: VERSION, ...fields, estimated: true, complete: false, stop_reason: live ? null : 'stopped', started: day.toISOString().replace(/\.\d+Z$/, '+00:00') },
       'text/markdown': markdown,
       'text/plain': joinTexts(texts)
     },

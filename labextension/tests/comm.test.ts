@@ -129,9 +129,9 @@ describe('the link', () => {
       if (reply.op === 'state') {
         expect(link.state!.turns.map(each => each.hidden)).toEqual(reply.turns.map((each: any) => each.hidden));
         expect(link.state!.chat).toBe(reply.chat);
-        expect(link.said).toBe('');
+        expect(link.problem).toBe('');
       } else if (reply.op === 'error') {
-        expect(link.said).toBe(reply.text);
+        expect(link.problem).toBe(reply.text);
       } else {
         expect(bundles.pop()).toMatchObject({ id: turn.answer, data: reply.data });
       }

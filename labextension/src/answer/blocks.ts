@@ -55,13 +55,13 @@ export class Splitter {
   private inner: Fence | null = null; // inside a list or quote
   private math = false;
   private header = ''; // of a table that was cut
-  private held = ''; // a "\r" whose "\n" may follow
+  private pending = ''; // a "\r" whose "\n" may follow
   private out: Piece[] = [];
 
   push(text: string): void {
-    let more = this.held + text;
-    this.held = more.endsWith('\r') ? '\r' : '';
-    if (this.held) {
+    let more = this.pending + text;
+    this.pending = more.endsWith('\r') ? '\r' : '';
+    if (this.pending) {
       more = more.slice(0, -1);
     }
     this.buf += more.includes('\r') ? more.replace(/\r\n?/g, '\n') : more;

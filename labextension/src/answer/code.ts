@@ -58,9 +58,9 @@ export class CodeView {
         return;
       }
     }
-    const shown = this.open.firstChild;
-    if (shown instanceof Text && this.open.childNodes.length === 1 && text.startsWith(shown.data)) {
-      shown.appendData(text.slice(shown.data.length));
+    const node = this.open.firstChild;
+    if (node instanceof Text && this.open.childNodes.length === 1 && text.startsWith(node.data)) {
+      node.appendData(text.slice(node.data.length));
     } else {
       this.open.textContent = text;
     }

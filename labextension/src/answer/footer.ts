@@ -137,8 +137,8 @@ export class Footer {
     const { waiting } = this;
     this.node.classList.toggle('cj-waiting', waiting !== null);
     if (waiting) {
-      const left = waiting.until === null ? null : Math.max(0, Math.ceil((waiting.until - now) / 1000));
-      setText(this.status, left === null ? `${waiting.text} … ${clock((now - waiting.since) / 1000)}` : countdown(waiting.text, left));
+      const seconds = waiting.until === null ? null : Math.max(0, Math.ceil((waiting.until - now) / 1000));
+      setText(this.status, seconds === null ? `${waiting.text} … ${clock((now - waiting.since) / 1000)}` : countdown(waiting.text, seconds));
     }
     this.status.hidden = waiting === null;
     setText(this.time, clock((now - this.began) / 1000));
@@ -146,7 +146,7 @@ export class Footer {
 }
 
 /** `Trying again, 2 of 3` with 8 s left → `Trying again in 8 s, 2 of 3.` */
-function countdown(text: string, left: number): string {
+function countdown(text: string, seconds: number): string {
   const comma = /^(.*), (\d+ of \d+)\.?$/.exec(text);
-  return comma ? `${comma[1]} in ${left} s, ${comma[2]}.` : `${text.replace(/\.$/, '')} in ${left} s`;
+  return comma ? `${comma[1]} in ${seconds} s, ${comma[2]}.` : `${text.replace(/\.$/, '')} in ${seconds} s`;
 }

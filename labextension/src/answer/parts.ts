@@ -19,9 +19,9 @@ export function attachments(items: Attachment[], ask?: Ask): HTMLElement[] {
   list.setAttribute('aria-label', 'Attached');
   for (const [i, item] of items.entries()) {
     const facts = [item.sent, item.tokens ? `${count(item.tokens)} tokens` : ''].filter(Boolean).join(' · ');
-    const said = el('span', '', el('b', '', item.label), el('small', '', facts));
+    const words = el('span', '', el('b', '', item.label), el('small', '', facts));
     const chip = ask ? button('cj-chip', '', () => void open(i, chip)) : el('span', 'cj-chip');
-    chip.append(said);
+    chip.append(words);
     if (item.thumbnail) {
       const image = el('img', 'cj-thumb');
       image.src = item.thumbnail;
@@ -118,11 +118,11 @@ export function tool(block: ToolBlock, live: boolean): HTMLElement {
     summary.append(verb, el('code', '', call(block)), took, price && ` · ${price}`);
   }
   node.classList.toggle('cj-failed', failed);
-  const full = shown(block.input);
+  const full = shortened(block.input);
   if (full.length > 60) {
     body.append(el('pre', 'cj-io', full));
   }
-  const result = block.error || shown(block.result);
+  const result = block.error || shortened(block.result);
   if (result) {
     body.append(el('pre', 'cj-io', result));
   }
@@ -142,7 +142,7 @@ function call(block: ToolBlock): string {
   return `${block.name}(${text.length > 60 ? text.slice(0, 59) + '…' : text})`;
 }
 
-function shown(value: unknown): string {
+function shortened(value: unknown): string {
   if (value === undefined || value === null || (isDict(value) && !Object.keys(value).length)) {
     return '';
   }

@@ -25,7 +25,7 @@ export class AnswerView implements Paintable {
   private readonly body = el('div', 'cj-blocks');
   private readonly foot = new Footer();
   private readonly follower: Follower;
-  private shown: Shown[] = [];
+  private drawn: Shown[] = [];
   private live = false;
   private spent: string | null = null;
   private follows = false;
@@ -114,7 +114,7 @@ export class AnswerView implements Paintable {
   /** What there is so far, texts and all. */
   arrived(): Arrived {
     const blocks = this.blocks.map((block, b): Block => {
-      const item = this.shown[b];
+      const item = this.drawn[b];
       return item.type === 'text' ? { type: 'text', text: item.stream.text }
         : block.type === 'thinking' ? { ...block, text: this.thinking(b) }
         : block;
@@ -124,7 +124,7 @@ export class AnswerView implements Paintable {
 
   /** The texts drawn so far, or null if something is missing. */
   texts(): string[] | null {
-    return this.gap ? null : this.shown.flatMap(item => (item.type === 'text' ? [item.stream.text] : []));
+    return this.gap ? null : this.drawn.flatMap(item => (item.type === 'text' ? [item.stream.text] : []));
   }
 
   whenPainted(): Promise<void> {
@@ -140,7 +140,7 @@ export class AnswerView implements Paintable {
       this.follower.before();
     }
     let left = false;
-    for (const item of this.shown) {
+    for (const item of this.drawn) {
       if (item.type === 'text' && (await item.stream.paint(deadline))) {
         left = true;
         break;
@@ -158,7 +158,7 @@ export class AnswerView implements Paintable {
 
   dispose(): void {
     this.foot.halt();
-    this.shown.forEach(item => item.type === 'text' && item.stream.dispose());
+    this.drawn.forEach(item => item.type === 'text' && item.stream.dispose());
     painter.forget(this);
   }
 
@@ -169,7 +169,7 @@ export class AnswerView implements Paintable {
   }
 
   private isBlank(): boolean {
-    return !this.shown.some(item => item.type === 'text' && item.stream.length > 0);
+    return !this.drawn.some(item => item.type === 'text' && item.stream.length > 0);
   }
 
   private head(answer: Answer): void {
@@ -187,7 +187,7 @@ export class AnswerView implements Paintable {
   }
 
   private put(b: number, block: Block): void {
-    const old = this.shown[b];
+    const old = this.drawn[b];
     this.blocks[b] = block;
     this.changes += 1;
     if (block.type === 'text') {
@@ -228,13 +228,13 @@ export class AnswerView implements Paintable {
   }
 
   private place(b: number, item: Shown): void {
-    const old = this.shown[b];
-    this.shown[b] = item;
+    const old = this.drawn[b];
+    this.drawn[b] = item;
     if (old) {
       old.node.replaceWith(item.node);
       return;
     }
-    this.shown[b - 1]?.type === 'text' && (this.shown[b - 1] as { stream: MarkdownStream }).stream.finish();
+    this.drawn[b - 1]?.type === 'text' && (this.drawn[b - 1] as { stream: MarkdownStream }).stream.finish();
     const last = this.body.lastElementChild;
     if (!item.node.classList.contains('cj-cite')) {
       this.body.append(item.node);
@@ -248,7 +248,7 @@ export class AnswerView implements Paintable {
   }
 
   private add(b: number, at: number, text: string): void {
-    const item = this.shown[b];
+    const item = this.drawn[b];
     const target = item?.type === 'text' ? item.stream : item?.type === 'thinking' ? item.view : null;
     if (!target || at > target.length) {
       this.gap = true;
@@ -274,12 +274,12 @@ export class AnswerView implements Paintable {
         this.put(b, block.type === 'thinking' && !block.text ? { ...block, text: this.thinking(b) } : block);
       }
     });
-    this.shown.forEach(item => item.type === 'text' && item.stream.finish());
+    this.drawn.forEach(item => item.type === 'text' && item.stream.finish());
     this.live = false;
     this.ending = this.follows;
     for (const [b, block] of answer.blocks.entries()) {
       if (block.type === 'thinking') {
-        (this.shown[b] as { view: parts.ThinkingView }).view.update({ ...block, text: block.text || this.thinking(b) }, false);
+        (this.drawn[b] as { view: parts.ThinkingView }).view.update({ ...block, text: block.text || this.thinking(b) }, false);
       }
     }
     this.foot.end(answer);
@@ -294,7 +294,7 @@ export class AnswerView implements Paintable {
   }
 
   private thinking(b: number): string {
-    const item = this.shown[b];
+    const item = this.drawn[b];
     return item?.type === 'thinking' ? (item.node.querySelector('.cj-body')?.textContent ?? '') : '';
   }
 }

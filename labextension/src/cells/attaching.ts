@@ -30,8 +30,8 @@ const isHolder = (model: unknown): model is Holder => typeof (model as Partial<H
 
 /** The files that a cell holds and whose names `source` mentions: name → base64. */
 export function attachmentsOf(model: Holder, source: string): Record<string, string> {
-  const found = Object.entries(readAttachments(model)).filter(([name]) => source.includes(`attachment:${name}`));
-  return Object.fromEntries(found.map(([name, bundle]) => [name, Object.values(bundle)[0] ?? '']));
+  const entries = Object.entries(readAttachments(model)).filter(([name]) => source.includes(`attachment:${name}`));
+  return Object.fromEntries(entries.map(([name, bundle]) => [name, Object.values(bundle)[0] ?? '']));
 }
 
 function readAttachments(model: Holder): Attachments {
@@ -101,21 +101,21 @@ function take(event: Event, view: EditorView, model: Holder, files: File[]): tru
 async function keep(view: EditorView, model: Holder, files: File[]): Promise<void> {
   const source = view.state.doc.toString();
   const named = readAttachments(model);
-  const kept = Object.fromEntries(Object.entries(named).filter(([name]) => source.includes(`attachment:${name}`)));
+  const used = Object.fromEntries(Object.entries(named).filter(([name]) => source.includes(`attachment:${name}`)));
   const added: string[] = [];
   for (const file of files) {
-    const size = JSON.stringify(kept).length;
+    const size = JSON.stringify(used).length;
     if (file.size > LARGEST || size + 1.4 * file.size > MOST) {
       const why = file.size > LARGEST ? `${file.name} is ${bytes(file.size)}; a cell can hold ${bytes(LARGEST)}.` : `With ${file.name} this cell would hold too much.`;
       Notification.warning(`${why} Upload it in the file browser, and drop it on the cell from there.`, { autoClose: 10_000 });
       continue;
     }
-    const name = freeName(file.name, Object.keys(kept));
-    kept[name] = { [file.type || 'application/octet-stream']: await base64(file) };
+    const name = freeName(file.name, Object.keys(used));
+    used[name] = { [file.type || 'application/octet-stream']: await base64(file) };
     added.push(`attachment:${name}`);
   }
   if (added.length) {
-    model.setMetadata(OURS, { ...((model.getMetadata(OURS) as object | undefined) ?? {}), attachments: kept });
+    model.setMetadata(OURS, { ...((model.getMetadata(OURS) as object | undefined) ?? {}), attachments: used });
     write(view, added);
   }
 }

@@ -79,8 +79,8 @@ function addCommands(app: JupyterFrontEnd, tracker: INotebookTracker): void {
   const outputFor = (cell: Cell | null, kind: 'fix' | 'explain', args: ReadonlyPartialJSONObject): number => {
     const node = args.pointed ? app.contextMenuHitTest(candidate => candidate.classList.contains('jp-OutputArea-child')) : undefined;
     const at = cell && node ? outputAt(cell, node) : -1;
-    const found = at >= 0 && !isPrompt(cell!.model) ? kindOf(outputsOf(cell!.model)[at]) : null;
-    return found !== null && found !== 'error' && kind === 'explain' ? at : outputOf(cell?.model, kind === 'fix');
+    const outputKind = at >= 0 && !isPrompt(cell!.model) ? kindOf(outputsOf(cell!.model)[at]) : null;
+    return outputKind !== null && outputKind !== 'error' && kind === 'explain' ? at : outputOf(cell?.model, kind === 'fix');
   };
   const writeHere = (kind: 'ask' | 'fix' | 'explain', args: ReadonlyPartialJSONObject): void => {
     const panel = tracker.currentWidget;

@@ -58,18 +58,18 @@ function isPrompt(state: EditorState): boolean {
 }
 
 function draw(view: EditorView): DecorationSet {
-  const found = view.state.field(prompt);
+  const range = view.state.field(prompt);
   const builder = new RangeSetBuilder<Decoration>();
-  if (found) {
-    if (found.from > 0) {
-      builder.add(0, found.from, comment);
+  if (range) {
+    if (range.from > 0) {
+      builder.add(0, range.from, comment);
     }
-    builder.add(found.from, found.magicEnd, magic);
-    if (found.lineEnd > found.magicEnd) {
-      builder.add(found.magicEnd, found.lineEnd, options);
+    builder.add(range.from, range.magicEnd, magic);
+    if (range.lineEnd > range.magicEnd) {
+      builder.add(range.magicEnd, range.lineEnd, options);
     }
     for (const { from, to } of view.visibleRanges) {
-      const start = Math.max(from, found.lineEnd);
+      const start = Math.max(from, range.lineEnd);
       if (start < to) {
         for (const brace of bracesIn(view.state.sliceDoc(start, to))) {
           builder.add(start + brace.from, start + brace.to, value);

@@ -25,7 +25,7 @@ export function withOneMagic(source: string): string {
   }
   let line = source.slice(prompt.from, prompt.lineEnd);
   let fence = '';
-  const kept = source.slice(prompt.lineEnd).split(/(?<=\n)/).filter(text => {
+  const lines = source.slice(prompt.lineEnd).split(/(?<=\n)/).filter(text => {
     const mark = /^ {0,3}(```|~~~)/.exec(text)?.[1] ?? '';
     fence = mark && !fence ? mark : mark === fence ? '' : fence;
     const magic = fence ? null : MAGIC.exec(text);
@@ -35,7 +35,7 @@ export function withOneMagic(source: string): string {
     }
     return !magic;
   });
-  return source.slice(0, prompt.from) + line + kept.join('');
+  return source.slice(0, prompt.from) + line + lines.join('');
 }
 
 export function keepPrompts(commands: CommandRegistry, tracker: INotebookTracker): void {

@@ -48,16 +48,16 @@ function cellOf(options: string, question: string, loaded: boolean): Written {
  * question that is a paragraph fits there; another stays as it is, and runs where this extension loads ours beforehand.
  */
 export function portable(source: string): string {
-  const found = /^(\s*%load_ext[ \t]+claude_jupyter[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*)%%claude(?![\w?])([^\n]*)\n([^]*)$/.exec(source);
-  const question = found?.[3].trim() ?? '';
-  if (!found || !question || /\n[ \t]*(?:\n|[-+*>#|`~]|\d+[.)]|    )|^[-`~]|```|~~~|\$\$/.test(question)) {
+  const match = /^(\s*%load_ext[ \t]+claude_jupyter[ \t]*\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*)%%claude(?![\w?])([^\n]*)\n([^]*)$/.exec(source);
+  const question = match?.[3].trim() ?? '';
+  if (!match || !question || /\n[ \t]*(?:\n|[-+*>#|`~]|\d+[.)]|    )|^[-`~]|```|~~~|\$\$/.test(question)) {
     return source;
   }
-  return `${found[1]}%claude${found[2].trimEnd()} ${question.replace(/[ \t]*\n[ \t]*/g, ' ')}`;
+  return `${match[1]}%claude${match[2].trimEnd()} ${question.replace(/[ \t]*\n[ \t]*/g, ' ')}`;
 }
 
-function lines(loaded: boolean, ...said: string[]): Written {
-  const source = [...(loaded ? [] : [LOAD]), ...said].join('\n');
+function lines(loaded: boolean, ...rest: string[]): Written {
+  const source = [...(loaded ? [] : [LOAD]), ...rest].join('\n');
   return { source, caret: source.length };
 }
 

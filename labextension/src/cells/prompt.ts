@@ -50,12 +50,12 @@ export function bracesIn(text: string): { from: number; to: number }[] {
 export const optionFor = (name: string): string => ` -f ${/^[\w./:~+@%-]+$/.test(name) ? name : `"${name.replace(/(["\\])/g, '\\$1')}"`}`;
 
 /** A name for a file in a cell: one word, and no other file's. */
-export function freeName(name: string, taken: string[]): string {
+export function freeName(name: string, names: string[]): string {
   const [, stem, suffix] = /^(.*?)(\.\w+)?$/.exec(name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[-.]+/, '')) ?? [];
   for (let n = 1; ; n++) {
-    const found = `${stem || 'file'}${n > 1 ? `-${n}` : ''}${suffix ?? ''}`;
-    if (!taken.includes(found)) {
-      return found;
+    const candidate = `${stem || 'file'}${n > 1 ? `-${n}` : ''}${suffix ?? ''}`;
+    if (!names.includes(candidate)) {
+      return candidate;
     }
   }
 }

@@ -58,7 +58,7 @@ export class CellDiff {
       { key: 'Alt-Enter', run: view => acceptChunk(view) && toPiece(view) },
       { key: 'Alt-Backspace', run: view => rejectChunk(view) && toPiece(view) }
     ]);
-    const told = EditorView.updateListener.of(update => {
+    const listener = EditorView.updateListener.of(update => {
       if (update.docChanged || update.transactions.length) {
         keys.changed();
       }
@@ -67,7 +67,7 @@ export class CellDiff {
       parent,
       state: EditorState.create({
         doc: original,
-        extensions: [bindings, told, language, looks, this.frozen.of(EditorState.readOnly.of(true)), this.diff.of(merged(original, false))]
+        extensions: [bindings, listener, language, looks, this.frozen.of(EditorState.readOnly.of(true)), this.diff.of(merged(original, false))]
       })
     });
   }

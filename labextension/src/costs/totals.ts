@@ -60,8 +60,8 @@ export class Totals {
     if (this.carried === null || plus(this.carried, ledger).calls < this.last.calls) {
       // The first word of a kernel, or of another one, which knows the notebook by another name.
       const stored = this.stored(state);
-      const known = this.carried === null ? (stored ? amountOf(stored) : NOTHING) : this.last;
-      this.carried = beyond(known, this.link.fromStart ? beyond(ledger, state.kernel) : ledger);
+      const base = this.carried === null ? (stored ? amountOf(stored) : NOTHING) : this.last;
+      this.carried = beyond(base, this.link.fromStart ? beyond(ledger, state.kernel) : ledger);
     }
     this.last = plus(this.carried, ledger);
   }

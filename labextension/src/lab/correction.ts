@@ -28,43 +28,43 @@ export class CorrectionRenderer extends Widget implements IRenderMime.IRenderer 
   }
 
   async renderModel({ data, trusted }: IRenderMime.IMimeModel): Promise<void> {
-    const found = read(data[FIX]);
-    if (!found) {
+    const correction = read(data[FIX]);
+    if (!correction) {
       this.node.textContent = String(data['text/plain'] ?? '');
       return;
     }
-    const lines = found.changes.map(([sign, text]) => {
+    const lines = correction.changes.map(([sign, text]) => {
       const line = el('span', sign === '-' ? 'cj-minus' : sign === '+' ? 'cj-plus' : '', `${sign} ${text}\n`);
       return line;
     });
     const code = el('pre', '', ...lines);
     code.tabIndex = 0; // scrolls by keyboard
     code.setAttribute('aria-label', 'What would change');
-    this.node.replaceChildren(code, actions(this.node, found, trusted));
+    this.node.replaceChildren(code, actions(this.node, correction, trusted));
   }
 }
 
 function actions(node: HTMLElement, { cell, before, after }: Correction, trusted: boolean): HTMLElement {
-  const said = el('span', 'cj-said');
-  said.setAttribute('role', 'status');
+  const status = el('span', 'cj-said');
+  status.setAttribute('role', 'status');
   let sure = false;
   const replace = button('cj-action', 'Replace', () => {
     const place = placeOf(node, cell);
     const source = place?.panel.content.widgets[place.index]?.model.sharedModel;
     if (!place || place.index < 0 || !source) {
-      said.textContent = 'The cell that failed is no longer in this notebook.';
+      status.textContent = 'The cell that failed is no longer in this notebook.';
       return;
     }
     if (source.getSource() !== before && source.getSource() !== after && !sure) {
       sure = true;
       replace.textContent = 'Replace anyway';
-      said.textContent = 'The cell has been edited since it failed.';
+      status.textContent = 'The cell has been edited since it failed.';
       return;
     }
     source.setSource(after);
     place.panel.content.activeCellIndex = place.index;
     void place.panel.content.scrollToItem(place.index, 'auto');
-    said.textContent = 'Replaced; Ctrl+Z in the cell brings the old one back.';
+    status.textContent = 'Replaced; Ctrl+Z in the cell brings the old one back.';
   });
   replace.title = 'Put the corrected cell in place of the one that failed; it is not run';
   const insert = button('cj-action', 'Insert below', () => {
@@ -78,7 +78,7 @@ function actions(node: HTMLElement, { cell, before, after }: Correction, trusted
     const place = placeOf(node, cell);
     const target = place?.panel.content.widgets[place.index];
     if (!place || !target) {
-      said.textContent = 'The cell that failed is no longer in this notebook.';
+      status.textContent = 'The cell that failed is no longer in this notebook.';
       return;
     }
     void import('../change/open').then(({ proposeChange }) => proposeChange(place.panel, target, after));
@@ -89,7 +89,7 @@ function actions(node: HTMLElement, { cell, before, after }: Correction, trusted
     item.disabled = !trusted;
     item.title = trusted ? item.title : 'Trust this notebook first';
   }
-  return el('div', 'cj-actions', replace, review, insert, said);
+  return el('div', 'cj-actions', replace, review, insert, status);
 }
 
 /** The notebook that shows it, and where the cell that failed is there now. */

@@ -52,7 +52,7 @@ export function atFirstNotebook(tracker: INotebookTracker, start: () => void): v
 
 /** The language support of an editor for a MIME type, where JupyterLab has one. */
 export async function languageOf(mimeType: string): Promise<Extension | null> {
-  const known = host?.languages?.findByMIME(mimeType);
-  const language = known && (await host?.languages?.getLanguage(known));
+  const spec = host?.languages?.findByMIME(mimeType);
+  const language = spec && (await host?.languages?.getLanguage(spec));
   return language?.support ?? null;
 }

@@ -30,7 +30,7 @@ interface Place {
 
 export class Keeper {
   private readonly written = new WeakMap<Live, number>();
-  private readonly told = new WeakMap<Live, number>(); // characters
+  private readonly lengths = new WeakMap<Live, number>(); // characters
   private readonly sealers = new WeakMap<Live, Sealer[]>();
   private readonly places = new WeakMap<Live, Place>();
   private timer: ReturnType<typeof setInterval> | null = null;
@@ -88,8 +88,8 @@ export class Keeper {
       const snapshot = snapshotOf(live.answer, live.view.arrived(), UNFINISHED, sealers);
       const output = { output_type: 'display_data', ...snapshot } as unknown as IOutput;
       const { length } = String(snapshot.data['text/plain']);
-      if (!live.adopted || length > STEP * (this.told.get(live) ?? 0)) {
-        this.told.set(live, length);
+      if (!live.adopted || length > STEP * (this.lengths.get(live) ?? 0)) {
+        this.lengths.set(live, length);
         place.model.outputs.set(place.index, output); // its renderer takes the view over, or continues with it
       } else {
         // Into the document alone, past the page: no table of contents reads all of it anew each second.
@@ -128,30 +128,30 @@ export class Keeper {
 
   private place(live: Live): Place | null {
     const { id } = live.answer;
-    const known = this.places.get(live);
-    if (known && !known.panel.isDisposed && known.index < (known.model.outputs?.length ?? 0) && idOf(known.model.outputs.get(known.index)) === id) {
-      return known;
+    const cached = this.places.get(live);
+    if (cached && !cached.panel.isDisposed && cached.index < (cached.model.outputs?.length ?? 0) && idOf(cached.model.outputs.get(cached.index)) === id) {
+      return cached;
     }
-    const found = find(this.tracker, id);
-    if (found) {
-      this.places.set(live, found);
+    const place = find(this.tracker, id);
+    if (place) {
+      this.places.set(live, place);
     }
-    return found;
+    return place;
   }
 }
 
 export function find(tracker: INotebookTracker, id: string): Place | null {
-  let found: Place | null = null;
+  let place: Place | null = null;
   tracker.forEach(panel => {
-    for (const { model } of found ? [] : panel.content.widgets) {
+    for (const { model } of place ? [] : panel.content.widgets) {
       for (let index = 0; isCodeCellModel(model) && index < model.outputs.length; index++) {
         if (idOf(model.outputs.get(index)) === id) {
-          found = { panel, model, index };
+          place = { panel, model, index };
         }
       }
     }
   });
-  return found;
+  return place;
 }
 
 /** With collaboration each page has the answer, and the one that runs the cell writes. */

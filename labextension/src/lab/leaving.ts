@@ -55,8 +55,8 @@ export function takeUp(panel: NotebookPanel): void {
 
 function read(): Arriving[] {
   try {
-    const kept: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? '[]');
-    return Array.isArray(kept) ? (kept as Arriving[]).filter(item => typeof item?.path === 'string' && typeof item.cell === 'string' && typeof item.output === 'object') : [];
+    const items: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? '[]');
+    return Array.isArray(items) ? (items as Arriving[]).filter(item => typeof item?.path === 'string' && typeof item.cell === 'string' && typeof item.output === 'object') : [];
   } catch {
     return [];
   }

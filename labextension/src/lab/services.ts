@@ -43,11 +43,11 @@ export function labServices(
   };
   if (languages) {
     services.highlight = async (code, language, node) => {
-      const known = languages.findBest(language) ?? languages.findByName(language);
-      if (!known) {
+      const spec = languages.findBest(language) ?? languages.findByName(language);
+      if (!spec) {
         return false;
       }
-      await languages.highlight(code, known, node);
+      await languages.highlight(code, spec, node);
       return true;
     };
   }

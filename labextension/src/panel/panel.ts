@@ -34,10 +34,10 @@ export class ClaudePanel extends Widget {
       return;
     }
     const scroll = this.node.scrollTop;
-    const said = link.said ? [el('p', 'cj-said', link.said)] : state.note ? [el('p', 'cj-note', state.note)] : [];
-    said.forEach(line => line.setAttribute('role', link.said ? 'alert' : 'status'));
+    const message = link.problem ? [el('p', 'cj-said', link.problem)] : state.note ? [el('p', 'cj-note', state.note)] : [];
+    message.forEach(line => line.setAttribute('role', link.problem ? 'alert' : 'status'));
     this.node.replaceChildren(
-      header(state), models(link, state), chart(state), this.actions(link, state), ...said, ...this.chats(link, state), ...this.left(link, state), this.rows(link, state)
+      header(state), models(link, state), chart(state), this.actions(link, state), ...message, ...this.chats(link, state), ...this.restoring(link, state), this.rows(link, state)
     );
     this.node.scrollTop = scroll;
   }
@@ -74,7 +74,7 @@ export class ClaudePanel extends Widget {
   }
 
   /** After a restart: the notebook shows answers of which the kernel knows nothing. */
-  private left(link: KernelLink, state: State): HTMLElement[] {
+  private restoring(link: KernelLink, state: State): HTMLElement[] {
     if (state.turns.length || !answersIn(link.panel).size) {
       return [];
     }
@@ -87,13 +87,13 @@ export class ClaudePanel extends Widget {
     const list = el('ol', 'cj-turns');
     list.setAttribute('aria-label', `Questions in ${state.chat}`);
     const cells = link.panel.content.widgets;
-    const shown = answersIn(link.panel);
+    const onPage = answersIn(link.panel);
     if (state.afresh && state.turns.length) {
       list.append(divider('The next question starts over'));
     }
     for (const [i, turn] of [...state.turns.entries()].reverse()) {
       const cell = cells.find(candidate => candidate.model.id === turn.cell);
-      list.append(this.row(link, turn, cell ? cells.indexOf(cell) : -1, shown));
+      list.append(this.row(link, turn, cell ? cells.indexOf(cell) : -1, onPage));
       if (turn.starts && i > 0) {
         list.append(divider('Started over: what is below is no longer sent'));
       }
@@ -109,9 +109,9 @@ export class ClaudePanel extends Widget {
 
   /** Its answer, to be read here: folded until it is asked for. */
   private answer(link: KernelLink, id: string): HTMLElement {
-    const known = this.read.get(id);
-    const fold = el('details', 'cj-read', el('summary', '', 'Answer'), ...(known ? [known] : []));
-    fold.open = known !== undefined;
+    const cached = this.read.get(id);
+    const fold = el('details', 'cj-read', el('summary', '', 'Answer'), ...(cached ? [cached] : []));
+    fold.open = cached !== undefined;
     fold.addEventListener('toggle', () => {
       if (!fold.open) {
         this.read.delete(id);
@@ -126,7 +126,7 @@ export class ClaudePanel extends Widget {
     return fold;
   }
 
-  private row(link: KernelLink, turn: TurnSummary, index: number, shown: Set<string>): HTMLElement {
+  private row(link: KernelLink, turn: TurnSummary, index: number, onPage: Set<string>): HTMLElement {
     const cell = link.panel.content.widgets[index];
     const number = cell?.model.type === 'code' ? ((cell.model.toJSON().execution_count as number | null) ?? ' ') : '–';
     const jump = button('cj-turn', '', () => {
@@ -146,7 +146,7 @@ export class ClaudePanel extends Widget {
     const hide = button('cj-hide', turn.hidden ? 'Show' : 'Hide', () => link.send('hide', { turn: turn.turn }));
     hide.title = turn.hidden ? 'Send this turn again' : 'Keep this turn here, but do not send it';
     const row = el('li', turn.hidden ? 'cj-hidden' : '', jump, hide, ...(turn.answer ? [this.answer(link, turn.answer)] : []));
-    if (cell?.model.type === 'code' && turn.answer && !shown.has(turn.answer)) {
+    if (cell?.model.type === 'code' && turn.answer && !onPage.has(turn.answer)) {
       const back = button('cj-back', 'Put back into its cell', () => link.send('answer', { id: turn.answer }));
       back.title = 'Its answer is missing from the notebook (for example, after a page reload): show it in its cell again';
       row.append(back);

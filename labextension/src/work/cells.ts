@@ -16,9 +16,9 @@ const originIn = (model: ICellModel): Origin | null => originOf(model.getMetadat
  * input, before it knew of this page, is known by its source.
  */
 export function find(notebook: Notebook, step: Step): Cell | null {
-  const known = indexOf(notebook, step.cell ?? '');
-  if (known >= 0) {
-    return notebook.widgets[known];
+  const index = indexOf(notebook, step.cell ?? '');
+  if (index >= 0) {
+    return notebook.widgets[index];
   }
   const open = notebook.widgets.filter(({ model }) => isCodeCellModel(model) && model.executionCount === null);
   const named = open.find(({ model }) => {
@@ -42,8 +42,8 @@ const originFor = ({ work, step, line }: Step): PartialJSONObject => ({ work, st
 export function insert(notebook: Notebook, step: Step): string {
   const { model } = notebook;
   const corrected = indexOf(notebook, step.replaces);
-  const known = corrected >= 0 ? corrected : indexOf(notebook, step.after);
-  const above = known < 0 && step.agent && !step.after ? notebook.widgets.length - 1 : known;
+  const preceding = corrected >= 0 ? corrected : indexOf(notebook, step.after);
+  const above = preceding < 0 && step.agent && !step.after ? notebook.widgets.length - 1 : preceding;
   if (!model || model.readOnly || above < 0) {
     return '';
   }

@@ -100,17 +100,17 @@ export class Waiting {
 
   private follow(): void {
     const works = this.link.state?.works ?? NONE;
-    const told = new Set(works.waiting.map(nameOf));
+    const names = new Set(works.waiting.map(nameOf));
     for (const [name, mark] of this.marks) {
-      if (!told.has(name) || mark.cell.isDisposed || mark.cell.model.isDisposed) {
+      if (!names.has(name) || mark.cell.isDisposed || mark.cell.model.isDisposed) {
         this.unmark(name, mark);
       }
     }
     works.waiting.forEach(step => this.place(step));
-    const gone = remove(this.notebook, works.gone.filter(id => !this.taken.has(id)));
-    if (gone.length) {
-      gone.forEach(id => this.taken.add(id));
-      this.link.send('removed', { cells: gone });
+    const removed = remove(this.notebook, works.gone.filter(id => !this.taken.has(id)));
+    if (removed.length) {
+      removed.forEach(id => this.taken.add(id));
+      this.link.send('removed', { cells: removed });
     }
     this.offerUndo(works);
   }

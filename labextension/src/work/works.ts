@@ -106,7 +106,7 @@ export function skipping(chat: string): string {
 
 /** `undoes summer, by_year and 2 cells · cannot undo: wet_days.csv` */
 export function undoLine({ names, cells, lost }: Undo): string {
-  const shown = names.slice(0, 6).join(', ') + (names.length > 6 ? ` and ${names.length - 6} more` : '');
-  const taken = [shown, cells ? `${cells} ${cells === 1 ? 'cell' : 'cells'}` : ''].filter(Boolean).join(' and ');
-  return [taken && `undoes ${taken}`, lost.length ? `cannot undo: ${lost.join(', ')}` : ''].filter(Boolean).join(' · ');
+  const listed = names.slice(0, 6).join(', ') + (names.length > 6 ? ` and ${names.length - 6} more` : '');
+  const undone = [listed, cells ? `${cells} ${cells === 1 ? 'cell' : 'cells'}` : ''].filter(Boolean).join(' and ');
+  return [undone && `undoes ${undone}`, lost.length ? `cannot undo: ${lost.join(', ')}` : ''].filter(Boolean).join(' · ');
 }
