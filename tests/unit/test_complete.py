@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from claude_jupyter.magics.completion.complete import KnownNames, Offer, offer
+from claude_jupyter.magics.completion.complete import Offer, Scope, offer
 from claude_jupyter.options import OPTIONS
 
 
@@ -35,7 +35,7 @@ SPACE = {
 
 
 def at(marked: str, **space: object) -> Offer | None:
-    known = KnownNames({**SPACE, **space}, {"exit": 0}, lambda: ["main", "ideas"])
+    known = Scope({**SPACE, **space}, {"exit": 0}, lambda: ["main", "ideas"])
     return offer(marked.replace("|", "", 1), marked.index("|"), known)
 
 
