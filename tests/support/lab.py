@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import nbformat
+import psutil
 from playwright.sync_api import (
     Browser,
     CDPSession,
@@ -51,6 +52,7 @@ class Server:
     url: str
     root: Path
     log: Path
+    pid: int
 
     def page(self, notebook: str) -> str:
         """The address of a notebook's page."""
@@ -71,7 +73,13 @@ class Server:
         return path
 
     def end_kernels(self) -> None:
-        """End every kernel of this server: a hundred idle ones would slow the next test down."""
+        """End every kernel of this server: a hundred idle ones would slow the next test down.
+
+        They are killed first: asked to end, each one tidies up for seconds, and the server would wait for it.
+        """
+        for kernel in psutil.Process(self.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                kernel.kill()
         for kernel in json.loads(self._call("GET", "kernels")):
             with suppress(urllib.error.HTTPError):  # it has just ended by itself
                 self._call("DELETE", f"kernels/{kernel['id']}")
@@ -117,7 +125,7 @@ def jupyter_server(
     root.mkdir(parents=True, exist_ok=True)
     _settle(folder, extension, together, overrides or {})
     port = _free_port()
-    server = Server(frontend, f"http://127.0.0.1:{port}", root, folder / "server.log")
+    url, log_file = f"http://127.0.0.1:{port}", folder / "server.log"
     command = [sys.executable, "-m", MODULES[frontend], "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += [
         f"--IdentityProvider.token={TOKEN}",
@@ -125,10 +133,11 @@ def jupyter_server(
         "--expose-app-in-browser",
     ]
     command += ["--ServerApp.terminals_enabled=False", *(["--allow-root"] if os.geteuid() == 0 else [])]
-    with server.log.open("wb") as log:
+    with log_file.open("wb") as log:
         process = subprocess.Popen(
             command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
+        server = Server(frontend, url, root, log_file, process.pid)
         try:
             _wait_until_up(server, process)
             yield server
