@@ -130,6 +130,10 @@ def test_steps_are_run_edited_answered_and_taken_back(work):
     assert not (here.notebook.path.parent / "total.txt").exists()
     here.button("Run").click()
     here.ends("That is all.")
+    here.page.locator(".cj-status-item").click()
+    expect(here.page.locator(".cj-q")).to_have_text(
+        ["again", "Skip this step.", "mean", "total", "Total, then the mean."]
+    )
     before = here.sources()
     undo = here.page.locator(".cj-undo-work")
     expect(undo).to_contain_text("undoes total, mean, half and 3 cells")

@@ -263,7 +263,8 @@ def _turn(number: int, turn: Turn, own: Sum | None) -> dict[str, Any]:
     facts.append(f"{answer.usage.total:,} tokens")
     facts += [] if answer.complete else ["not complete"]
     facts += ["cell deleted, not sent"] if turn.deleted else []
-    lines = turn.prompt.strip().splitlines()
+    steps = (str(block["title"]) for block in answer.blocks if block.get("type") == "step")
+    lines = turn.prompt.strip().splitlines() or list(steps)
     return {
         "turn": number,
         "cell": turn.cell or "",
