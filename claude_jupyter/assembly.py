@@ -59,27 +59,10 @@ def assembled(
     """
     data = _data_dir(shell)
     service = Service(settings, folder, known_models=data / "models.json" if data else None)
-    journal = Journal(
-        data / "journal" if data else None,
-        kernel_id(),
-        notebook_path(),
-        lambda: settings.journal,
-        shell.warn,
-    )
-
-    def redact(text: str) -> tuple[str, tuple[str, ...]]:
-        key = service.key
-        environ = {**os.environ, "ANTHROPIC_API_KEY": key} if key else os.environ
-        return SecretRemover.from_environment(environ, settings.redact)(text)
-
+    path = data / "journal" if data else None
+    journal = Journal(path, kernel_id(), notebook_path(), lambda: settings.journal, shell.warn)
     notebook = notebook_file(folder)
-
-    def left_behind(chat: str, cell: str | None) -> bool:
-        above = page_cells.answers_above(cell) if cell is not None else None
-        if above is not None:
-            return chat in above
-        return answered_above(notebook, chat, cell, journal.turns(chat, own=True))
-
+    redact = _redactor(settings, service)
     env = Environment(
         settings=settings,
         service=service,
@@ -91,7 +74,7 @@ def assembled(
         redact=redact,
         transcript=_rendered,
         layout=lambda: shell.layout,
-        left_behind=left_behind,
+        left_behind=_left_behind(notebook, journal),
         mcp=Servers(settings, folder, lambda text: redact(text)[0]),
         journal=journal,
         repeats=Repeats(journal.answered_before),
@@ -105,6 +88,29 @@ def assembled(
     env.chats["main"] = Conversation(env)
     journal.prune(settings.journal_days)
     return env
+
+
+def _redactor(settings: Settings, service: Service) -> Callable[[str], tuple[str, tuple[str, ...]]]:
+    """Removes what is secret now: keys and variables may change."""
+
+    def redact(text: str) -> tuple[str, tuple[str, ...]]:
+        key = service.key
+        environ = {**os.environ, "ANTHROPIC_API_KEY": key} if key else os.environ
+        return SecretRemover.from_environment(environ, settings.redact)(text)
+
+    return redact
+
+
+def _left_behind(notebook: Path | None, journal: Journal) -> Callable[[str, str | None], bool]:
+    """Tells whether the notebook shows answers of a chat above a cell, of which the kernel knows nothing."""
+
+    def left_behind(chat: str, cell: str | None) -> bool:
+        above = page_cells.answers_above(cell) if cell is not None else None
+        if above is not None:
+            return chat in above
+        return answered_above(notebook, chat, cell, journal.turns(chat, own=True))
+
+    return left_behind
 
 
 def _billing(settings: Settings, shell: Shell, service: Service) -> Billing:

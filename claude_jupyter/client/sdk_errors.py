@@ -99,17 +99,8 @@ def translate(error: BaseException, *, model: str) -> errors.ClaudeError:
         return errors.APITimeoutError(
             "Timed out waiting for an answer. Run the cell again, or raise %config ClaudeMagics.timeout."
         )
-    if unsendable(error):
-        # Not the cause's own words: they hold the key.
-        return errors.AuthenticationError(
-            "The key or a header contains a character that cannot be sent (such as a line break or an accented letter). "
-            "Enter the key again with %claude_key."
-        )
-    if isinstance(error, UnicodeEncodeError):
-        return errors.BadRequestError(
-            "The request contains text that cannot be encoded as UTF-8 (such as half of a surrogate pair, or a raw byte "
-            "from a file name). Clean it with text.encode('utf-8', 'replace').decode()."
-        )
+    if unsendable(error) or isinstance(error, UnicodeEncodeError):
+        return _not_sent(error)
     if isinstance(error, anthropic.APIConnectionError):
         return _unreachable(error)
     if isinstance(error, httpx2.DecodingError):
@@ -126,6 +117,23 @@ def translate(error: BaseException, *, model: str) -> errors.ClaudeError:
         return errors.AuthenticationError(NO_KEY)
     if not _of_libraries(error):
         return _internal(error)
+    return _unreadable(error)
+
+
+def _not_sent(error: BaseException) -> errors.ClaudeError:
+    if unsendable(error):
+        # Not the cause's own words: they hold the key.
+        return errors.AuthenticationError(
+            "The key or a header contains a character that cannot be sent (such as a line break or an accented letter). "
+            "Enter the key again with %claude_key."
+        )
+    return errors.BadRequestError(
+        "The request contains text that cannot be encoded as UTF-8 (such as half of a surrogate pair, or a raw byte "
+        "from a file name). Clean it with text.encode('utf-8', 'replace').decode()."
+    )
+
+
+def _unreadable(error: BaseException) -> errors.APIResponseError:
     if isinstance(error, TypeError | ValueError) and not isinstance(error, json.JSONDecodeError):
         return errors.APIResponseError(
             f"The request or its response could not be read ({clean(str(error))[:200]}). "

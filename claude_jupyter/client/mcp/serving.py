@@ -33,20 +33,8 @@ def serve(
     from mcp.server.lowlevel import Server
     from mcp.server.stdio import stdio_server
 
-    hints = types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    additive = types.ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-    listed = [
-        types.Tool(
-            name=tool["name"],
-            description=tool["description"],
-            input_schema=tool["input_schema"],
-            annotations=additive if tool["name"] == "run_cell" else hints,
-        )
-        for tool in tools
-    ]
-
     async def list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=listed)
+        return types.ListToolsResult(tools=[_tool(tool, types) for tool in tools])
 
     async def call_tool(_context: Any, params: Any) -> types.CallToolResult:
         blocks, failed = await anyio.to_thread.run_sync(
@@ -66,6 +54,20 @@ def serve(
                 closed()
 
     anyio.run(run)
+
+
+def _tool(tool: Mapping[str, Any], types: Any) -> Any:
+    proposes = tool["name"] == "run_cell"
+    return types.Tool(
+        name=tool["name"],
+        description=tool["description"],
+        input_schema=tool["input_schema"],
+        annotations=types.ToolAnnotations(
+            read_only_hint=not proposes,
+            destructive_hint=False if proposes else None,
+            open_world_hint=False,
+        ),
+    )
 
 
 def _block(block: Mapping[str, Any], types: Any) -> Any:

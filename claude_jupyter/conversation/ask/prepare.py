@@ -113,27 +113,16 @@ def prepare(env: Environment, state: ChatState, ask: QuestionInput, *, keep_even
     model = chosen_model(env, state, options)
     rules = rules_for(env, options, model, earlier)
     attachments = attached(env, ask, rules, earlier)
-    prompt, redacted = rules.redact(ask.prompt)
+    prompt, options, redacted = _redacted(ask.prompt, options, rules)
     default = state.system._replace(text=rules.redact(state.system.text)[0])
-    if options.system is not None:  # also as it is kept, for the turns that follow
-        redacted_system, names = rules.redact(options.system)
-        options = replace(options, system=redacted_system)
-        redacted = tuple(dict.fromkeys((*redacted, *names)))
     tools = offered(state, ask)
     page, looks, problems = looking(env, state, ask, rules)
     served, servers = from_servers(env, state, ask, rules)
-    tools = (*tools, *looks, *served)
-    toolbox = toolbox_for(env, tools, rules, model)
+    toolbox = toolbox_for(env, (*tools, *looks, *served), rules, model)
     returns = Returns(options.returns) if options.returns is not None else None
-    blocks = (
-        *answered_calls(earlier, ask.results, toolbox),
-        *(content_of(prompt, attachments) if prompt.strip() else (b for a in attachments for b in a.blocks)),
-    )
-    if not blocks:
-        raise UsageError("no tool call is waiting for a result")
     question = Question(
         prompt=prompt,
-        content=blocks,
+        content=_content(prompt, attachments, answered_calls(earlier, ask.results, toolbox)),
         attachments=(*attachments, *page),
         passing=tuple(b for a in page for b in a.blocks),
         options=options,
@@ -142,7 +131,7 @@ def prepare(env: Environment, state: ChatState, ask: QuestionInput, *, keep_even
         facts=env.service.catalog.facts(model),
         system=options.system if options.system is not None else history.system_at(preceding, default),
         default_system=default,
-        tools=tuple(dict(t.definition) for t in tools),
+        tools=tuple(dict(t.definition) for t in toolbox.tools),
         format=returns.schema if returns is not None else None,
         ttl=state.ttl,
         warm=state.warm,
@@ -151,24 +140,51 @@ def prepare(env: Environment, state: ChatState, ask: QuestionInput, *, keep_even
     )
     question = fitted(replace(question, condensable=env.service.condenses), settings)
     switched = _citations_switched(env, question)
-    if switched:
-        question = replace(question, warm=False)
+    question = replace(question, warm=question.warm and not switched)
     built = build(question, settings)  # what the model does not take is refused before anything is shown
     if not options.dry_run:
         _ask_first(env, question, built[0])
-    answer = Answer(
+    answer = _unanswered(env, question, state.name, ask.number)
+    notes = (*_left_behind(env, state, ask), *_notes(attachments, redacted), *switched, *problems, *servers)
+    return Exchange(env, question, answer, toolbox, keep_events, returns, ask.place, notes, built=built)
+
+
+def _redacted(prompt: str, options: Options, rules: Rules) -> tuple[str, Options, tuple[str, ...]]:
+    """The prompt and the options without secrets, and the names of those."""
+    prompt, names = rules.redact(prompt)
+    if options.system is None:
+        return prompt, options, names
+    system, more = rules.redact(options.system)  # also as it is kept, for the turns that follow
+    return prompt, replace(options, system=system), tuple(dict.fromkeys((*names, *more)))
+
+
+def _content(prompt: str, attachments: Sequence[Attachment], results: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks of the user's message: results of calls, attachments, the prompt.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    own = content_of(prompt, attachments) if prompt.strip() else [b for a in attachments for b in a.blocks]
+    if not (results or own):
+        raise UsageError("no tool call is waiting for a result")
+    return (*results, *own)
+
+
+def _unanswered(env: Environment, question: Question, chat: str, number: int) -> Answer:
+    """The answer as it begins."""
+    return Answer(
         id=uuid.uuid4().hex,
-        chat=state.name,
-        turn=ask.number,
-        model=model,
+        chat=chat,
+        turn=number,
+        model=question.model,
         provider=env.service.provider,
         attachments=question.attachments,
         billed=env.service.provider != "demo",
-        once=options.once,
-        starts=options.new,
+        once=question.options.once,
+        starts=question.options.new,
     )
-    notes = (*_left_behind(env, state, ask), *_notes(attachments, redacted), *switched, *problems, *servers)
-    return Exchange(env, question, answer, toolbox, keep_events, returns, ask.place, notes, built=built)
 
 
 def _citations_switched(env: Environment, question: Question) -> tuple[str, ...]:

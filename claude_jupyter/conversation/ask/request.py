@@ -83,11 +83,15 @@ def build(question: Question, settings: Settings, rounds: Sequence[Message] = ()
     notes.extend(filter(None, [context_window.left_out_notice(question)]))
     extra = _extra(options, model, params)
     betas = tuple(dict.fromkeys((*extra.pop("betas", ()), *condense_betas)))
+    _refuse_large(params)
+    return Request(params, betas, extra), history, tuple(notes)
+
+
+def _refuse_large(params: Mapping[str, Any]) -> None:
     if _size(params) > _LARGEST:
         raise ContentTooLargeError(
             f"The request would be {_size(params) / 1e6:.0f} MB; the API accepts up to 32 MB. Attach less, or start over with -n."
         )
-    return Request(params, betas, extra), history, tuple(notes)
 
 
 def _tools(question: Question) -> list[Block]:

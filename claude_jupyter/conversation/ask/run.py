@@ -178,7 +178,17 @@ class Exchange:
             and (note := departure(env, self.answer.chat, self.question.step))
         ):
             yield (self._note("info", note),)
-        original = request
+        reply = yield from self._send(request, recorded)
+        if reply is not None and reply.error is not None:
+            raise reply.error
+        if reply is not None and reply.complete and recorded is None and env.settings.replay == "auto":
+            yield from self._record(request, reply)
+
+    def _send(
+        self, request: Request, recorded: Mapping[str, Any] | None
+    ) -> Generator[tuple[Part, ...], None, Reply | None]:
+        """Send a request, or read its recording: what arrives, and the reply once it is over."""
+        env = self.env
         reply: Reply | None = None
         bill: Bill | None = None
         events: Generator[Event] | None = None
@@ -207,14 +217,14 @@ class Exchange:
             raise
         finally:
             surely(partial(self._over, events, bill, reply))
-        if reply is not None and reply.error is not None:
-            raise reply.error
-        if reply is not None and reply.complete and recorded is None and env.settings.replay == "auto":
-            try:
-                # Under what was asked, not under what a budget left of it: so it is found again.
-                recordings(env).keep(identity(original), reply.message)
-            except ReplayError as error:
-                yield (self._note("warning", error.message),)
+        return reply
+
+    def _record(self, request: Request, reply: Reply) -> Iterator[tuple[Part, ...]]:
+        try:
+            # Under what was asked, not under what a budget left of it: so it is found again.
+            recordings(self.env).keep(identity(request), reply.message)
+        except ReplayError as error:
+            yield (self._note("warning", error.message),)
 
     def _receipt(self, request: Request) -> Receipt:
         return replace(receipt(self.env, self.question, request, self.answer, self.notes), left=True)

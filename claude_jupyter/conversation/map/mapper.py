@@ -286,20 +286,9 @@ class Mapper:
         """Record what happened to a row; returns whether it is done, or will be asked again."""
         row, answer, error = done
         if error is None and answer.complete:
-            self._answered += 1
-            self._bursts = 0
-            text = answer.text
-            if self.plan.returns is not None:
-                content = (answer.message or {}).get("content") or ()
-                text = "".join(b["text"] for b in content if b["type"] == "text")
-            results.keep(row.key, StoredResult(text, answer.stop_reason == "max_tokens"))
+            self._keep(row, answer, results)
             return True
-        if isinstance(error, errors.BudgetError) and self._throttle.running:
-            # What other requests have reserved is released when they end.
-            self._throttle.shrink()
-            self._again.append(row)
-            return False
-        if isinstance(error, _PASSING) and not _is_spent(error) and self._try_again(row, error):
+        if error is not None and self._may_pass(row, error):
             self._again.append(row)
             return False
         if isinstance(error, _FATAL) or (error is not None and _is_spent(error)):
@@ -309,6 +298,23 @@ class Mapper:
         if error is not None and self._failed >= _HOPELESS and not self._answered:
             raise error
         return True
+
+    def _keep(self, row: Row, answer: Answer, results: Results) -> None:
+        self._answered += 1
+        self._bursts = 0
+        text = answer.text
+        if self.plan.returns is not None:
+            content = (answer.message or {}).get("content") or ()
+            text = "".join(b["text"] for b in content if b["type"] == "text")
+        results.keep(row.key, StoredResult(text, answer.stop_reason == "max_tokens"))
+
+    def _may_pass(self, row: Row, error: ClaudeError) -> bool:
+        """Whether to ask the row again; if so, after a pause or with fewer at once."""
+        if isinstance(error, errors.BudgetError) and self._throttle.running:
+            # What other requests have reserved is released when they end.
+            self._throttle.shrink()
+            return True
+        return isinstance(error, _PASSING) and not _is_spent(error) and self._try_again(row, error)
 
     def _try_again(self, row: Row, error: ClaudeError) -> bool:
         if (error.retry_after or 0) > LONGEST:

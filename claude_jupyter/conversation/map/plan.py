@@ -221,20 +221,7 @@ def planned(
     ClaudeError
         For whatever can be known in advance to be wrong; nothing is sent.
     """
-    for name in _POINTLESS:
-        if getattr(options, name):
-            raise UsageError(f"map does not accept {name}=: it returns the results of all rows")
-    if is_dataframe(options.returns):
-        raise UsageError(
-            'map does not accept returns="dataframe": each row has one result, so use a model with its fields'
-        )
-    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(
-            f'the prompt must be text, not {type(prompt).__name__}: claude.map(df, "What is {{column}} about?")'
-        )
-    if not prompt.strip():
-        raise UsageError('the prompt is empty: claude.map(df, "What is {column} about?")')
-    settings = env.settings
+    _refuse(prompt, options)
     model = chosen_model(env, state, options)
     rules = rules_for(env, options, model, ())
     if rules.rows == "none":
@@ -251,7 +238,7 @@ def planned(
     if confirmed := [t.name for t in tools if t.confirm]:
         raise UsageError(f"map cannot ask for approval, which {confirmed[0]} needs (confirm=True)")
     shared = attached(env, ask, rules, ())
-    cache = settings.cache
+    cache = env.settings.cache
     # Having the service count each prompt would be one more request per row.
     billing = replace(env.billing, count=_uncounted)
     return Plan(
@@ -271,6 +258,23 @@ def planned(
         ttl=None if cache == "off" else "1h" if cache == "1h" else "5m",
         provider=env.service.provider,
     )
+
+
+def _refuse(prompt: str, options: Options) -> None:
+    """Refuse options that have no meaning for many rows, and a prompt that is none."""
+    for name in _POINTLESS:
+        if getattr(options, name):
+            raise UsageError(f"map does not accept {name}=: it returns the results of all rows")
+    if is_dataframe(options.returns):
+        raise UsageError(
+            'map does not accept returns="dataframe": each row has one result, so use a model with its fields'
+        )
+    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f'the prompt must be text, not {type(prompt).__name__}: claude.map(df, "What is {{column}} about?")'
+        )
+    if not prompt.strip():
+        raise UsageError('the prompt is empty: claude.map(df, "What is {column} about?")')
 
 
 def _uncounted(_request: Request) -> int | None:
