@@ -33,9 +33,9 @@ def lifetime(pauses: Iterable[float], model: str, overrides: Prices | None = Non
     rates = list_price(model, overrides=overrides)
     if rates is None:
         return "5m"
-    seen = list(pauses)
-    long = sum(LIVES["5m"] < pause <= LIVES["1h"] for pause in seen)
-    longer = sum(pause > LIVES["1h"] for pause in seen)
+    intervals = list(pauses)
+    long = sum(LIVES["5m"] < pause <= LIVES["1h"] for pause in intervals)
+    longer = sum(pause > LIVES["1h"] for pause in intervals)
     dearer = (rates.cache_write_1h - rates.cache_write_5m) * (1 + longer)
     return "1h" if long and long * (rates.cache_write_5m - rates.cache_read) > dearer else "5m"
 

@@ -86,9 +86,9 @@ def stop(notebook: Notebook, server: RawServer) -> tuple[float, float]:
     clicked = float(button.evaluate(CLICK))
     notebook.page.wait_for_function("() => window.testRuns[1].done")
     ended = float(notebook.page.evaluate("() => performance.timeOrigin + performance.now()"))
-    while not server.left:
+    while not server.disconnects:
         time.sleep(0.01)
-    return -milliseconds(clicked, server.left[0]), ended - clicked
+    return -milliseconds(clicked, server.disconnects[0]), ended - clicked
 
 
 def measure(browser: Browser, jupyter: Server, server: RawServer, rounds: int) -> None:

@@ -109,14 +109,14 @@ def questions(*, install: bool) -> None:
         alone, helped, tokens = [], [], []
         for question in asked:
             given = bank_reader.from_text(question, said[question.frame])
-            alone.append(bank_reader.right(given, question.answer))
+            alone.append(bank_reader.is_right(given, question.answer))
             used = tokens_of_text(texts[question.frame]) + tokens_of_text(question.text)
             if texts is ours:
                 used += offered
                 if given is None:
                     given = bank_reader.from_query(question, query)
                     used += tokens_of_text(query(question.sql)) + tokens_of_text(question.sql)
-                helped.append(bank_reader.right(given, question.answer))
+                helped.append(bank_reader.is_right(given, question.answer))
             tokens.append(used)
         line(name, share(alone), share(helped), f"{statistics.median(tokens):,.0f}", f"{max(tokens):,}")
     print(

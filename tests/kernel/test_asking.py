@@ -108,7 +108,7 @@ def test_the_kernels_end_ends_them_cleanly(fresh_kernel, server, tmp_path):
     kernel.wait_for(lambda: server.requests)
     cell.wait_for(lambda ms: any("Half of it" in str(m.content) for m in ms))
     kernel.client.shutdown()
-    kernel.wait_for(lambda: not kernel.manager.is_alive(), timeout=60, told="the kernel does not end")
+    kernel.wait_for(lambda: not kernel.manager.is_alive(), timeout=60, message="the kernel does not end")
     (line,) = [
         ln for ln in (next((tmp_path / "data" / "journal").glob("*.jsonl"))).read_text().split("\n") if ln
     ]
@@ -177,7 +177,7 @@ def test_a_loop_that_is_broken_off_ends_its_stream(kernel: Kernel, server: RawSe
         kernel.interrupt()
     assert not cell.finish(timeout=20).ok
     kernel.run("pass")
-    kernel.wait_for(lambda: server.left)
+    kernel.wait_for(lambda: server.disconnects)
     kernel.wait_for(lambda: kernel.value("[t.answer.text for t in claude.turns]") == ["Half of it"])
     assert kernel.value("claude.last.complete") is False
     assert_next_works(kernel, server)

@@ -168,7 +168,7 @@ def ask(kernel: Kernel, number: int, ways: int = len(WAYS)) -> Execution:
 def interrupt(kernel: Kernel, server: RawServer, number: int) -> None:
     before = len(server.requests)
     cell = kernel.start(f"%%claude\nWait for me, {number}.", cell_id=f"cell-{number % CELLS}")
-    kernel.wait_for(lambda: len(server.requests) > before, told="no request came")
+    kernel.wait_for(lambda: len(server.requests) > before, message="no request came")
     time.sleep(0.05 + number % 7 / 50)
     kernel.interrupt()
     assert_one_clear_line(cell.finish(timeout=20))
@@ -199,10 +199,12 @@ def test_a_kernel_that_is_asked_all_day_is_as_it_was_in_the_morning(
             kernel.wait_for(
                 lambda: all(kernel.value("probe()")[what] <= most[what] for what in most),
                 timeout=30,
-                told=f"files or sockets grew beyond {most}\n{samples}",
+                message=f"files or sockets grew beyond {most}\n{samples}",
             )
             asked = len(server.requests)
-            kernel.wait_for(lambda: len(server.left) > INTERRUPTED, told="an interrupted connection is open")
+            kernel.wait_for(
+                lambda: len(server.disconnects) > INTERRUPTED, message="an interrupted connection is open"
+            )
             assert_next_works(kernel, server)
             plain = Samples()
             for number in range(QUESTIONS // 2):
@@ -299,7 +301,7 @@ def test_kernels_that_share_a_ledger_lose_nothing_of_each_others(
             thread.start()
         for thread in threads:
             thread.join()
-        asked, left = len(server.requests), len(server.left)
+        asked, left = len(server.requests), len(server.disconnects)
     assert not failed, failed
     rows = team_rows(database) if database else ledger_rows(data)
     answered, stopped = sum(day.answered for day in days), sum(day.stopped for day in days)

@@ -261,7 +261,7 @@ def test_a_scripted_work(case: Case, kernel: Kernel, model: Model, folder: Path)
     assert book.shown == titles(case), book.said()
     assert case.ends in book.said()
     assert kernel.value(f"bool({case.true})")
-    for words in case.told:
+    for words in case.reports:
         assert words in model.told()
     if "keep" in case.acts and case.before == "":
         assert book.approvals <= 2

@@ -34,7 +34,7 @@ MOMENTS = {
 
 def stopped(kernel: Kernel, server: RawServer, cell: Cell, after: float = 0.5) -> Execution:
     """Interrupt once the question is under way."""
-    kernel.wait_for(lambda: server.requests, told="no request came")
+    kernel.wait_for(lambda: server.requests, message="no request came")
     time.sleep(after)
     kernel.interrupt()
     return cell.finish(timeout=30)
@@ -60,7 +60,7 @@ def test_an_interrupt_ends_the_cell_and_the_connection(play, cell_id, kernel, se
     else:
         done = stopped(kernel, server, kernel.start("%%claude\nWrite much.", cell_id=cell_id))
     assert_one_clear_line(done)
-    kernel.wait_for(lambda: server.left, told="the connection is still open")
+    kernel.wait_for(lambda: server.disconnects, message="the connection is still open")
     for bundle in done.answers:
         assert bundle[ANSWER]["complete"] is False
         assert TEXT.startswith(bundle["text/plain"].rstrip("\n"))
@@ -79,8 +79,8 @@ def test_an_interrupt_ends_the_cell_and_the_connection(play, cell_id, kernel, se
 def test_an_interrupt_of_any_way_to_wait_ends_in_one_line(code, kernel, server):
     server.reset(Play([*EVENTS[:20], End.HANG]))
     assert_one_clear_line(stopped(kernel, server, kernel.start(code, cell_id="a")), "Stopped")
-    kernel.wait_for(lambda: server.left, told="the connection is still open")
-    kernel.wait_for(lambda: kernel.value("str(claude.last)").startswith("word"), told="what came is lost")
+    kernel.wait_for(lambda: server.disconnects, message="the connection is still open")
+    kernel.wait_for(lambda: kernel.value("str(claude.last)").startswith("word"), message="what came is lost")
     assert_next_works(kernel, server)
 
 

@@ -169,7 +169,7 @@ def say(kernel: Kernel, comm: str, **data: Any) -> Any:
     """Say something as the page; the state that the kernel answers with."""
     before = len(kernel.heard())
     kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", {"comm_id": comm, "data": data}))
-    (state,) = kernel.wait_for(lambda: states(kernel.heard()[before:]), told="no state came")
+    (state,) = kernel.wait_for(lambda: states(kernel.heard()[before:]), message="no state came")
     return state
 
 
@@ -178,7 +178,7 @@ def step_of(kernel: Kernel, comm: str) -> dict[str, Any]:
         found = waiting(kernel, comm)
         return found[0] if found else None
 
-    found: dict[str, Any] = kernel.wait_for(one, told="no cell waits")
+    found: dict[str, Any] = kernel.wait_for(one, message="no cell waits")
     return found
 
 

@@ -150,7 +150,7 @@ def from_query(question: Question, query: Callable[[str], str]) -> Any:
     return None if value == "null" else number(value) if number(value) is not None else value
 
 
-def right(value: Any, answer: Any) -> bool:
+def is_right(value: Any, answer: Any) -> bool:
     """Whether an answer is the known one: numbers to six digits."""
     if value is None or answer is None:
         return value is answer

@@ -82,20 +82,20 @@ def assert_books_agree(b: Bench) -> None:
         counted = served.get(row["request_id"])
         if row["complete"]:
             assert counted is not None, row
-            assert told(row) == counted_in(counted), (row, counted)
+            assert tokens_in(row) == counted_in(counted), (row, counted)
             assert not row["estimated"], row
-        elif any(told(row).values()):
+        elif any(tokens_in(row).values()):
             assert row["estimated"] and counted is not None, row
-            for name, tokens in told(row).items():
+            for name, tokens in tokens_in(row).items():
                 assert tokens <= counted_in(counted)[name], (name, row, counted)
-            assert told(row)["input_tokens"] == counted_in(counted)["input_tokens"]
+            assert tokens_in(row)["input_tokens"] == counted_in(counted)["input_tokens"]
         else:
             assert Decimal(row["cost_usd"] or 0) == 0, row
     assert b.claude.cost == sum(Decimal(row["cost_usd"] or 0) for row in rows)
-    assert b.claude.usage.total == sum(sum(told(row).values()) for row in rows)
+    assert b.claude.usage.total == sum(sum(tokens_in(row).values()) for row in rows)
 
 
-def told(row: Any) -> dict[str, int]:
+def tokens_in(row: Any) -> dict[str, int]:
     """The tokens of a ledger row."""
     return {name: row[name] or 0 for name in TOKENS}
 

@@ -26,7 +26,7 @@ def table() -> list[str]:
     widths = [max(len(way), 6) for way in ways]
     lines = [" " * width + "".join(f"  {way:>{w}}" for way, w in zip(ways, widths, strict=True))]
     for fault in faults:
-        cells = "".join(f"  {_told(fault, way):>{w}}" for way, w in zip(ways, widths, strict=True))
+        cells = "".join(f"  {_cell(fault, way):>{w}}" for way, w in zip(ways, widths, strict=True))
         tried, passed = (sum(n for (f, _), n in c.items() if f == fault) for c in (TRIED, PASSED))
         lines.append(f"{fault:<{width}}{cells}  {tried:,} tried, {passed:,} passed")
     lines.append(
@@ -35,6 +35,6 @@ def table() -> list[str]:
     return lines
 
 
-def _told(fault: str, way: str) -> str:
+def _cell(fault: str, way: str) -> str:
     tried, passed = TRIED[fault, way], PASSED[fault, way]
     return f"{passed:,}" if passed == tried and tried else f"{passed:,}/{tried:,}" if tried else "-"

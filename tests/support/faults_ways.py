@@ -104,7 +104,7 @@ class Bench:
         return [r.body for r in self.demo.requests if r.path.startswith("/v1/messages")]
 
 
-def said(body: Mapping[str, Any]) -> str:
+def prompt_in(body: Mapping[str, Any]) -> str:
     """The newest words of a request."""
     content = body["messages"][-1]["content"]
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -118,7 +118,7 @@ def bench(
     """A conversation in which `way` can be asked, its user data in `folder` (None: nowhere)."""
 
     def reply(body: Mapping[str, Any]) -> Script:
-        words = said(body)
+        words = prompt_in(body)
         return Script(text=FINE) if NEXT in words or "Continue exactly" in words else way.reply(body)
 
     with start(reply) as demo, line_to(demo) as line:

@@ -161,7 +161,7 @@ def _install(python: Path) -> None:
     with ThreadPoolExecutor() as beside:
         if not fresh:
             _say("pip install all that pyproject.toml names")
-        installed = None if fresh else beside.submit(_call, [*pip, *_wanted(project)])
+        installed = None if fresh else beside.submit(_call, [*pip, *_requirements(project)])
         for lock in (LABEXTENSION / "package-lock.json", *sorted(ROOT.glob("tests/*/package-lock.json"))):
             _npm_ci(lock.parent)
         if installed is not None:
@@ -179,7 +179,7 @@ def _install(python: Path) -> None:
     _link_labextension()
 
 
-def _wanted(project: Mapping[str, Any]) -> list[str]:
+def _requirements(project: Mapping[str, Any]) -> list[str]:
     """The requirements of the package and of all its extras, of which `test` names the others."""
     extras = project["optional-dependencies"].values()
     own = f"{project['name']}["

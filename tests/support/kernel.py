@@ -270,14 +270,14 @@ class Kernel:
         with self._news:
             self._messages.clear()
 
-    def wait_for(self, condition: Callable[[], Any], timeout: float = 30, told: str = "") -> Any:
+    def wait_for(self, condition: Callable[[], Any], timeout: float = 30, message: str = "") -> Any:
         """Wait until `found()` is true; it is looked at whenever a message came."""
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             with self._news:
                 self._news.wait(0.05)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not seen within {timeout} s; last: {told or self._messages[-3:]}")
+                raise TimeoutError(f"not seen within {timeout} s; last: {message or self._messages[-3:]}")
         return value
 
     def reply_to(self, cell: Cell, timeout: float) -> Mapping[str, Any]:

@@ -321,12 +321,12 @@ class Notebook:
             return self.save()
         return self.read()
 
-    def wait_for(self, condition: Callable[[], T], told: str = "not seen within a minute") -> T:
+    def wait_for(self, condition: Callable[[], T], message: str = "not seen within a minute") -> T:
         """Wait until `found()` is true, while the page goes on; its value."""
         deadline = time.monotonic() + 60
         while not (value := condition()):
             if time.monotonic() > deadline:
-                raise TimeoutError(told)
+                raise TimeoutError(message)
             self.page.wait_for_timeout(50)
         return value
 

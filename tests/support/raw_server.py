@@ -120,7 +120,7 @@ class RawServer:
         self.plays: Sequence[Play] | Callable[[Request], Play] = plays
         self.requests: list[Request] = []
         self.others: list[Request] = []
-        self.left: list[float] = []
+        self.disconnects: list[float] = []
         self.first_byte = self.last_byte = 0.0
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -131,7 +131,7 @@ class RawServer:
         """Forget what came; answer `plays` from now on."""
         self.requests.clear()
         self.others.clear()
-        self.left.clear()
+        self.disconnects.clear()
         self.plays = plays
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class RawServer:
                     if not self._answer(connection, request):
                         return
             except OSError:
-                self.left.append(time.monotonic())
+                self.disconnects.append(time.monotonic())
 
     def _answer(self, connection: socket.socket, request: Request) -> bool:
         if request.method == "POST" and request.path.split("?")[0].endswith("/v1/messages"):
@@ -219,7 +219,7 @@ class RawServer:
             connection.settimeout(min(remaining, 0.2))
             try:
                 if connection.recv(1, socket.MSG_PEEK) == b"":
-                    self.left.append(time.monotonic())
+                    self.disconnects.append(time.monotonic())
                     return False
                 time.sleep(min(remaining, 0.02))
             except TimeoutError:

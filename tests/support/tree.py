@@ -86,9 +86,9 @@ def problems() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    found = list(problems())
+    lines = list(problems())
     print(
-        "\n".join(found)
+        "\n".join(lines)
         or "tree: nothing of one machine, no key, no long file, no name of a file that is gone"
     )
-    sys.exit(1 if found else 0)
+    sys.exit(1 if lines else 0)

@@ -43,7 +43,7 @@ def answered(texts: Mapping[str, str]) -> float:
     said = {name: bank_reader.read(text) for name, text in texts.items()}
     return share(
         [
-            bank_reader.right(bank_reader.from_text(question, said[question.frame]), question.answer)
+            bank_reader.is_right(bank_reader.from_text(question, said[question.frame]), question.answer)
             for question in bank.questions()
         ]
     )
@@ -81,7 +81,7 @@ def test_with_tools_at_least_98_percent_are_answered_within_1_500_tokens(
         if given is None:
             given = bank_reader.from_query(question, query)
             used += tokens_of_text(query(question.sql)) + tokens_of_text(question.sql)
-        if not bank_reader.right(given, question.answer):
+        if not bank_reader.is_right(given, question.answer):
             wrong.append(f"{question.frame}: {question.text} {question.answer}, answered {given}")
         tokens.append(used)
     assert len(wrong) <= 0.02 * len(tokens), wrong

@@ -64,7 +64,7 @@ def test_a_stop_at_any_moment_leaves_nothing_behind(play: Play, warm: bool):
         reply = events[-1]
         assert isinstance(reply, Reply) and reply.stopped and reply.error is None
         until(lambda: not wires())
-        until(lambda: server.left)
+        until(lambda: server.disconnects)
         server.reset(answer("And on."))
         assert list(service.send(Request(PARAMS), Stop()))[-1].complete
         service.client.close()
@@ -87,7 +87,7 @@ def test_whoever_leaves_early_closes_the_connection():
         events = service.send(Request(PARAMS), Stop())
         assert isinstance(next(events), Arrived)
         events.close()
-        until(lambda: server.left)
+        until(lambda: server.disconnects)
         until(lambda: not wires())
         service.client.close()
 

@@ -39,7 +39,7 @@ def test_an_interrupt_while_the_request_is_being_started_leaves_no_connection(
         b.line.spoil(lambda _ask: Play(before_headers=End.HANG))
         outcome = PLAIN.ask(b)
         assert type(outcome.error).__name__ == "StoppedError"
-        until(lambda: b.line.left, "the connection to be closed")
+        until(lambda: b.line.disconnects, "the connection to be closed")
         until(lambda: not ours(), "the thread to end")
 
 

@@ -17,7 +17,7 @@ from support.asking import assert_one_clear_line
 from support.faults import FULL, HUGE, flood, steps
 from support.faults_checks import squeezed
 from support.faults_line import Line, Response, Seen, Tamper, line_to, until
-from support.faults_ways import FINE, NEXT, ROWS, TEXT, WAYS, Way, said
+from support.faults_ways import FINE, NEXT, ROWS, TEXT, WAYS, Way, prompt_in
 from support.kernel import ANSWER, Execution, Kernel, running_kernel
 from support.kernel_fixtures import LOAD, environment
 from support.raw_server import End, Play
@@ -88,7 +88,7 @@ def answers(demo: DemoServer, way: Way) -> None:
     """From now on the model says what belongs to this way."""
 
     def reply(body: Mapping[str, Any]) -> Script:
-        return Script(text=FINE) if NEXT in said(body) else way.reply(body)
+        return Script(text=FINE) if NEXT in prompt_in(body) else way.reply(body)
 
     demo.script = reply
 
@@ -126,12 +126,12 @@ def test_an_interrupt_at_an_event_ends_the_cell_and_leaves_nothing(
     for count in range(0, events, STEP):
         with tally.cell("kernel interrupted at an event", way.name):
             assert talk.run("claude.clear()").ok
-            since, left = len(line.passed), len(line.left)
+            since, left = len(line.passed), len(line.disconnects)
             line.spoil(at_event(count, lambda: os.kill(process, signal.SIGINT)), skip=way.skip)
             done = talk.run(CELLS[way.name], cell_id="a")
             line.mend()
             assert_one_clear_line(done, "StoppedError")
-            until(lambda n=left: len(line.left) > n, "the connection to be closed")
+            until(lambda n=left: len(line.disconnects) > n, "the connection to be closed")
             text = squeezed("".join(Seen.of(p.read).text for p in line.passed[since:]))
             kept = squeezed("".join(str(bundle["text/plain"]) for bundle in done.answers))
             assert text.startswith(kept)

@@ -25,7 +25,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from support import faults_tally as tally
 from support.faults import FULL
-from support.faults_checks import assert_history_is_sound, counted_in, told
+from support.faults_checks import assert_history_is_sound, counted_in, tokens_in
 from support.faults_line import until
 from support.faults_ways import (
     FINE,
@@ -317,7 +317,7 @@ def assert_ledger_agrees(b: Bench) -> None:
     assert len([row for row in rows if row["service_tier"] == "batch"]) == sum(map(len, sent))
     for row in rows:
         if row["complete"] and row["service_tier"] != "batch":
-            assert told(row) == counted_in(served[row["request_id"]]), row
+            assert tokens_in(row) == counted_in(served[row["request_id"]]), row
     # One line is left at which it costs a row its end; the row says so.
     begun = [row for row in rows if not row["stop_reason"]]
     assert len(begun) <= 2 and not any(row["complete"] or row["cost_usd"] for row in begun), begun

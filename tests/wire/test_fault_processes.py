@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from support import faults_tally as tally
 from support.faults import FULL, half
-from support.faults_checks import assert_history_is_sound, assert_next_works, told
+from support.faults_checks import assert_history_is_sound, assert_next_works, tokens_in
 from support.faults_line import Response, Tamper, until
 from support.faults_ways import FINE, NEXT, ROWS, TEXT, WAYS, Bench, Way, another, bench
 from support.raw_server import End, Play
@@ -111,7 +111,7 @@ def assert_rows_are_marked(b: Bench, rounds: int) -> None:
     served = {r.request_id: r for r in b.demo.requests}
     assert [bool(row["complete"]) for row in rows] == [True] * (rounds - 1) + [False]
     for row in rows[:-1]:
-        assert told(row)["output_tokens"] == served[row["request_id"]].usage.output
+        assert tokens_in(row)["output_tokens"] == served[row["request_id"]].usage.output
     assert rows[-1]["stop_reason"] is None and rows[-1]["cost_usd"] is None
 
 
@@ -147,7 +147,7 @@ def test_a_forked_kernel_asks_for_itself(way: Way, meanwhile: str, tmp_path: Pat
         rows = list(b.ledger.rows(Where()))
         served = {r.request_id: r for r in b.demo.requests if r.path.startswith("/v1/messages")}
         assert len({row["request_id"] for row in rows}) == len(rows) == len(served)
-        assert all(told(row)["output_tokens"] <= served[row["request_id"]].usage.output for row in rows)
+        assert all(tokens_in(row)["output_tokens"] <= served[row["request_id"]].usage.output for row in rows)
         assert not b.warned
         if meanwhile == "at rest":
             assert all(row["complete"] for row in rows)

@@ -98,7 +98,7 @@ def test_stopped_at_any_event(how: str, way: Way, tmp_path: Path, monkeypatch: p
             with tally.cell(f"{how} at an event", way.name):
                 b.claude.clear()
                 b.claude.ask(NEXT)
-                since, told, left = len(b.line.passed), len(b.view.parts), len(b.line.left)
+                since, told, left = len(b.line.passed), len(b.view.parts), len(b.line.disconnects)
 
                 def arrived(data: bytes, n: int = since, t: int = told, exact: bool = turn % 2 == 0) -> None:
                     # At every other moment all has arrived that was sent, at the others it happens at once.
@@ -119,7 +119,9 @@ def test_stopped_at_any_event(how: str, way: Way, tmp_path: Path, monkeypatch: p
                 else:
                     assert_stopped(b, outcome, moment, since, exact=turn % 2 == 0)
                 if not outcome.complete and not moment.startswith(("while", f"after {events} ")):
-                    until(lambda n=left: len(b.line.left) > n, f"the connection to be closed ({moment})")
+                    until(
+                        lambda n=left: len(b.line.disconnects) > n, f"the connection to be closed ({moment})"
+                    )
                 assert_history_is_sound(b)
                 assert_next_works(b)
         assert_books_agree(b)

@@ -79,12 +79,12 @@ class ServerEntry:
 
         def value(match: re.Match[str]) -> str:
             default: str | None = match[2]
-            found = environ.get(match[1], default)
-            if found is None:
+            text = environ.get(match[1], default)
+            if text is None:
                 raise McpError(
                     f"The MCP server {self.name} needs the environment variable {match[1]}, which is not set."
                 )
-            return found
+            return text
 
         def replaced(item: Any) -> Any:
             if isinstance(item, str):
