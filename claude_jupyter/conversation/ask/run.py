@@ -346,7 +346,7 @@ class Exchange:
 
     def _run_own_calls(self) -> Iterator[tuple[Part, ...]]:
         """Run the Python functions among calls that go to the user, whose results then go with the user's."""
-        message = self._reply.message if self._reply is not None else {}
+        message = self._message
         content: list[Block] = message.get("content") or []
         if message.get("stop_reason") != "tool_use" or self.stop.requested or self.toolbox.runs(content):
             return
@@ -366,11 +366,11 @@ class Exchange:
 
     def _end(self) -> list[Part]:
         """Make the final answer and the turn's messages."""
-        reply = self._reply
-        complete = self.error is None and reply is not None and reply.complete and not self._moved
-        message = dict(reply.message) if reply is not None and reply.message else None
-        reason = message.get("stop_reason") if message and complete else None
-        if complete and reason == "refusal":
+        answered = self._reply is not None and self._reply.complete
+        complete = self.error is None and answered and not self._moved
+        message = self._message
+        reason = message.get("stop_reason") if complete else None
+        if reason == "refusal":
             complete, self.error = False, self._refused(message)
         self.messages = encodable_all(self._turn_messages(complete))
         if not complete and self.error is None:
@@ -384,16 +384,21 @@ class Exchange:
             attachments=(*self.answer.attachments, *self.toolbox.attachments),
             usage=self._usage,
             cost=self._cost(),
-            estimated=bool(self._costs) and not (reply is not None and reply.complete),
+            estimated=bool(self._costs) and not answered,
             complete=complete,
             stop_reason=reason or ("stopped" if isinstance(self.error, StoppedError) else None),
             seconds=round(time.monotonic() - self._began, 2),
             billed=self.answer.provider != "demo" and not self.answer.replayed,
-            message=message,
+            message=dict(message) or None,
             rewritten=self._rewritten,
         )
         self._spans.end(self.answer, self.error)
         return parts
+
+    @property
+    def _message(self) -> Mapping[str, Any]:
+        """The newest response; empty where nothing of one arrived."""
+        return self._reply.message if self._reply is not None else {}
 
     def _stopped(self) -> str:
         """What a stop left."""
@@ -403,8 +408,8 @@ class Exchange:
             return "Stopped. What arrived is in claude.last."
         return "Stopped. What arrived is kept; claude.resume() continues from here."
 
-    def _refused(self, message: Mapping[str, Any] | None) -> RefusalError:
-        details = (message or {}).get("stop_details") or {}
+    def _refused(self, message: Mapping[str, Any]) -> RefusalError:
+        details = message.get("stop_details") or {}
         category = f" ({details['category'].replace('_', ' ')})" if details.get("category") else ""
         return RefusalError(
             f"Claude declined to answer{category}. Rephrase the question, or ask another model."
@@ -447,8 +452,7 @@ class Exchange:
 
     def _open_calls(self) -> list[Block]:
         """The calls that go to the user."""
-        message = self._reply.message if self._reply is not None else {}
-        calls = [b for b in message.get("content") or () if b["type"] == "tool_use"]
+        calls = [b for b in self._message.get("content") or () if b["type"] == "tool_use"]
         own = {b["id"] for b in self.toolbox.own(calls)}
         return [b for b in calls if b["id"] not in own and b["name"] != RUN_CELL["name"]]
 
@@ -459,7 +463,7 @@ class Exchange:
         """The turn as it is sent again: alternating, tool results paired, nothing empty."""
         if isinstance(self.error, RefusalError):
             return ()
-        message = self._reply.message if self._reply is not None else {}
+        message = self._message
         content = [] if self._moved else as_sent(list(message.get("content") or []))
         cut = message.get("stop_reason") in _FULL
         question = self.question
