@@ -99,7 +99,8 @@ def chromium(playwright: Playwright) -> Browser:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -114,19 +115,21 @@ def jupyter_server(
     extension: bool = True,
     together: bool = False,
     overrides: Mapping[str, Any] | None = None,
+    python: str = sys.executable,
 ) -> Generator[Server]:
     """A server with its own settings, workspaces and configuration; `extension=False` disables ours.
 
     `overrides` are settings by plugin (`overrides.json`), `env` what the kernels see besides the clean environment.
     `together` switches jupyter-collaboration on, which is off otherwise, although it is installed.
+    `python` is the interpreter of another environment.
     """
     root = folder / "notebooks"
     environment = {**os.environ, **_folders(folder), **(env or {})}
     root.mkdir(parents=True, exist_ok=True)
     _settle(folder, extension, together, overrides or {})
-    port = _free_port()
+    port = free_port()
     url, log_file = f"http://127.0.0.1:{port}", folder / "server.log"
-    command = [sys.executable, "-m", MODULES[frontend], "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command = [python, "-m", MODULES[frontend], "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += [
         f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={root}",
