@@ -202,9 +202,7 @@ def beside(only: list[str], *, install: bool) -> None:
             if not {"beside", alternative.name, how} & {*only}:
                 continue
             place = home(alternative, install=install)
-            name = (
-                f"{alternative.name} {place.versions.get(alternative.name.split('[')[0], '')} {how}".strip()
-            )
+            name = f"{alternative.name} {place.versions.get(alternative.name, '')} {how}".strip()
             if place.missing:
                 print(f"{name}: {place.missing}")
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def home(alternative: Alternative, *, install: bool = True) -> Home:
             shutil.rmtree(folder, ignore_errors=True)
             return Home(python, missing=f"could not be installed: {failure}")
         stamp.write_text("\n".join(wanted))
-    names = [name.split("<")[0] for name in wanted]
+    names = [re.split(r"[<\[]", name)[0] for name in wanted]
     return Home(python, versions(python, [*names, "litellm", "openai", "anthropic"]))
 
 
