@@ -66,6 +66,8 @@ def test_a_path_of_windows_reads_as_one_in_a_table():
 
 
 @example({"\\": None})
+@example({"@+": None})
+@example({"+@": "@@"})
 @example({"a": "\\(x\\) $y$"})
 @given(JSON)
 def test_it_is_inert_as_it_is(value):

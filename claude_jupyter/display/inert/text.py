@@ -23,6 +23,9 @@ _RISK: Final = re.compile(
     re.MULTILINE,
 )
 _PLAIN_LINK: Final = re.compile(r"\]\([^\s()<>\"'`$\\|]*(?:[ \t]+\"[^\"`$\\|<>\n]*\")?\)")
+_AT: Final = r"@|&(?:#0*64|#[xX]0*40|commat)"
+_AT_BEFORE: Final = re.compile(rf"(?:{_AT});?\Z")
+_AT_AFTER: Final = re.compile(rf"{_AT}|\\")
 _CODE_RISK: Final = re.compile(rf"<(?=[a-zA-Z/!?])|!(?=\[)|\\@|\\(?:{LOADS})(?![a-zA-Z])")
 _LEADS: Final = re.compile(r"\][(:]")
 _BARE: Final = re.compile(r"<(?:br ?/?|/?(?:sub|sup|kbd))>")
@@ -193,7 +196,7 @@ def _entity(text: str, at: int) -> str:
 
 def _is_doubled(text: str, start: int, end: int) -> bool:
     """Whether another `@` may be beside this one, however it is written: JupyterLab puts mathematics where it finds `@@0@@`."""
-    return text[max(start - 1, 0) : start] in ("@", ";") or text[end : end + 1] in ("@", "\\", "&")
+    return bool(_AT_BEFORE.search(text, max(start - 12, 0), start) or _AT_AFTER.match(text, end))
 
 
 def _end_of_line(text: str, at: int) -> int:
