@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import json
 import os
 import tempfile
@@ -28,6 +29,15 @@ def private_folder(path: Path) -> Path:
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     return path
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder that match, none where there is no folder. Read at once: an interrupt leaves no open folder behind."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  Path.iterdir is a generator from Python 3.13 on
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in fnmatch.filter(names, pattern)]
 
 
 def write_whole(path: Path, text: str) -> None:

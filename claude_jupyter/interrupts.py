@@ -10,7 +10,6 @@ from __future__ import annotations
 # Without the conversions to enums of `signal`, which cost a row of the ledger a quarter of its time.
 import _signal  # pyright: ignore[reportMissingImports]
 import contextlib
-import queue
 import signal
 import threading
 from collections.abc import Callable, Generator
@@ -95,11 +94,15 @@ def started(thread: threading.Thread) -> None:
 
 
 class SafeEvent:
-    """A `threading.Event` for one waiter, free of locks in Python code: an interrupt within it leaves nothing taken."""
+    """A `threading.Event` for one waiter, free of locks in Python code: an interrupt within it leaves nothing taken.
+
+    Not on a `queue.SimpleQueue`: its `get` never returns when a signal whose handler does not raise comes as its time runs out.
+    """
 
     def __init__(self) -> None:
         self._rung = False
-        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._silence = threading.Lock()  # held by nobody in particular: released to wake the waiter
+        self._silence.acquire()
 
     def is_set(self) -> bool:
         """Whether it rang since it was cleared."""
@@ -108,20 +111,18 @@ class SafeEvent:
     def set(self) -> None:
         """Ring; safe from any thread and from a signal handler."""
         self._rung = True
-        self._wakes.put(None)
+        with contextlib.suppress(RuntimeError):  # it rang before
+            self._silence.release()
 
     def clear(self) -> None:
         """Forget that it rang."""
         self._rung = False
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._wakes.get_nowait()
+        self._silence.acquire(blocking=False)
 
     def wait(self, timeout: float) -> bool:
         """Wait until it rings, at most `timeout` seconds; whether it did."""
         if not self._rung:
-            with contextlib.suppress(queue.Empty):
-                self._wakes.get(timeout=timeout)
+            self._silence.acquire(timeout=timeout)
         return self._rung
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import claude_jupyter
+from claude_jupyter.interrupts import SafeEvent
 
 PACKAGE = Path(claude_jupyter.__file__).parent
 ELSEWHERE = {
@@ -60,3 +63,31 @@ def test_the_main_thread_takes_locks_and_starts_threads_only_where_no_interrupt_
         if where not in allowed
     ]
     assert not found, "use `locked`, `started` or `SafeEvent` of claude_jupyter.interrupts"
+
+
+@pytest.mark.timeout(20)
+def test_a_wait_ends_in_time_whatever_signals_come_that_raise_nothing() -> None:
+    event, signals = SafeEvent(), []
+    before = signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+        for _ in range(200):
+            assert not event.wait(0.002)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(signals) > 200
+
+
+def test_an_event_wakes_its_waiter_and_can_ring_again() -> None:
+    event = SafeEvent()
+    for _ in range(3):
+        timer = threading.Timer(0.02, event.set)
+        timer.start()
+        assert event.wait(10)
+        timer.join()
+        event.set()  # twice is once
+        assert event.wait(10)
+        event.clear()
+        assert not event.is_set()
+        assert not event.wait(0.01)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claude_jupyter.answer.model import cell_hash
 from claude_jupyter.conversation.store.journal import Journal
 from claude_jupyter.costs.usage import TTL, Cost
-from claude_jupyter.files import private_folder, write_whole
+from claude_jupyter.files import matching, private_folder, write_whole
 
 if TYPE_CHECKING:
     from claude_jupyter.conversation.map.plan import Backlog, Plan
@@ -145,8 +145,8 @@ class Records:
     def all(self) -> list[Record]:
         """Every record, newest first."""
         by_id = dict(self._session)
-        if self._folder is not None and self._folder.is_dir():
-            for path in self._folder.glob("*.json"):
+        if self._folder is not None:
+            for path in matching(self._folder, "*.json"):
                 record = _read(path)
                 if record is not None:
                     by_id[record.id] = record

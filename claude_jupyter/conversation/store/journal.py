@@ -18,10 +18,10 @@ from claude_jupyter.answer.codec import VERSION, turn_from_json, turn_to_json
 from claude_jupyter.answer.model import Turn
 from claude_jupyter.conversation.ask.repeated import earlier_keys
 from claude_jupyter.conversation.history import verified
-from claude_jupyter.files import append_line, json_lines, private_folder, write_whole
+from claude_jupyter.files import append_line, json_lines, matching, private_folder, write_whole
 
 _DAY = 86_400
-_BESIDE = ("images/*", "map/*", "batches/*")
+_BESIDE = ("images", "map", "batches")
 _GONE = "[an image that is no longer available]"
 
 
@@ -148,7 +148,8 @@ class Journal:
         if self.folder is None or not self.folder.is_dir():
             return
         limit = time.time() - days * _DAY
-        for path in [*self.folder.glob("*.jsonl"), *(p for kind in _BESIDE for p in self.folder.glob(kind))]:
+        beside = (path for kind in _BESIDE for path in matching(self.folder / kind, "*"))
+        for path in [*matching(self.folder, "*.jsonl"), *beside]:
             try:
                 if path.stat().st_mtime < limit:
                     path.unlink()
@@ -164,8 +165,8 @@ class Journal:
             del self.memory[name]
         if self.folder is None or not self.folder.is_dir():
             return 0
-        paths = list(self.folder.glob("*.jsonl"))
-        for path in [*paths, *self.folder.glob("images/*"), *self.folder.glob("map/*")]:
+        paths = matching(self.folder, "*.jsonl")
+        for path in [*paths, *matching(self.folder / "images", "*"), *matching(self.folder / "map", "*")]:
             path.unlink(missing_ok=True)
         return len(paths)
 
@@ -174,7 +175,7 @@ class Journal:
             return []
         if own or self.notebook is None:
             return [self.folder / f"{self.kernel}.jsonl"]
-        return sorted(self.folder.glob("*.jsonl"), key=_written)
+        return sorted(matching(self.folder, "*.jsonl"), key=_written)
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         append_line(self._folder() / f"{self.kernel}.jsonl", entry)
