@@ -13,7 +13,7 @@ from support.lab import Notebook
 
 from claude_jupyter.demo.script import Say, Script
 
-pytestmark = [pytest.mark.parametrize("frontend", ["lab"], indirect=True), pytest.mark.kept_page]
+pytestmark = pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 
 LOOKS = {"": (1280, 900), "-700px": (700, 900), "-200-percent": (640, 450)}
 SOURCES = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"
