@@ -1,8 +1,7 @@
 """Fixtures for JupyterLab and Notebook 7 in Chromium: one server of each kind for the session, started when first asked for.
 
 The browser's cache is the session's as well: a page of JupyterLab is 11 MB of scripts, fetched and compiled once. That needs a profile
-on disk, since Chromium keeps no compiled scripts of a private window. Pages and kernels are a test's own, and end with it, but for
-tests with the mark `kept_page`, which ask for nothing of a page but their one notebook: they share a page that is loaded.
+on disk, since Chromium keeps no compiled scripts of a private window. Pages and kernels are a test's own, and end with it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import BrowserContext, BrowserType, Error, Page, expect
-from support.kept_page import KeptPage
 from support.lab import Frontend, Notebook, Server, jupyter_server
 
 from claude_jupyter.demo import server as demo
@@ -25,12 +23,6 @@ from claude_jupyter.demo.script import chooser
 TEST_KEY = "test-key-of-the-browser-tests"
 expect.set_options(timeout=30_000)  # the first question of a kernel waits for `import anthropic`
 FRONTENDS: tuple[Frontend, ...] = ("lab", "notebook7")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "kept_page: the first notebook opens in a page that other tests have used"
-    )
 
 
 @pytest.fixture(scope="session")
@@ -64,30 +56,18 @@ def _one_context(
     context.close()
 
 
-@pytest.fixture(scope="session")
-def _kept_page() -> KeptPage:
-    return KeptPage()
-
-
 @pytest.fixture
 def context(
-    _one_context: BrowserContext,
-    _kept_page: KeptPage,
-    jupyter: object,
-    request: pytest.FixtureRequest,
-    output_path: str,
+    _one_context: BrowserContext, jupyter: object, request: pytest.FixtureRequest, output_path: str
 ) -> Iterator[BrowserContext]:
     """The session's context, without pages, routes and permissions of another test. Its pages close before their kernels end."""
     yield _one_context
-    passed = getattr(request.node, "rep_call", request.node.rep_setup).passed
-    if not passed:
+    if not getattr(request.node, "rep_call", request.node.rep_setup).passed:
         for n, page in enumerate(_one_context.pages[1:], 1):
             with suppress(Error):
                 page.screenshot(path=Path(output_path) / f"test-failed-{n}.png", timeout=5000)
-    _kept_page.close_documents(passed)
     for page in _one_context.pages[1:]:
-        if page is not _kept_page.page:
-            page.close()
+        page.close()
     _one_context.unroute_all(behavior="ignoreErrors")
     _one_context.clear_permissions()
 
@@ -158,7 +138,7 @@ class OpenNotebook(Protocol):
 
 @pytest.fixture
 def open_notebook(
-    _kept_page: KeptPage,
+    page: Page,
     context: BrowserContext,
     frontend: Frontend,
     jupyter: Callable[..., Server],
@@ -166,11 +146,9 @@ def open_notebook(
 ) -> OpenNotebook:
     """`open_notebook(cells)`: a new notebook with these cells, open in the browser with an idle kernel.
 
-    The first one of a test is in `page` or the kept page, each further one in a page of its own. A path instead of cells is
-    opened as it is.
+    The first one of a test is in `page`, each further one in a page of its own. A path instead of cells is opened as it is.
     """
     made = 0
-    keeps = request.node.get_closest_marker("kept_page") and "page" not in request.fixturenames
 
     def make(cells: Sequence[str] | Path, server: Server | None = None, **how: Any) -> Notebook:
         nonlocal made
@@ -178,9 +156,6 @@ def open_notebook(
         server = server or jupyter(frontend, extension=how.pop("extension", True))
         name = "".join(c if c.isalnum() else "-" for c in f"{request.node.name}-{made}")
         path = cells if isinstance(cells, Path) else server.write(f"{name}.ipynb", cells)
-        if made == 1 and keeps and server.frontend == "lab":
-            return _kept_page.open(context, server, path, **how)
-        page: Page = request.getfixturevalue("page") if made == 1 else context.new_page()
-        return Notebook(page, server, path).open(**how)
+        return Notebook(page if made == 1 else context.new_page(), server, path).open(**how)
 
     return make

@@ -13,7 +13,7 @@ from support.lab import Notebook, Server
 
 from claude_jupyter.answer.model import cell_hash
 
-pytestmark = [pytest.mark.parametrize("frontend", ["lab"], indirect=True), pytest.mark.kept_page]
+pytestmark = pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 
 CELL = "window.jupyterapp.shell.currentWidget.content.widgets[0].model"
 BEFORE = "top = 1\nmiddle = 2\nmore = 3\nend = 4\ntop + end"

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from claude_jupyter.demo.replies import DemoReplies
 
-pytestmark = [pytest.mark.parametrize("frontend", ["lab"], indirect=True), pytest.mark.kept_page]
+pytestmark = pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 
 LOAD = "%load_ext claude_jupyter"
 SOURCES = "() => window.jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.sharedModel.getSource())"

@@ -31,7 +31,6 @@ from playwright.sync_api import (
     Locator,
     Page,
     Playwright,
-    Request,
     WebSocket,
 )
 from playwright.sync_api import TimeoutError as PageTimeout
@@ -212,18 +211,8 @@ class Watch:
         """Listen from now on."""
         page.on("console", self._console)
         page.on("pageerror", self._page_error)
-        page.on("request", self._requested)
+        page.on("request", lambda request: self._request(request.url))
         page.on("websocket", self._websocket)
-
-    def leave(self, page: Page) -> None:
-        """Listen no more."""
-        page.remove_listener("console", self._console)
-        page.remove_listener("pageerror", self._page_error)
-        page.remove_listener("request", self._requested)
-        page.remove_listener("websocket", self._websocket)
-
-    def _requested(self, request: Request) -> None:
-        self._request(request.url)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(noise in message.text for noise in NOISE):
