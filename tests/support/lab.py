@@ -22,7 +22,6 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import nbformat
-import psutil
 from playwright.sync_api import (
     Browser,
     CDPSession,
@@ -52,7 +51,6 @@ class Server:
     url: str
     root: Path
     log: Path
-    pid: int
 
     def page(self, notebook: str) -> str:
         """The address of a notebook's page."""
@@ -73,13 +71,7 @@ class Server:
         return path
 
     def end_kernels(self) -> None:
-        """End every kernel of this server: a hundred idle ones would slow the next test down.
-
-        They are killed first: asked to end, each one tidies up for seconds, and the server would wait for it.
-        """
-        for kernel in psutil.Process(self.pid).children():
-            with suppress(psutil.NoSuchProcess):
-                kernel.kill()
+        """End every kernel of this server: a hundred idle ones would slow the next test down."""
         for kernel in json.loads(self._call("GET", "kernels")):
             with suppress(urllib.error.HTTPError):  # it has just ended by itself
                 self._call("DELETE", f"kernels/{kernel['id']}")
@@ -140,7 +132,7 @@ def jupyter_server(
         process = subprocess.Popen(
             command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
-        server = Server(frontend, url, root, log_file, process.pid)
+        server = Server(frontend, url, root, log_file)
         try:
             _wait_until_up(server, process)
             yield server
