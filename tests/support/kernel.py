@@ -271,7 +271,7 @@ class Kernel:
             self._messages.clear()
 
     def wait_for(self, condition: Callable[[], Any], timeout: float = 30, message: str = "") -> Any:
-        """Wait until `found()` is true; it is looked at whenever a message came."""
+        """Wait until `condition()` is true; it is looked at whenever a message came."""
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             with self._news:

@@ -317,7 +317,7 @@ class Notebook:
         return self.read()
 
     def wait_for(self, condition: Callable[[], T], message: str = "not seen within a minute") -> T:
-        """Wait until `found()` is true, while the page goes on; its value."""
+        """Wait until `condition()` is true, while the page goes on; its value."""
         deadline = time.monotonic() + 60
         while not (value := condition()):
             if time.monotonic() > deadline:
