@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -248,9 +248,7 @@ class Kernel:
     def restart(self) -> None:
         """Restart as the toolbar's button does; wait until it answers."""
         self.manager.restart_kernel(now=True)
-        message = self.client.session.msg("kernel_info_request", {})
-        self.client.shell_channel.send(message)
-        self._shell_reply(message["header"]["msg_id"], 60)
+        self._wait_until_ready()
 
     def value(self, expression: str) -> Any:
         """The value of a Python expression in the kernel, by its literal representation."""
@@ -295,15 +293,17 @@ class Kernel:
         self.manager.cleanup_resources()
 
     def _wait_until_ready(self) -> None:
-        # iopub subscriptions take a moment: ask until something is heard there (jupyter_client does the same).
+        # Sockets take a moment to connect to a kernel that has just started, and what it publishes before is not heard: ask until
+        # the answer is heard on both (jupyter_client does the same).
         deadline = time.monotonic() + 60
-        while not self.heard():
+        while time.monotonic() < deadline:
             message = self.client.session.msg("kernel_info_request", {})
             self.client.shell_channel.send(message)
-            self._shell_reply(message["header"]["msg_id"], 60)
-            time.sleep(0.05)
-            if time.monotonic() > deadline:
-                raise TimeoutError("the kernel said nothing on iopub")
+            with suppress(TimeoutError):
+                self._shell_reply(message["header"]["msg_id"], 5)
+                self.wait_for(lambda asked=message["header"]["msg_id"]: self.heard(asked), 0.5)
+                return
+        raise TimeoutError("the kernel did not answer within 60 s of its start")
 
     def _shell_reply(self, msg_id: str, timeout: float, cell: Cell | None = None) -> Mapping[str, Any]:
         deadline = time.monotonic() + timeout
