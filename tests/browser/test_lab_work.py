@@ -162,6 +162,19 @@ def test_keep_going_runs_what_only_reads_and_adds(work):
     assert here.sources()[-1].startswith("# Claude: three"), "what was proposed stays, as an ordinary cell"
 
 
+def test_the_page_follows_a_work_that_keeps_going(work):
+    here = work(
+        "%%claude --do sales\nGo.",
+        *((f"step {n}", "print(*range(60), sep='\\n')") for n in range(3)),
+        ("last", "sales.append(3)"),
+        "Done.",
+    )
+    here.waits("step 0")
+    here.button("Keep going").click()
+    expect(here.waits("last")).to_be_in_viewport()
+    assert not here.notebook.watch.errors, "\n".join(here.notebook.watch.errors)
+
+
 @pytest.mark.parametrize(
     "question",
     [

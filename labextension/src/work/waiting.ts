@@ -137,17 +137,27 @@ export class Waiting {
         return; // of another notebook
       }
       this.tell(step, id);
+      const isHere = this.isAt(step, cell);
       if (step.automatic) {
+        if (isHere) {
+          this.notebook.activeCellIndex = indexOf(this.notebook, id); // as Shift+Enter goes on, and the page with it
+        }
         return;
       }
-      this.spoken.textContent = `Claude proposes a cell: ${step.title}. ${step.line}.`;
-      if (this.notebook.activeCell?.model.id === step.after || this.notebook.activeCell === cell) {
+      if (isHere) {
         void this.notebook.scrollToItem(indexOf(this.notebook, id), 'smart');
       }
+      this.spoken.textContent = `Claude proposes a cell: ${step.title}. ${step.line}.`;
     }
     if (!this.marks.has(name) && !this.started.has(name)) {
       this.mark(name, step, cell);
     }
+  }
+
+  /** Whether the user is at a new cell, or at the one that it follows and does not edit that one. */
+  private isAt({ after, automatic }: Step, cell: Cell): boolean {
+    const { activeCell, mode } = this.notebook;
+    return activeCell === cell || (activeCell?.model.id === after && !(automatic && mode === 'edit'));
   }
 
   /** Start a step once the kernel has answered: comms come on a subshell, so that a cell could run before what was sent first is known. */
