@@ -284,11 +284,14 @@ class Notebook:
 
     def wait_until_done(self, index: int | str, timeout: float = 60) -> None:
         """Wait until a started cell has ended, however it did."""
-        self.page.wait_for_function(
-            f"index => window.testRuns[index].done && {self.PANEL}.sessionContext.session.kernel.status === 'idle'",
-            arg=index,
-            timeout=timeout * 1000,
-        )
+        state = f"[window.testRuns[index].done, {self.PANEL}.sessionContext.session.kernel.status]"
+        try:
+            self.page.wait_for_function(
+                f"index => {state}.join() === 'true,idle'", arg=index, timeout=timeout * 1000
+            )
+        except PageTimeout as error:
+            ended, status = self.page.evaluate(f"index => {state}", index)
+            raise TimeoutError(f"within {timeout:.0f} s: ended {ended}, kernel {status}") from error
 
     def is_running(self, index: int) -> bool:
         """Whether a started cell has not ended. (The kernel's status also changes with messages of comms.)"""
