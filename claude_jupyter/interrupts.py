@@ -11,17 +11,23 @@ from __future__ import annotations
 import _signal  # pyright: ignore[reportMissingImports]
 import contextlib
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from functools import wraps
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from claude_jupyter.errors import StoppedError
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+LONGEST_WAIT: Final = 0.1 if sys.platform == "win32" else 1.0
+"""Seconds after which a waiting thread looks for interrupts: on Windows none wakes it (bugs.python.org/issue35935), and nowhere one
+that arrives after Python looked for it and before the system waits."""
 
 
 class _Holding:
@@ -121,8 +127,9 @@ class SafeEvent:
 
     def wait(self, timeout: float) -> bool:
         """Wait until it rings, at most `timeout` seconds; whether it did."""
-        if not self._rung:
-            self._silence.acquire(timeout=timeout)
+        until = time.monotonic() + timeout
+        while not self._rung and (left := until - time.monotonic()) > 0:
+            self._silence.acquire(timeout=min(left, LONGEST_WAIT))
         return self._rung
 
 

@@ -25,9 +25,9 @@ from claude_jupyter.client.sdk_errors import (
     translate,
     worth_retrying,
 )
-from claude_jupyter.client.transport import LONGEST_WAIT, Stop, Wire, apart, watch
+from claude_jupyter.client.transport import Stop, Wire, apart, watch
 from claude_jupyter.encodable import encodable_all
-from claude_jupyter.interrupts import uninterrupted
+from claude_jupyter.interrupts import LONGEST_WAIT, uninterrupted
 from claude_jupyter.models import LINES, Catalog
 from claude_jupyter.providers import named, of_client, spelled
 from claude_jupyter.settings import Settings

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from claude_jupyter.client.sdk_errors import unreadable
 from claude_jupyter.client.stream import Accumulator
-from claude_jupyter.interrupts import SafeEvent, interruptible, started
+from claude_jupyter.interrupts import LONGEST_WAIT, SafeEvent, interruptible, started
 
 T = TypeVar("T")
-
-LONGEST_WAIT: Final = 0.1 if sys.platform == "win32" else 1.0
-"""Seconds: a wait on a lock cannot be interrupted on Windows (bugs.python.org/issue35935)."""
 
 _local = threading.local()
 

@@ -79,6 +79,28 @@ def test_a_wait_ends_in_time_whatever_signals_come_that_raise_nothing() -> None:
     assert len(signals) > 200
 
 
+class LostSignals:
+    """A lock whose waits no signal ends, as where one comes just before the system waits; Python looks for it after each."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        self.waits.append(timeout)
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+
+def test_an_interrupt_that_comes_just_before_a_long_wait_ends_it_within_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event, lock = SafeEvent(), LostSignals()
+    monkeypatch.setattr(event, "_silence", lock)
+    with pytest.raises(KeyboardInterrupt):
+        event.wait(50)
+    assert lock.waits[0] <= 1
+
+
 def test_an_event_wakes_its_waiter_and_can_ring_again() -> None:
     event = SafeEvent()
     for _ in range(3):

@@ -7,7 +7,6 @@ How many at once is `concurrency.py`, what is sent `plan.py`, what is kept `resu
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections import deque
@@ -29,9 +28,8 @@ from claude_jupyter.conversation.map.results import Results, StoredResult
 from claude_jupyter.costs.ledger.calls import UNBILLED
 from claude_jupyter.costs.usage import Cost, Usage, dollars
 from claude_jupyter.errors import ClaudeError, ReturnsError, StoppedError
-from claude_jupyter.interrupts import SafeEvent, started, uninterrupted
+from claude_jupyter.interrupts import LONGEST_WAIT, SafeEvent, started, uninterrupted
 
-_LONGEST_WAIT: Final = 0.1 if sys.platform == "win32" else 1.0
 _TRIES: Final = 4
 _BURSTS: Final = 6
 _HOPELESS: Final = 20
@@ -219,7 +217,7 @@ class Mapper:
             if not (more or self._again or self._throttle.running):
                 break
             wait = self._throttle.waits()
-            self._listen(min(_LONGEST_WAIT, wait) if wait else _LONGEST_WAIT)
+            self._listen(min(LONGEST_WAIT, wait) if wait else LONGEST_WAIT)
             while self._news:
                 with uninterrupted():  # what is paid for is kept, even if an interrupt arrives now
                     news = self._news.popleft()
