@@ -46,6 +46,8 @@ def open_lab(say: Say, options: Sequence[str] = ()) -> int:
     environ, words = answering(copy.parent)
     say(words)
     say(f"Opening {copy.parent.name}/{copy.name} in JupyterLab; Ctrl-C here ends it.")
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in options:
+        say("JupyterLab does not run as root unless you allow it: claude-jupyter demo -- --allow-root")
     command = [sys.executable, "-m", "jupyterlab", str(copy), *options]
     with subprocess.Popen(command, env=environ) as lab:
         while True:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,20 @@ def test_a_second_start_keeps_what_the_user_made_of_the_first(tmp_path: Path) ->
     (first.parent / "seattle-weather.csv").write_text("my own figures")
     run.copy_notebook(first.parent)
     assert (first.parent / "seattle-weather.csv").read_text() == "my own figures"
+
+
+def test_root_is_told_how_to_start_what_jupyterlab_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    lines: list[str] = []
+    assert run.open_lab(lines.append) == 0
+    assert lines[-1].endswith("claude-jupyter demo -- --allow-root")
+    lines.clear()
+    assert run.open_lab(lines.append, ["--allow-root"]) == 0
+    assert "root" not in str(lines)
 
 
 def test_the_demo_answers_only_where_nothing_else_is_set_up(
