@@ -214,8 +214,11 @@ def test_the_work_goes_on_after_a_reload_with_and_without_a_save(work):
     here.notebook.save()
     here.notebook.open()
     here.waits("one")
+    # An answer that is drawn late moves the button away from the click.
+    expect(here.page.get_by_text("Next: one.")).to_be_visible()
     here.button("Run").click()
     here.waits("two")
+    expect(here.page.get_by_text("step 1 · you ran it")).to_be_visible()
     here.notebook.open()  # the file does not know of the second cell
     here.waits("two")
     here.button("Run").click()
