@@ -8,6 +8,7 @@ a blocked `recv` (closing the response does not).
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -15,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from claude_jupyter.client.sdk_errors import unreadable
 from claude_jupyter.client.stream import Accumulator
-from claude_jupyter.interrupts import LONGEST_WAIT, SafeEvent, interruptible, started
+from claude_jupyter.interrupts import SafeEvent, interruptible, started
 
 T = TypeVar("T")
 
@@ -214,8 +215,7 @@ def apart(call: Callable[[], T]) -> T:
 
     with interruptible():
         started(threading.Thread(target=run, name="claude-wire", daemon=True))
-        while not done.wait(LONGEST_WAIT):
-            pass
+        done.wait(math.inf)
     value, error = outcome[0]
     if error is not None:
         raise error

@@ -331,8 +331,7 @@ def test_a_kernel_that_was_restarted_is_known_no_more_and_its_file_is_removed(tm
         (before,) = kernel.wait_for(lambda: list(registered(tmp_path / "data")), 60, "never registered")
         (file,) = (tmp_path / "data" / "kernels").glob("*.json")
         assert file.stat().st_mode & 0o777 == 0o600
-        kernel.manager.restart_kernel(now=True)
-        kernel.client.wait_for_ready(timeout=60)
+        kernel.restart()
         with pytest.raises(KernelError, match="no longer has the extension loaded"):
             ask(before, "variables", {})
         assert list(registered(tmp_path / "data")) == []

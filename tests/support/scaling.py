@@ -79,8 +79,7 @@ class Curves:
     def by_clock(self, what: str, sizes: tuple[int, ...], make: Callable[[int], Callable[[], Work]]) -> None:
         """The same by processor time, which also sees the copying of text.
 
-        The largest comes first: memory that is then kept costs the others no more than it costs the largest, and the time of one of them
-        that the system has to find memory for is not taken for growth.
+        The largest comes first: the process then has the memory for all, and getting it is not taken for growth.
         """
         costs = {n: milliseconds(make(n), 3) for n in sorted(sizes, reverse=True)}
         self.judge(what, "ms", sizes, costs.__getitem__, LINEAR_BY_CLOCK)

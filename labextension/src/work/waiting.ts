@@ -132,7 +132,8 @@ export class Waiting {
       return; // the second: JupyterLab inserts it when that cell ends
     } else {
       const id = insert(this.notebook, step);
-      cell = this.notebook.widgets[indexOf(this.notebook, id)] ?? null;
+      const index = indexOf(this.notebook, id);
+      cell = this.notebook.widgets[index] ?? null;
       if (!cell) {
         return; // of another notebook
       }
@@ -140,12 +141,12 @@ export class Waiting {
       const isHere = this.isAt(step, cell);
       if (step.automatic) {
         if (isHere) {
-          this.notebook.activeCellIndex = indexOf(this.notebook, id); // as Shift+Enter goes on, and the page with it
+          this.notebook.activeCellIndex = index; // as Shift+Enter goes on, and the page with it
         }
         return;
       }
       if (isHere) {
-        void this.notebook.scrollToItem(indexOf(this.notebook, id), 'smart');
+        void this.notebook.scrollToItem(index, 'smart');
       }
       this.spoken.textContent = `Claude proposes a cell: ${step.title}. ${step.line}.`;
     }
