@@ -23,7 +23,7 @@ from claude_jupyter.conversation.history import Turns
 from claude_jupyter.conversation.store import storage
 from claude_jupyter.conversation.store.restore import restored
 from claude_jupyter.conversation.tools.toolbox import Tool
-from claude_jupyter.costs.cache_lifetimes import LIVES, lifetime, reads_worth
+from claude_jupyter.costs.cache_lifetimes import LIVES, kept_lifetime, lifetime
 from claude_jupyter.costs.ledger.calls import UNBILLED
 from claude_jupyter.costs.usage import TTL, Cost, Usage
 from claude_jupyter.errors import UsageError
@@ -293,8 +293,10 @@ class Chat:
                 return "1h"
             case "auto":
                 return lifetime(pauses, resolve(model or self.model), settings.prices)
-            case "warm" if expired or self._last_ttl == "1h":
-                return "1h" if reads_worth(resolve(model or self.model), "1h", settings.prices) else "5m"
+            case "warm" if expired or self._last_ttl is None:
+                return kept_lifetime(resolve(model or self.model), settings.prices)
+            case "warm":
+                return self._last_ttl
             case _:
                 return "5m"
 

@@ -72,8 +72,8 @@ def _pause(rng: random.Random, short: float, middle: float) -> float:
 def least(pauses: Sequence[float], sizes: Sequence[int], model: str) -> float:
     """Dollars for the prompts of one conversation if all its pauses had been known beforehand.
 
-    After each question an entry of either kind stands. Over a pause it lives on, or is read every 4.5 minutes, or is written again
-    as either kind: the cheapest path through all of them.
+    After each question an entry of either kind stands. Over a pause it lives on, or is read each time before it ends, or is written
+    again as either kind: the cheapest path through all of them.
 
     Parameters
     ----------
@@ -86,15 +86,13 @@ def least(pauses: Sequence[float], sizes: Sequence[int], model: str) -> float:
     read = float(rates.cache_read)
     best = {kind: sizes[0] * rate for kind, rate in write.items()}
     for pause, before, size in zip(pauses, sizes, sizes[1:], strict=False):
-        reads = {"5m": max(0, math.ceil((pause - LIVES["5m"]) / READ_EVERY["5m"])), "1h": 0}
+        reads = {kind: max(0, math.ceil((pause - LIVES[kind]) / READ_EVERY[kind])) for kind in write}
         cached = min(before, size)
         anew = min(best.values())
         best = {
             kind: min(
                 anew + size * rate,
-                best[kind] + (reads[kind] * before + cached) * read + (size - cached) * rate
-                if pause <= LIVES[kind] or reads[kind]
-                else math.inf,
+                best[kind] + (reads[kind] * before + cached) * read + (size - cached) * rate,
             )
             for kind, rate in write.items()
         }

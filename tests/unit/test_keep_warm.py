@@ -11,12 +11,14 @@ from support.world import stage
 from claude_jupyter.answer.codec import MIME
 from claude_jupyter.conversation import chat as chats
 from claude_jupyter.conversation.drivers import keep_warm
-from claude_jupyter.costs.cache_lifetimes import lifetime, reads_worth
+from claude_jupyter.costs.cache_lifetimes import kept_lifetime, lifetime, reads_worth
 from claude_jupyter.costs.ledger.calls import Where
 from claude_jupyter.demo.script import Script
 from claude_jupyter.display.bundle import bundle, footer_line
 
 SONNET, HAIKU = "claude-sonnet-5-5", "claude-haiku-5-5"
+CHEAP_READS = "claude-fable-5-2"
+"""Reads cost 0.025 times the input here, so that 5-minute entries are the ones to keep."""
 SHORT, LONG, LONGER = 60.0, 900.0, 7200.0
 
 
@@ -47,11 +49,18 @@ def test_auto_goes_by_the_prices_of_the_model():
 
 
 def test_an_entry_is_worth_as_many_reads_as_a_rewrite_would_cost():
-    assert reads_worth(SONNET) == 24 and reads_worth(HAIKU) == 11
-    assert reads_worth("claude-of-unknown-price") == 0
-    assert reads_worth("x", overrides={"x": {"input": 2, "output": 10, "cache_read": 0}}) == 26, (
-        "never beyond two hours"
-    )
+    assert reads_worth(SONNET, "5m") == 24 and reads_worth(HAIKU, "5m") == 11
+    assert reads_worth("claude-of-unknown-price", "5m") == 0
+    free = {"x": {"input": 2, "output": 10, "cache_read": 0}}
+    assert reads_worth("x", "5m", free) == 26 and reads_worth("x", "1h", free) == 2, "never beyond two hours"
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [(SONNET, "1h"), (HAIKU, "1h"), (CHEAP_READS, "5m"), ("claude-of-unknown-price", "5m")],
+)
+def test_the_kind_kept_alive_is_the_one_that_is_cheaper_over_two_hours(model, kind):
+    assert kept_lifetime(model) == kind
 
 
 @pytest.fixture
@@ -67,9 +76,9 @@ def warm_stage(later):
     return stage(ANSWER, clock=later.clock)
 
 
-def prepare(s, later):
+def prepare(s, later, model=CHEAP_READS):
     s.env.later = later
-    s.settings.cache = "warm"
+    s.settings.cache, s.settings.model = "warm", model
     converse(s, 2, 20_000)
     return len(s.bodies)
 
@@ -88,13 +97,12 @@ def test_a_pause_of_half_an_hour_finds_its_entry_and_every_read_is_a_marked_row(
         assert s.claude.cost == sum(Decimal(r["cost_usd"]) for r in s.ledger.rows(Where()))
 
 
-def test_it_ends_when_more_reads_would_cost_more_than_writing_it_again(later):
+@pytest.mark.parametrize(("model", "reads"), [(CHEAP_READS, 26), (SONNET, 2)])
+def test_it_ends_two_hours_after_the_question(later, model, reads):
     with warm_stage(later) as s:
-        asked = prepare(s, later)
+        asked = prepare(s, later, model)
         later.passes(6 * 3600)
-        assert len(s.bodies) - asked == 24
-        rates = [Decimal(r["cost_usd"]) for r in s.ledger.rows(Where()) if r["stop_reason"] == "warm"]
-        assert later.clock.now and sum(rates) < Decimal("0.07")
+        assert len(s.bodies) - asked == reads
         again = s.claude.ask("Next day?")
         assert again.rewritten == again.usage.cache_write > 20_000 and not later_notices(again)
         assert f"cache had expired, {again.rewritten:,} tokens written again" in footer_line(again)
@@ -102,19 +110,30 @@ def test_it_ends_when_more_reads_would_cost_more_than_writing_it_again(later):
         assert not s.claude.ask("And the next?").rewritten
 
 
-def test_after_an_entry_was_lost_hour_long_ones_are_kept_alive_by_a_read_an_hour(later):
+def test_hour_long_entries_are_kept_alive_by_a_read_an_hour(later):
     with warm_stage(later) as s:
-        prepare(s, later)
-        later.passes(6 * 3600)
-        assert s.claude.ask("Next day?").usage.cache_write_1h > 20_000
-        asked = len(s.bodies)
-        later.passes(int(2.5 * 3600))
+        asked = prepare(s, later, SONNET)
+        later.passes(1800)
+        assert len(s.bodies) == asked
+        later.passes(2 * 3600)
         assert len(s.bodies) == asked + 2
         answer = s.claude.ask("And after lunch?")
         assert answer.usage.cache_read > 20_000 and answer.usage.cache_write < 2_000
+        rows = [r for r in s.ledger.rows(Where()) if r["stop_reason"] == "warm"]
+        assert len(rows) == 2 and sum(Decimal(r["cost_usd"]) for r in rows) < Decimal("0.007")
+
+
+def test_an_entry_that_lives_when_the_setting_changes_is_kept_as_it_is(later):
+    with warm_stage(later) as s:
+        s.env.later = later
+        s.settings.cache, s.settings.model = "5m", SONNET
+        converse(s, 2, 20_000)
+        s.settings.cache = "warm"
+        s.claude.ask("And now?")
         asked = len(s.bodies)
-        later.passes(9 * 3600)
-        assert len(s.bodies) == asked + 2, "two hours after the question at most"
+        later.passes(6 * 3600)
+        assert len(s.bodies) == asked + 24, "more reads would cost more than writing it again"
+        assert s.claude.ask("Next day?").usage.cache_write_1h > 20_000
 
 
 @pytest.mark.parametrize(

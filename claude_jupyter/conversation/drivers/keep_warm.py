@@ -1,7 +1,6 @@
 """`cache = "warm"`: between two questions the cache entry is read before it expires, so that the next question finds it.
 
-A 5-minute entry is read every 4.5 minutes. If one was lost anyway, the pauses are long: from then on the chat writes 1-hour
-entries, which one read an hour keeps alive.
+A 5-minute entry is read every 4.5 minutes, a 1-hour entry once an hour; the chat writes the kind that is cheaper to keep.
 
 Each such request is the last one again with `max_tokens = 0`, which reads the entry and writes no answer. It ends when it costs more
 than writing the entry again, after two hours, at a budget's limit, or when anything about it goes wrong.
