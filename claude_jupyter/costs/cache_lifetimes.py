@@ -48,11 +48,8 @@ def kept_lifetime(model: str, overrides: Prices | None = None) -> TTL:
     rates = list_price(model, overrides=overrides)
     if rates is None:
         return "5m"
-    cost: dict[TTL, Decimal] = {
-        ttl: write + reads_worth(model, ttl, overrides) * rates.cache_read
-        for ttl, write in (("5m", rates.cache_write_5m), ("1h", rates.cache_write_1h))
-    }
-    return min(cost, key=lambda ttl: cost[ttl])
+    short, long = (reads_worth(model, ttl, overrides) * rates.cache_read for ttl in LIVES)
+    return "5m" if rates.cache_write_5m + short <= rates.cache_write_1h + long else "1h"
 
 
 def reads_worth(model: str, ttl: TTL, overrides: Prices | None = None) -> int:
