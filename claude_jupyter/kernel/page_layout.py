@@ -35,6 +35,8 @@ class PageLayout:
             missing -= cells
             self._cells[notebook] = order = tuple(dict.fromkeys(reported["cells"]))
             merged = _with_merged(merged, before, order, _ids(reported.get("merged")))
+        else:  # an order of before
+            order = tuple(cell for cell in order if cell not in missing)
         if (cell := metadata.get("cellId")) in missing:
             missing.discard(cell)  # its deletion was undone
             returned |= {cell}

@@ -291,6 +291,16 @@ def test_turns_of_another_notebook_stay_where_they_are_and_are_not_taken_for_del
         assert sent_questions(s) == ["x", "a", "b"]
 
 
+def test_a_cell_deleted_after_the_page_last_told_its_order_is_deleted():
+    with stage([Script(text="Fine.")] * 20, pace=0.0, first=0.0) as s:
+        s.lay_out("a", "b")
+        ask_in(s, "a", "b")
+        s.page.hear({"deletedCells": ["b"]})
+        assert [turn.deleted for turn in s.claude.turns] == [False, True]
+        s.lay_out("a", "b")
+        assert not any(turn.deleted for turn in s.claude.turns), "its deletion was undone"
+
+
 @pytest.mark.parametrize("told", [None, 3, [], {"cells": "abc"}, {"cells": [1, 2]}, {"notebook": "n"}])
 def test_what_is_no_list_of_cells_changes_nothing(told: object):
     page = PageLayout()

@@ -37,6 +37,9 @@ from claude_jupyter.kernel.effects.values import FRESH, UNKNOWN, Function, Value
 _DEEPEST = 12
 _LARGEST = 60_000
 """Syntax nodes that are looked at before the rest counts as hidden."""
+_LONGEST = 500_000
+"""Characters of a cell that are parsed at all, which is more than a model writes in one answer."""
+_TOO_LONG = "too long to be checked"
 
 _PLOT = "a plot"
 _CODE_MAGICS = ("time", "timeit", "prun", "capture")
@@ -76,6 +79,9 @@ class Analysis:
 
     def source(self, text: str) -> None:
         """Look at a cell's source; IPython's own reading says what of it is a magic or a shell line."""
+        if len(text) > _LONGEST:
+            self.note("hidden", _TOO_LONG)
+            return
         try:
             code = as_python(text)
             compile(code, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
@@ -91,7 +97,7 @@ class Analysis:
         for statement in body:
             self.nodes += 1
             if self.nodes > _LARGEST:
-                self.note("hidden", "too long to be checked")
+                self.note("hidden", _TOO_LONG)
                 return result
             result |= self.statement(statement)
         return result
