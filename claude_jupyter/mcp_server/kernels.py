@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from queue import Empty
 from typing import Any, Final
@@ -83,26 +83,40 @@ def ask(kernel: Registration, tool: str, arguments: Mapping[str, Any], wait: flo
     KernelError
         If it is busy, has ended, or was restarted without the extension.
     """
+    with _client(kernel, _WAITING if tool == OUTCOME else _ASKING) as client:
+        return _asked(client, kernel, tool, arguments, wait)
+
+
+@contextlib.contextmanager
+def _client(kernel: Registration, username: str, **channels: bool) -> Generator[Any]:
     from jupyter_client.blocking.client import BlockingKernelClient
 
-    request = json.dumps({"tool": tool, "arguments": dict(arguments), "until": time.time() + wait})
     client = BlockingKernelClient()
     client.load_connection_file(kernel.connection)
-    client.session.username = _WAITING if tool == OUTCOME else _ASKING
-    client.start_channels(shell=True, iopub=False, stdin=False, hb=True, control=False)
+    client.session.username = username
+    client.start_channels(
+        **{"shell": True, "iopub": False, "stdin": False, "hb": False, "control": False, **channels}
+    )
     try:
-        until = time.monotonic() + wait
-        while True:
-            message = client.execute(
-                "", silent=True, store_history=False, user_expressions={"reply": _CALL.format(request)}
-            )
-            reply = _reply(client, message, kernel, until, wait)
-            if (
-                reply.get("status") != "aborted"
-            ):  # a cell before it failed, and what was queued behind it is dropped
-                return _read(reply, kernel)
+        yield client
     finally:
         client.stop_channels()
+
+
+def _asked(
+    client: Any, kernel: Registration, tool: str, arguments: Mapping[str, Any], wait: float
+) -> dict[str, Any]:
+    request = json.dumps({"tool": tool, "arguments": dict(arguments), "until": time.time() + wait})
+    until = time.monotonic() + wait
+    while True:
+        message = client.execute(
+            "", silent=True, store_history=False, user_expressions={"reply": _CALL.format(request)}
+        )
+        reply = _reply(client, message, kernel, until, wait)
+        if (
+            reply.get("status") != "aborted"
+        ):  # a cell before it failed, and what was queued behind it is dropped
+            return _read(reply, kernel)
 
 
 def outcome(
@@ -120,21 +134,14 @@ def outcome(
     KernelError
         If the kernel has ended meanwhile.
     """
-    from jupyter_client.blocking.client import BlockingKernelClient
-
     until = time.monotonic() + wait
-    client = BlockingKernelClient()
-    client.load_connection_file(kernel.connection)
-    client.start_channels(shell=False, iopub=True, stdin=False, hb=False, control=False)
-    try:
+    with _client(kernel, _WAITING, iopub=True) as client:
         while (remaining := until - time.monotonic()) > 0 and not closed():
             with contextlib.suppress(_BusyError):
-                reply = ask(kernel, OUTCOME, {"proposal": proposal}, min(remaining, WAIT))
+                reply = _asked(client, kernel, OUTCOME, {"proposal": proposal}, min(remaining, WAIT))
                 if "waits" not in reply:
                     return reply
             _news(client, kernel, until, closed)
-    finally:
-        client.stop_channels()
     return None
 
 
