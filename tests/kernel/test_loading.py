@@ -20,7 +20,7 @@ HEAVY = (
 
 
 def test_nothing_heavy_is_imported_when_it_returns(fresh_kernel):
-    kernel = fresh_kernel(load=False)
+    kernel = fresh_kernel(load=False, forked=False)
     done = kernel.run(
         f"%load_ext claude_jupyter\nimport sys\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     )
@@ -29,18 +29,18 @@ def test_nothing_heavy_is_imported_when_it_returns(fresh_kernel):
 
 
 def test_importing_the_package_is_light_too(fresh_kernel):
-    kernel = fresh_kernel(load=False)
+    kernel = fresh_kernel(load=False, forked=False)
     done = kernel.run(f"import claude_jupyter, sys\nprint([m for m in {HEAVY!r} if m in sys.modules])")
     assert done.stdout.strip() == "[]"
 
 
 def test_the_sdk_is_warmed_up_soon_after(fresh_kernel):
-    kernel = fresh_kernel()
+    kernel = fresh_kernel(forked=False)
     kernel.wait_for(lambda: kernel.value("'anthropic' in __import__('sys').modules"), timeout=30)
 
 
 def test_reload_and_unload(fresh_kernel, server):
-    kernel = fresh_kernel()
+    kernel = fresh_kernel(forked=False)
     done = kernel.run("%reload_ext claude_jupyter\n%reload_ext claude_jupyter")
     assert done.ok and not done.stderr, done.error + done.stderr
     assert kernel.run("%%claude\nWhy?").ok
@@ -54,7 +54,7 @@ def test_reload_and_unload(fresh_kernel, server):
 
 
 def test_two_loads_say_nothing(fresh_kernel):
-    kernel = fresh_kernel()
+    kernel = fresh_kernel(forked=False)
     done = kernel.run("%load_ext claude_jupyter")
     assert done.ok
     assert "claude" not in done.stderr.lower()
@@ -71,5 +71,5 @@ def test_two_loads_say_nothing(fresh_kernel):
 def test_a_wrong_value_in_a_config_file_is_one_line(line, words, fresh_kernel, tmp_path):
     (tmp_path / "profile_default").mkdir()
     (tmp_path / "profile_default" / "ipython_config.py").write_text(f"c.ClaudeMagics.{line}\n")
-    kernel = fresh_kernel({"IPYTHONDIR": str(tmp_path)}, load=False)
+    kernel = fresh_kernel({"IPYTHONDIR": str(tmp_path)}, load=False, forked=False)
     assert_one_clear_line(kernel.run("%load_ext claude_jupyter"), "config file", *words)

@@ -54,14 +54,19 @@ def kernel(_module_kernel: Kernel, server: RawServer) -> Kernel:
 
 @pytest.fixture
 def fresh_kernel(tmp_path: Path, server: RawServer) -> Iterator[Callable[..., Kernel]]:
-    """`fresh_kernel(env, load=True, folder=…)`: a kernel of this test alone, which asks `server`."""
+    """`fresh_kernel(env, load=True, folder=…, forked=True)`: a kernel of this test alone, which asks `server`."""
     with ExitStack() as stack:
 
         def start(
-            env: Mapping[str, str] | None = None, *, load: bool = True, folder: Path = tmp_path
+            env: Mapping[str, str] | None = None,
+            *,
+            load: bool = True,
+            folder: Path = tmp_path,
+            forked: bool = True,
         ) -> Kernel:
             base = environment(server.url, CLAUDE_JUPYTER_DATA_DIR=str(tmp_path / "data"))
-            return stack.enter_context(running_kernel(folder, {**base, **(env or {})}, LOAD if load else ""))
+            code = LOAD if load else ""
+            return stack.enter_context(running_kernel(folder, {**base, **(env or {})}, code, forked=forked))
 
         yield start
 
