@@ -85,6 +85,7 @@ class Chat:
         self._newest_number = max((t.answer.turn for t in turns), default=0)
         self.last: Answer | None = turns[-1].answer if turns else None
         self._last_end: float | None = None
+        self._last_sent = 0.0
         self._last_ttl: TTL | None = None
         self._pauses: tuple[float, ...] = ()
         self._keep_warm = KeepWarm(self._env, self.count, self._holds)
@@ -168,7 +169,13 @@ class Chat:
         """Take in a question that is over; the answer with what is to be said of its place in the history."""
         answer, question = exchange.answer, exchange.question
         with locked(self.lock):
-            self.last, self._last_end, self._last_ttl = answer, time.monotonic(), question.ttl
+            self.last = answer
+            if not question.options.once:
+                self._last_end, self._last_sent, self._last_ttl = (
+                    time.monotonic(),
+                    exchange.sent,
+                    question.ttl,
+                )
             self._counted.add(answer.id)
             self._own.add(answer.id)
             self.broken = None
@@ -200,7 +207,7 @@ class Chat:
                 return answer
             self.commit(turn, key)
             if answer.complete and exchange.request is not None and self._env.settings.cache == "warm":
-                entry = CacheEntry(exchange.request, question, answer, exchange.place.cell)
+                entry = CacheEntry(exchange.request, exchange.sent, question, answer, exchange.place.cell)
                 if why := self._keep_warm.begin(entry):
                     answer = _with_note(answer, why)
             if replaced:
@@ -275,16 +282,15 @@ class Chat:
                 pauses = (*pauses, time.monotonic() - self._last_end)[-_SEEN:]
             warm = self._is_warm()
             expired = self._last_ttl is not None and not warm
-            ttl = self._ttl(pauses, model, expired)
+            ttl = self._ttl(pauses, model)
             if sends:
                 self._pauses = pauses
-                self._keep_warm.end()
             tools = tuple(self.tools)
             return number, ChatState(
                 self.name, self.turns, tools, self.own_model, self.default_system, ttl, warm, expired
             )
 
-    def _ttl(self, pauses: Sequence[float], model: str | None, expired: bool) -> TTL | None:
+    def _ttl(self, pauses: Sequence[float], model: str | None) -> TTL | None:
         settings = self._env.settings
         match settings.cache:
             case "off":
@@ -293,19 +299,16 @@ class Chat:
                 return "1h"
             case "auto":
                 return lifetime(pauses, resolve(model or self.model), settings.prices)
-            case "warm" if expired or self._last_ttl is None:
-                return kept_lifetime(resolve(model or self.model), settings.prices)
             case "warm":
-                return self._last_ttl
+                return kept_lifetime(resolve(model or self.model), settings.prices)
             case _:
                 return "5m"
 
     def _is_warm(self) -> bool:
         """Whether the last question's cache entries are likely to be there still."""
-        if self._last_ttl is None or self._last_end is None:
+        if self._last_ttl is None:
             return False
-        since = min(time.monotonic() - self._last_end, time.time() - self._keep_warm.read)
-        return since < LIVES[self._last_ttl]
+        return time.time() - max(self._last_sent, self._keep_warm.read) < LIVES[self._last_ttl]
 
     # -- editing --------------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def lifetime(pauses: Iterable[float], model: str, overrides: Prices | None = Non
 def kept_lifetime(model: str, overrides: Prices | None = None) -> TTL:
     """The kind of entry that is cheaper to write and to keep alive for as long as one is kept; 5 minutes for an unknown price.
 
-    Where a read costs 0.05 times the input, 24 reads of a 5-minute entry cost more than the dearer write and two reads of the other.
+    Where a read costs 0.05 times the input, 24 reads of a 5-minute entry cost more than the 1-hour write and its two reads.
     """
     rates = list_price(model, overrides=overrides)
     if rates is None:

@@ -35,7 +35,7 @@ class PageLayout:
             missing -= cells
             self._cells[notebook] = order = tuple(dict.fromkeys(reported["cells"]))
             merged = _with_merged(merged, before, order, _ids(reported.get("merged")))
-        else:  # an order of before
+        else:  # no report: the last known order, without the deleted cells
             order = tuple(cell for cell in order if cell not in missing)
         if (cell := metadata.get("cellId")) in missing:
             missing.discard(cell)  # its deletion was undone

@@ -113,9 +113,8 @@ def _asked(
             "", silent=True, store_history=False, user_expressions={"reply": _CALL.format(request)}
         )
         reply = _reply(client, message, kernel, until, wait)
-        if (
-            reply.get("status") != "aborted"
-        ):  # a cell before it failed, and what was queued behind it is dropped
+        # It is aborted where a cell before it failed, which drops what was queued behind it.
+        if reply.get("status") != "aborted":
             return _read(reply, kernel)
 
 

@@ -17,7 +17,12 @@ export const OURS = /claude/i;
 export function tellLayout(kernel: Kernel.IKernelConnection, panel: NotebookPanel): void {
   const execute = kernel.requestExecute.bind(kernel);
   kernel.requestExecute = (content, disposeOnDone, metadata) =>
-    execute(content, disposeOnDone, OURS.test(content.code) && !panel.isDisposed ? { ...metadata, ...layoutOf(panel) } : metadata);
+    execute(content, disposeOnDone, matters(content.code, metadata) && !panel.isDisposed ? { ...metadata, ...layoutOf(panel) } : metadata);
+}
+
+/** JupyterLab names a deleted cell even where the deletion was undone: then the order says that it is there. */
+function matters(code: string, metadata?: JSONObject): boolean {
+  return OURS.test(code) || (Array.isArray(metadata?.deletedCells) && metadata.deletedCells.length > 0);
 }
 
 function layoutOf({ content, context }: NotebookPanel): { claude_jupyter: JSONObject } {

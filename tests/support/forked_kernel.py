@@ -3,14 +3,17 @@
 import array
 import json
 import os
+import select
 import signal
 import socket
 import sys
 
+FORWARDED = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGUSR1: signal.SIGKILL}
 early: list[int] = []
-signal.signal(signal.SIGINT, lambda number, _: early.append(number))
-signal.signal(signal.SIGTERM, lambda number, _: early.append(number))
+for number in FORWARDED:
+    signal.signal(number, lambda number, _: early.append(number))
 
+parent = os.getppid()
 server = socket.socket(socket.AF_UNIX)
 server.connect(sys.argv[1])
 request = json.dumps({"argv": sys.argv[2:], "env": dict(os.environ), "cwd": os.getcwd()})  # noqa: PTH109  # pathlib takes as long to import as all else here
@@ -24,17 +27,21 @@ kernel = int(answers.readline())
 
 def forward(number: int, _frame: object = None) -> None:
     try:
-        os.killpg(kernel, number)
+        os.killpg(kernel, FORWARDED[signal.Signals(number)])
     except ProcessLookupError:
         pass
 
 
-signal.signal(signal.SIGINT, forward)
-signal.signal(signal.SIGTERM, forward)
+for number in FORWARDED:
+    signal.signal(number, forward)
 for number in early:
     forward(number)
+while not select.select([server], [], [], 1)[0]:
+    if os.getppid() != parent:  # as ipykernel looks for its parent
+        forward(signal.SIGUSR1)
 status = int(answers.readline() or 1)
 if status < 0:
-    signal.signal(-status, signal.SIG_DFL)
+    if -status != signal.SIGKILL:
+        signal.signal(-status, signal.SIG_DFL)
     os.kill(os.getpid(), -status)
 sys.exit(status)

@@ -1,7 +1,8 @@
 """Kernels forked from one process that has imported what nearly every kernel imports: a start costs a tenth of the processor's time.
 
 jupyter_client starts `forked_kernel.py` where it would start ipykernel. That asks this server for a kernel, forwards signals to it
-and ends with it. The kernel has a session, an environment, a folder and outputs of its own, and runs ipykernel from its first line.
+and ends with it (`END` kills the kernel first). The kernel has a session, an environment, a folder and outputs of its own, and
+runs ipykernel from its first line.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ PRELOADED: Final = (
     "truststore",
 )  # fmt: skip
 OF_THE_START: Final = ("PYTHON", "LANG", "LC_", "LD_", "MPL", "OPENBLAS", "OMP")
-"""Variables by the beginnings of their names that a process reads once, when it starts or imports what is preloaded."""
+"""Prefixes of environment variables that are read only at startup or import."""
+END: Final = signal.SIGUSR1
 CLIENT: Final = Path(__file__).with_name("forked_kernel.py")
 
 
@@ -51,7 +53,10 @@ def kernels_folder() -> Path:
     """A folder of kernelspecs whose `python3` is forked; the server starts with it and ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="claude-jupyter-kernels-"))
     address = folder / "socket"
-    begin = f"from support.forkserver import serve; serve({str(address)!r})"
+    begin = (
+        f"import sys; sys.path.insert(1, {str(CLIENT.parents[1])!r}); from support.forkserver import serve; "
+        f"del sys.path[1]; serve({str(address)!r})"
+    )
     # Its standard input ends with this process, whichever way that ends.
     server = subprocess.Popen(
         [sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -75,7 +80,7 @@ def _end(server: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def serve(address: str) -> NoReturn:
-    """Fork kernels until standard input ends. In a kernel this returns to nobody either: it runs ipykernel and exits."""
+    """Fork kernels until standard input ends. Never returns: a forked child runs ipykernel and exits."""
     # Both are read at import: what ipykernel sets before matplotlib is imported, and whose end a kernel watches for.
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
@@ -103,11 +108,9 @@ def serve(address: str) -> NoReturn:
         if request is not None:
             pid = os.fork()
             if pid == 0:
-                for inherited in (listener, client, *kernels):
+                for inherited in (listener, *kernels):
                     inherited.close()
-                _become_kernel(request, files)
-            with suppress(OSError):  # killed meanwhile: seen in the next round
-                client.sendall(b"%d\n" % pid)
+                _become_kernel(request, files, client)
             kernels.append(_Forked(pid, client, os.pidfd_open(pid)))
         for file in files:
             os.close(file)
@@ -148,9 +151,12 @@ def _received(client: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     return (json.loads(data) if data else None), list(files)
 
 
-def _become_kernel(request: dict[str, Any], files: list[int]) -> NoReturn:
+def _become_kernel(request: dict[str, Any], files: list[int], client: socket.socket) -> NoReturn:
     """What a process that is started has already: a session, outputs, an environment, a folder; then ipykernel."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with client, suppress(OSError):  # it may have been killed meanwhile: the server sees that
+        client.sendall(b"%d\n" % os.getpid())
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -158,7 +164,6 @@ def _become_kernel(request: dict[str, Any], files: list[int]) -> NoReturn:
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     time.tzset()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["numpy"].random.seed()
     sys.argv = ["ipykernel_launcher.py", *request["argv"]]
     sys.path.remove("")

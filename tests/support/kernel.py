@@ -167,8 +167,8 @@ def _is_idle(messages: Sequence[Message]) -> bool:
 class Kernel:
     """A running kernel; use `with running_kernel(…) as kernel`."""
 
-    def __init__(self, manager: KernelManager) -> None:
-        self.manager = manager
+    def __init__(self, manager: KernelManager, forked: bool = False) -> None:
+        self.manager, self.forked = manager, forked
         self.client: BlockingKernelClient = manager.client()
         self._messages: list[Message] = []
         self._news = threading.Condition()
@@ -291,8 +291,18 @@ class Kernel:
         self._iopub.close(linger=0)
         self._recording.close()
         self.client.stop_channels()
+        with suppress(Exception):  # where it has ended already
+            self._end_forked()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+
+    def _end_forked(self) -> None:
+        """Only now: who asked the fork server for a kernel would end before it, and what it writes last would surprise the next."""
+        if self.forked:
+            self.manager.signal_kernel(forkserver.END)
+            deadline = time.monotonic() + 5
+            while self.manager.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.005)
 
     def _wait_until_ready(self) -> None:
         # Sockets take a moment to connect to a kernel that has just started, and what it publishes before is not heard: ask until
@@ -370,11 +380,12 @@ def running_kernel(
     """
     environment = {**os.environ, **(env or {})}
     specs = KernelSpecManager()
-    if forked and forkserver.suits(environment):
+    forked = forked and forkserver.suits(environment)
+    if forked:
         specs.kernel_dirs = [str(forkserver.kernels_folder())]
     manager = KernelManager(kernel_name="python3", kernel_spec_manager=specs)
     manager.start_kernel(cwd=str(folder), env=environment)
-    kernel = Kernel(manager)
+    kernel = Kernel(manager, forked)
     try:
         if code:
             done = kernel.run(code, timeout=120)

@@ -81,6 +81,7 @@ def test_a_long_system_prompt_and_tools_are_read_by_a_fresh_start():
 def test_a_pause_longer_than_the_entries_live_is_told_in_the_footer(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(chat.time, "monotonic", clock)
+    monkeypatch.setattr(chat.time, "time", clock)
     with stage(ANSWER, clock=clock) as s:
         converse(s, 2, 20_000)
         clock.now += 301

@@ -123,17 +123,44 @@ def test_hour_long_entries_are_kept_alive_by_a_read_an_hour(later):
         assert len(rows) == 2 and sum(Decimal(r["cost_usd"]) for r in rows) < Decimal("0.007")
 
 
-def test_an_entry_that_lives_when_the_setting_changes_is_kept_as_it_is(later):
+def test_a_chat_whose_setting_changes_is_kept_alive_from_its_next_question_on(later):
     with warm_stage(later) as s:
         s.env.later = later
         s.settings.cache, s.settings.model = "5m", SONNET
         converse(s, 2, 20_000)
         s.settings.cache = "warm"
-        s.claude.ask("And now?")
+        assert s.claude.ask("And now?").usage.cache_read > 20_000
         asked = len(s.bodies)
-        later.passes(6 * 3600)
-        assert len(s.bodies) == asked + 24, "more reads would cost more than writing it again"
-        assert s.claude.ask("Next day?").usage.cache_write_1h > 20_000
+        later.passes(int(2.5 * 3600))
+        assert len(s.bodies) == asked + 2
+        assert s.claude.ask("After lunch?").usage.cache_read > 20_000
+
+
+def test_the_life_of_an_entry_begins_before_its_answer_is_complete(later):
+    with warm_stage(later) as s:
+        asked = prepare(s, later, SONNET)
+
+        slow = iter([120.0])
+
+        def takes_its_time(_part):
+            if len(s.bodies) > asked:
+                later.clock.now += next(slow, 0.0)
+
+        s.view.at_part = takes_its_time
+        s.claude.ask("And slowly?")
+        later.passes(3540 - 120)
+        assert len(s.bodies) == asked + 2
+        assert s.server.requests[-1].usage.cache_read > 20_000
+
+
+def test_a_side_question_is_not_kept_alive_and_ends_nothing(later):
+    with warm_stage(later) as s:
+        asked = prepare(s, later, SONNET)
+        later.passes(3000)
+        assert not s.claude.ask("By the way " * 9000, once=True).usage.cache_write_1h
+        later.passes(3000)
+        assert [b["max_tokens"] for b in s.bodies[asked + 1 :]] == [0]
+        assert s.claude.ask("And?").usage.cache_read > 20_000
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_a_home_where_nothing_can_be_made(line: Line, demo: DemoServer, tmp_path
     )
     env = surroundings(line, Path(home) / "data", **dict.fromkeys(names, home))
     line.mend()
-    with running_kernel(tmp_path, env) as kernel:
+    with running_kernel(tmp_path, env, forked=False) as kernel:
         loaded = kernel.run(READY, timeout=120)
         assert loaded.ok, loaded.error
         warned = [loaded.stderr]

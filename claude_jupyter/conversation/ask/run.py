@@ -80,6 +80,8 @@ class Exchange:
         Digest of how it asks: everything of it that is neither its messages nor what they are after.
     request
         The last request that was sent.
+    sent
+        When it was sent, in seconds since 1970.
     count
         Told of the tokens and the price of each request as its bill is closed, on whatever thread.
     """
@@ -100,6 +102,7 @@ class Exchange:
     prefix: str = ""
     options_digest: str = ""
     request: Request | None = None
+    sent: float = 0.0
     events: list[Any] = field(default_factory=list[Any])
     count: Callable[[Usage, Cost | None], None] = lambda _usage, _cost: None
 
@@ -201,7 +204,7 @@ class Exchange:
                 self.answer = replace(self.answer, replayed=True)
                 events = replayed(recorded)
             else:
-                self.request = request
+                self.request, self.sent = request, time.time()
                 self._spans.request(request, self.answer)
                 events = env.service.send(request, self.stop, keep_events=self.keep_events)
             for event in events:

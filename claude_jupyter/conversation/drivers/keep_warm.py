@@ -25,7 +25,7 @@ from claude_jupyter.errors import ClaudeError
 MARK: Final = "warm"
 """`stop_reason` of these requests in the ledger."""
 _BUDGETED: Final = (
-    'cache = "warm" has no effect on a model with a thinking budget: its requests must produce an answer. '
+    'cache = "warm" keeps nothing alive on a model with a thinking budget: its requests must produce an answer. '
     'Use `--thinking off`, a newer model or cache = "1h".'
 )
 
@@ -38,11 +38,14 @@ class CacheEntry:
     ----------
     request
         The last request of the question; what it wrote is what the next question reads.
+    sent
+        When it was sent, in seconds since 1970: the entry's life begins with the answer, not with its end.
     cell
         The cell that asked.
     """
 
     request: Request
+    sent: float
     question: Question
     answer: Answer
     cell: str | None
@@ -84,7 +87,7 @@ class KeepWarm:
         self._ttl = entry.question.ttl or "5m"
         self._remaining = reads_worth(entry.question.model, self._ttl, self._env.settings.prices)
         self._entry = entry
-        self._last_question = self._read = time.time()
+        self._last_question, self._read = time.time(), entry.sent
         self._again()
         return ""
 
@@ -99,14 +102,14 @@ class KeepWarm:
         return self._read
 
     def _again(self) -> None:
-        pause = READ_EVERY[self._ttl]
-        if self._remaining > 0 and self._read + pause - self._last_question <= LONGEST:
-            self._cancel = self._env.later(pause, self._beat)
+        due = self._read + READ_EVERY[self._ttl]
+        if self._remaining > 0 and due - self._last_question <= LONGEST:
+            self._cancel = self._env.later(max(0.0, due - time.time()), self._beat)
 
     def _beat(self) -> None:
-        entry, env = self._entry, self._env
+        entry, env, now = self._entry, self._env, time.time()
         # A machine that slept has lost the entry: reading it now would be writing it again.
-        expired = time.time() - self._read > LIVES[self._ttl]
+        expired = now - self._read > LIVES[self._ttl]
         if entry is None or expired or env.settings.cache != "warm" or not self._is_needed(entry.answer):
             return
         try:
@@ -116,7 +119,7 @@ class KeepWarm:
         self._count(usage, Cost.total([cost]))
         self._remaining -= 1
         if usage.cache_read and self._entry is entry:
-            self._read = time.time()
+            self._read = now
             self._again()
 
     def _send(self, entry: CacheEntry) -> tuple[Usage, Cost | None]:

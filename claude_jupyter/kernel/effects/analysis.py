@@ -38,7 +38,7 @@ _DEEPEST = 12
 _LARGEST = 60_000
 """Syntax nodes that are looked at before the rest counts as hidden."""
 _LONGEST = 500_000
-"""Characters of a cell that are parsed at all, which is more than a model writes in one answer."""
+"""Characters beyond which a cell is not parsed; proposals are far shorter, but a user may edit them."""
 _TOO_LONG = "too long to be checked"
 
 _PLOT = "a plot"
