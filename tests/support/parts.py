@@ -48,8 +48,6 @@ class Outcome:
 
 TWO = ("-n", "2", "--dist", "loadfile")
 """Two files of tests at once: most tests wait for a kernel, a socket or a page."""
-THREE = ("-n", "3", "--dist", "loadfile")
-"""Three, where they wait more than half of the time: for processes that race, for limits of time to pass."""
 TWO_BALANCED = ("-n", "2", "--dist", "worksteal")
 """Two tests at once, where the tests of a file share nothing: no worker waits for the other one's last file."""
 
@@ -113,7 +111,7 @@ PARTS: dict[str, Callable[[Ground, Sequence[str]], list[Command]]] = {
     "lint": _lint,
     "types": _types,
     "ts": _ts,
-    "unit": _pytest("tests/unit", "tests/inert", *THREE),
+    "unit": _pytest("tests/unit", "tests/inert", *TWO),
     "kernel": _pytest("tests/kernel", *TWO),
     "wire": _pytest("tests/wire", *TWO),
     "servers": _pytest("tests/servers", *TWO),
