@@ -13,7 +13,7 @@ from claude_jupyter.demo.script import Say, Script
 
 LOAD = "%load_ext claude_jupyter"
 ASK = "%%claude\nWrite some words."
-WORDS = [f"word{i:03d} " for i in range(80)]
+WORDS = [f"word{i:03d} " for i in range(200)]
 VIEWS = "() => [...document.querySelectorAll('.cj-Answer')].map(node => node.dataset.state + !!node.closest('.cj-Output'))"
 COUNT = """() => {
   window.writes = 0;
@@ -24,7 +24,7 @@ COUNT = """() => {
 
 @pytest.fixture
 def words(service):
-    """An answer of about eight seconds, with code that would run if it were not made harmless."""
+    """An answer of about twenty seconds, which a slow machine needs to save; its code would run if it were not made harmless."""
     chunks = ("<img src=x onerror=alert(1)> [a](javascript:alert(1)) ", *WORDS)
     return service(Script(pieces=(Say(chunks=chunks),)), pace=0.1)
 
@@ -64,7 +64,7 @@ def test_a_save_in_mid_answer_holds_what_had_arrived(open_notebook, words):
     output = outputs(notebook.save())
     assert_durable(output.data)
     assert output.metadata == {}
-    assert "word079" in output.data["text/plain"]
+    assert "word199" in output.data["text/plain"]
     assert "Unfinished" not in json.dumps(output)
     assert notebook.watch.errors == []
 
@@ -95,7 +95,7 @@ def test_a_page_closed_in_mid_answer_shows_what_had_arrived(open_notebook, words
     notebook.open(kernel=False)
     answer = notebook.output(1).locator(".cj-Answer")
     expect(answer).to_contain_text("<img src=x onerror=alert(1)>")
-    expect(answer).to_contain_text("word079")  # the final one, once the kernel is done
+    expect(answer).to_contain_text("word199")  # the final one, once the kernel is done
     assert notebook.page.evaluate(VIEWS) == ["donetrue"]
 
 

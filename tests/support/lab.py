@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -34,7 +33,6 @@ from playwright.sync_api import (
     WebSocket,
 )
 from playwright.sync_api import TimeoutError as PageTimeout
-from support import forkserver
 
 T = TypeVar("T")
 Frontend = Literal["lab", "notebook7"]
@@ -121,8 +119,6 @@ def jupyter_server(
     environment = {**os.environ, **_folders(folder), **(env or {})}
     root.mkdir(parents=True, exist_ok=True)
     _settle(folder, extension, together, overrides or {})
-    if python == sys.executable and forkserver.suits(environment):
-        shutil.copytree(forkserver.kernels_folder() / "python3", folder / "data" / "kernels" / "python3")
     port = free_port()
     url, log_file = f"http://127.0.0.1:{port}", folder / "server.log"
     command = [python, "-m", MODULES[frontend], "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
