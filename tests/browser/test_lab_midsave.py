@@ -118,7 +118,7 @@ def test_a_kernel_that_ends_in_mid_answer_leaves_what_had_arrived(open_notebook,
 @pytest.mark.parametrize("frontend", ["lab"], indirect=True)
 def test_the_table_of_contents_grows_with_the_answer(open_notebook, service):
     chunks = [f"## Part {i:02d}\n\n{'some words ' * 9}\n\n" for i in range(40)]
-    service(Script(pieces=(Say(chunks=tuple(chunks)),)), pace=0.1)
+    service(Script(pieces=(Say(chunks=tuple(chunks)),)), pace=0.3)
     notebook = open_notebook([LOAD, ASK])
     notebook.run(0)
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('toc:show-panel')")

@@ -18,8 +18,8 @@ WORDS = [f"word{i:03d} " for i in range(100)]
 
 @pytest.fixture
 def words(service):
-    """An answer that takes about five seconds to arrive."""
-    return service(Script(pieces=(Say(chunks=tuple(WORDS)),)), pace=0.05)
+    """An answer that takes about twenty seconds to arrive, so that a slow machine can save meanwhile."""
+    return service(Script(pieces=(Say(chunks=tuple(WORDS)),)), pace=0.2)
 
 
 def answers(saved, cell=1):

@@ -49,7 +49,7 @@ def saved_answer(notebook: Notebook, cell: int = 1):
 
 
 def test_text_appears_before_the_end_and_is_saved_as_markdown(service, open_notebook, extension):
-    service(Script(pieces=(Say(chunks=tuple(WORDS)),)), pace=0.06)
+    service(Script(pieces=(Say(chunks=tuple(WORDS)),)), pace=0.1)
     notebook = open_notebook([LOAD, "%%claude\nWrite some words."], extension=extension)
     notebook.run(0)
     notebook.start(1)
