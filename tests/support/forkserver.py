@@ -37,7 +37,7 @@ PRELOADED: Final = (
 )  # fmt: skip
 OF_THE_START: Final = ("PYTHON", "LANG", "LC_", "LD_", "MPL", "OPENBLAS", "OMP")
 """Prefixes of environment variables that are read only at startup or import."""
-END: Final = signal.SIGUSR1
+END: Final = getattr(signal, "SIGUSR1", signal.SIGTERM)  # Windows has no such signal, and forks nothing
 CLIENT: Final = Path(__file__).with_name("forked_kernel.py")
 
 
