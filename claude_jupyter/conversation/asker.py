@@ -62,7 +62,7 @@ class Asker:
             raise UsageError(
                 f'the question comes first and must be text, not {type(prompt).__name__}: claude.ask("What is odd here?", value)'
             )
-        number, state = chat.next_question(options.model, sends=not options.dry_run)
+        number, state = chat.next_question(options.model, sends=not options.dry_run, once=options.once)
         state = replace(state, offered=chat.offered)
         place = chat.place(after)
         if after is not None:

@@ -171,11 +171,9 @@ class Chat:
         with locked(self.lock):
             self.last = answer
             if not question.options.once:
-                self._last_end, self._last_sent, self._last_ttl = (
-                    time.monotonic(),
-                    exchange.sent,
-                    question.ttl,
-                )
+                self._last_end = time.monotonic()
+                if exchange.sent:  # a recording touches no cache entry
+                    self._last_sent, self._last_ttl = exchange.sent, question.ttl
             self._counted.add(answer.id)
             self._own.add(answer.id)
             self.broken = None
@@ -271,7 +269,9 @@ class Chat:
 
     # -- the next question ---------------------------------------------------------------------------------------------
 
-    def next_question(self, model: str | None, *, sends: bool = True) -> tuple[int, ChatState]:
+    def next_question(
+        self, model: str | None, *, sends: bool = True, once: bool = False
+    ) -> tuple[int, ChatState]:
         """Which question of the chat the next one is, and the chat as it finds it; what is not sent takes no number."""
         with locked(self.lock):
             number = self._newest_number + 1
@@ -282,7 +282,7 @@ class Chat:
                 pauses = (*pauses, time.monotonic() - self._last_end)[-_SEEN:]
             warm = self._is_warm()
             expired = self._last_ttl is not None and not warm
-            ttl = self._ttl(pauses, model)
+            ttl = self._ttl(pauses, model, once)
             if sends:
                 self._pauses = pauses
             tools = tuple(self.tools)
@@ -290,7 +290,7 @@ class Chat:
                 self.name, self.turns, tools, self.own_model, self.default_system, ttl, warm, expired
             )
 
-    def _ttl(self, pauses: Sequence[float], model: str | None) -> TTL | None:
+    def _ttl(self, pauses: Sequence[float], model: str | None, once: bool) -> TTL | None:
         settings = self._env.settings
         match settings.cache:
             case "off":
@@ -299,7 +299,7 @@ class Chat:
                 return "1h"
             case "auto":
                 return lifetime(pauses, resolve(model or self.model), settings.prices)
-            case "warm":
+            case "warm" if not once:  # which nobody keeps alive
                 return kept_lifetime(resolve(model or self.model), settings.prices)
             case _:
                 return "5m"

@@ -83,20 +83,18 @@ def ask(kernel: Registration, tool: str, arguments: Mapping[str, Any], wait: flo
     KernelError
         If it is busy, has ended, or was restarted without the extension.
     """
-    with _client(kernel, _WAITING if tool == OUTCOME else _ASKING) as client:
+    with _client(kernel, _ASKING) as client:
         return _asked(client, kernel, tool, arguments, wait)
 
 
 @contextlib.contextmanager
-def _client(kernel: Registration, username: str, **channels: bool) -> Generator[Any]:
+def _client(kernel: Registration, username: str, *, iopub: bool = False) -> Generator[Any]:
     from jupyter_client.blocking.client import BlockingKernelClient
 
     client = BlockingKernelClient()
     client.load_connection_file(kernel.connection)
     client.session.username = username
-    client.start_channels(
-        **{"shell": True, "iopub": False, "stdin": False, "hb": False, "control": False, **channels}
-    )
+    client.start_channels(shell=True, iopub=iopub, stdin=False, hb=False, control=False)
     try:
         yield client
     finally:

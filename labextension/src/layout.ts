@@ -1,7 +1,7 @@
 /**
  * Tells the kernel which cells are on the page, from top to bottom, and which of them were merged from others, in the metadata of
- * executions that may ask something: the history of a question is that of the cells above it. And what the settings editor says. A
- * message of its own would wait while the kernel is busy.
+ * executions that may ask something, or follow a deletion: the history of a question is that of the cells above it. And what the
+ * settings editor says. A message of its own would wait while the kernel is busy.
  */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';

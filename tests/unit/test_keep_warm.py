@@ -110,6 +110,26 @@ def test_it_ends_two_hours_after_the_question(later, model, reads):
         assert not s.claude.ask("And the next?").rewritten
 
 
+def test_it_ends_when_more_reads_would_cost_more_than_writing_it_again(later):
+    with warm_stage(later) as s:
+        rates = {"input": 2, "output": 10, "cache_read": 0.1, "cache_write_5m": 2.5, "cache_write_1h": 100}
+        s.settings.prices = {SONNET: rates}
+        asked = prepare(s, later, SONNET)
+        later.passes(6 * 3600)
+        assert len(s.bodies) - asked == 24
+        rates = [Decimal(r["cost_usd"]) for r in s.ledger.rows(Where()) if r["stop_reason"] == "warm"]
+        assert len(rates) == 24 and sum(rates) < Decimal("0.07")
+
+
+def test_a_recording_touches_no_cache_entry(later, tmp_path):
+    for replayed in (False, True):
+        with warm_stage(later) as s:
+            s.settings.replay, s.settings.replay_dir = "auto", str(tmp_path)
+            assert s.claude.ask("Word " * 9000).replayed == replayed
+            answer = s.claude.ask(f"And now? {replayed}")
+            assert not answer.replayed and not answer.rewritten, "nothing had expired"
+
+
 def test_hour_long_entries_are_kept_alive_by_a_read_an_hour(later):
     with warm_stage(later) as s:
         asked = prepare(s, later, SONNET)

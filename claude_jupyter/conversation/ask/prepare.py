@@ -133,7 +133,7 @@ def prepare(env: Environment, state: ChatState, ask: QuestionInput, *, keep_even
         default_system=default,
         tools=tuple(dict(t.definition) for t in toolbox.tools),
         format=returns.schema if returns is not None else None,
-        ttl="5m" if options.once and settings.cache == "warm" else state.ttl,  # nobody keeps it alive
+        ttl=state.ttl,
         warm=state.warm,
         step=ask.step,
         expired=state.expired and bool(earlier),

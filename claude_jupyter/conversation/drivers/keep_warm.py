@@ -75,7 +75,8 @@ class KeepWarm:
 
     def begin(self, entry: CacheEntry) -> str:
         """Keep the entry of a question alive that has just been answered, and end what went before; once, why that is not possible."""
-        self.end()
+        self._entry = None
+        self._cancel()
         thinking = entry.request.params.get("thinking") or {}
         usage = entry.answer.usage
         if not usage.cache_read + usage.cache_write:
@@ -90,11 +91,6 @@ class KeepWarm:
         self._last_question, self._read = time.time(), entry.sent
         self._again()
         return ""
-
-    def end(self) -> None:
-        """Keep nothing alive anymore."""
-        self._entry = None
-        self._cancel()
 
     @property
     def read(self) -> float:
